@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "crypto/confine.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <vector>
+
+namespace aptward::crypto {
+namespace {
+
+constexpr unsigned kNobody = 65534;
+
+struct Limit {
+    int resource;
+    rlim_t most;
+};
+
+// gpgv with the whole Debian keyring and a 10 MB text needs under 30 MB and 0.1 s.
+constexpr Limit kLimits[] = {
+    {RLIMIT_AS, rlim_t{1} << 30}, {RLIMIT_FSIZE, 64'000'000}, {RLIMIT_CPU, 10}, {RLIMIT_CORE, 0},
+    {RLIMIT_NOFILE, 64},
+};
+
+// What a verifier has no use for and a hijacked one would want: the network, changing files by
+// name, other processes, and the kernel interfaces that most escapes go through.
+constexpr int kRefused[] = {
+    SCMP_SYS(socket),
+    SCMP_SYS(socketpair),
+    SCMP_SYS(connect),
+    SCMP_SYS(bind),
+    SCMP_SYS(listen),
+    SCMP_SYS(accept),
+    SCMP_SYS(accept4),
+    SCMP_SYS(sendto),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(sendmmsg),
+    SCMP_SYS(io_uring_setup),
+    SCMP_SYS(creat),
+    SCMP_SYS(openat2),
+    SCMP_SYS(truncate),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(rename),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+    SCMP_SYS(link),
+    SCMP_SYS(linkat),
+    SCMP_SYS(symlink),
+    SCMP_SYS(symlinkat),
+    SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),
+    SCMP_SYS(rmdir),
+    SCMP_SYS(mknod),
+    SCMP_SYS(mknodat),
+    SCMP_SYS(chmod),
+    SCMP_SYS(fchmodat),
+    SCMP_SYS(chown),
+    SCMP_SYS(lchown),
+    SCMP_SYS(fchownat),
+    SCMP_SYS(setxattr),
+    SCMP_SYS(lsetxattr),
+    SCMP_SYS(utimensat),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(rt_sigqueueinfo),
+    SCMP_SYS(rt_tgsigqueueinfo),
+    SCMP_SYS(pidfd_open),
+    SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(pidfd_send_signal),
+    SCMP_SYS(bpf),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
+    SCMP_SYS(unshare),
+    SCMP_SYS(setns),
+    SCMP_SYS(mount),
+    SCMP_SYS(umount2),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(chroot),
+    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(reboot),
+};
+
+/// Refused only when one argument is as described.
+struct RefusedArgument {
+    int system_call;
+    scmp_arg_cmp argument;
+};
+
+std::vector<RefusedArgument> refused_arguments()
+{
+    const auto self = static_cast<scmp_datum_t>(::getpid());
+    const auto opened_for = [](unsigned position, int access) {
+        return scmp_arg_cmp{position, SCMP_CMP_MASKED_EQ, O_ACCMODE,
+                            static_cast<scmp_datum_t>(access)};
+    };
+    return {
+        {SCMP_SYS(open), opened_for(1, O_WRONLY)},
+        {SCMP_SYS(open), opened_for(1, O_RDWR)},
+        {SCMP_SYS(openat), opened_for(2, O_WRONLY)},
+        {SCMP_SYS(openat), opened_for(2, O_RDWR)},
+        {SCMP_SYS(prlimit64), {0, SCMP_CMP_NE, 0, 0}},  // 0 is the caller.
+        // Signals only to itself: abort() must work, so that a crash looks like one.
+        {SCMP_SYS(kill), {0, SCMP_CMP_NE, self, 0}},
+        {SCMP_SYS(tkill), {0, SCMP_CMP_NE, self, 0}},
+        {SCMP_SYS(tgkill), {0, SCMP_CMP_NE, self, 0}},
+    };
+}
+
+int load_filter()
+{
+    const std::unique_ptr<void, void (*)(void*)> filter(seccomp_init(SCMP_ACT_ALLOW),
+                                                        seccomp_release);
+    if (filter == nullptr)
+        return ENOMEM;
+    constexpr std::uint32_t kRefuse = SCMP_ACT_ERRNO(EACCES);
+    for (const int system_call : kRefused)
+        if (const int result =
+                seccomp_rule_add_array(filter.get(), kRefuse, system_call, 0, nullptr);
+            result != 0)
+            return -result;
+    for (const auto& [system_call, argument] : refused_arguments())
+        if (const int result =
+                seccomp_rule_add_array(filter.get(), kRefuse, system_call, 1, &argument);
+            result != 0)
+            return -result;
+    return -seccomp_load(filter.get());  // Sets no_new_privs as well.
+}
+
+// A node that runs as root (in a container) must not hand that on. Without the capability to
+// change the user there is nothing to hand on: EPERM is fine.
+int drop_root()
+{
+    if (::geteuid() != 0)
+        return 0;
+    const bool is_dropped = ::setgroups(0, nullptr) == 0 &&
+                            ::setresgid(kNobody, kNobody, kNobody) == 0 &&
+                            ::setresuid(kNobody, kNobody, kNobody) == 0;
+    return is_dropped || errno == EPERM ? 0 : errno;
+}
+
+}  // namespace
+
+int confine_this_process()
+{
+    // An own network namespace has no way out. It needs a right that the node seldom has; the
+    // filter below refuses sockets anyway.
+    static_cast<void>(::unshare(CLONE_NEWNET | CLONE_NEWIPC));
+    if (const int error = drop_root(); error != 0)
+        return error;
+    if (const int error = load_filter(); error != 0)
+        return error;
+    for (const Limit& limit : kLimits) {
+        const rlimit both{limit.most, limit.most};
+        if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &both) != 0)
+            return errno;
+    }
+    return 0;
+}
+
+}  // namespace aptward::crypto

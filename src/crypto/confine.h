@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// What a child that reads hostile bytes may not do (V41). Private to crypto/.
+
+namespace aptward::crypto {
+
+/// Takes from this process the network, root's rights, writing to files, other processes, and more
+/// than modest amounts of memory and time. It cannot be undone, and programs started from it
+/// inherit it. For a single-threaded process on its way to exec.
+/// 0, or the errno of the step that must not fail.
+int confine_this_process();
+
+}  // namespace aptward::crypto
