@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "http/client_transfer.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/text.h"
+#include "base/version.h"
+#include "http/message.h"
+
+namespace aptward::http {
+namespace {
+
+std::string address_text(const ::sockaddr& address)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    if (address.sa_family == AF_INET) {
+        ::sockaddr_in v4{};
+        std::memcpy(&v4, &address, sizeof v4);
+        ::inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+    } else if (address.sa_family == AF_INET6) {
+        ::sockaddr_in6 v6{};
+        std::memcpy(&v6, &address, sizeof v6);
+        ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+    }
+    return text;
+}
+
+// "bytes 100-199/200". Anything else counts as no range at all.
+void read_content_range(std::string_view value, UpstreamHead& head)
+{
+    if (value.substr(0, 6) != "bytes ")
+        return;
+    value.remove_prefix(6);
+    const std::size_t dash = value.find('-');
+    const std::size_t slash = value.find('/');
+    if (dash == std::string_view::npos || slash == std::string_view::npos || slash < dash)
+        return;
+    head.range_first = parse_number(value.substr(0, dash));
+    head.range_total = parse_number(value.substr(slash + 1));
+}
+
+}  // namespace
+
+Transfer::Transfer(std::uint64_t id, CURL* easy, UpstreamRequest request,
+                   std::shared_ptr<Receiver> receiver)
+    : id_(id), easy_(easy), request_(std::move(request)), receiver_(std::move(receiver))
+{
+    curl_easy_reset(easy_);
+    const auto set = [this](CURLoption option, auto value) {
+        curl_easy_setopt(easy_, option, value);
+    };
+    set(CURLOPT_URL, request_.url.c_str());
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_FOLLOWLOCATION, 0L);
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_PATH_AS_IS, 1L);  // what apt sent reaches the archive byte for byte
+    set(CURLOPT_BUFFERSIZE, 256L * 1024);
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_limit.count()));
+    set(CURLOPT_TCP_KEEPALIVE, 1L);
+    set(CURLOPT_PROXY, request_.proxy.c_str());  // "" also turns the environment's proxy off
+    set(CURLOPT_PRIVATE, this);
+    set(CURLOPT_ERRORBUFFER, error_);
+    set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
+    set(CURLOPT_HEADERDATA, this);
+    set(CURLOPT_WRITEFUNCTION, &Transfer::on_write);
+    set(CURLOPT_WRITEDATA, this);
+    set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_open_socket);
+    set(CURLOPT_OPENSOCKETDATA, this);
+    const std::string agent = "Aptward/" + std::string(version());
+    set(CURLOPT_USERAGENT, agent.c_str());
+    if (request_.from) {
+        const std::string range = std::to_string(*request_.from) + "-";
+        set(CURLOPT_RANGE, range.c_str());
+    }
+    if (!request_.user.empty()) {
+        set(CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+        set(CURLOPT_USERNAME, request_.user.c_str());
+        set(CURLOPT_PASSWORD, request_.password.c_str());
+    }
+    for (const std::string& line : request_.header_lines)
+        header_list_ = curl_slist_append(header_list_, line.c_str());
+    set(CURLOPT_HTTPHEADER, header_list_);
+}
+
+Transfer::~Transfer()
+{
+    if (easy_ != nullptr)
+        curl_easy_cleanup(easy_);
+    curl_slist_free_all(header_list_);
+}
+
+CURL* Transfer::release()
+{
+    curl_easy_reset(easy_);
+    return std::exchange(easy_, nullptr);
+}
+
+std::size_t Transfer::on_header(char* bytes, std::size_t size, std::size_t count, void* self)
+{
+    const std::string_view line(bytes, size * count);
+    return static_cast<Transfer*>(self)->take_header(line) ? line.size() : 0;
+}
+
+bool Transfer::take_header(std::string_view line)
+{
+    head_bytes_ += line.size();
+    if (head_bytes_ > kMaxHeadBytes) {  // also counts endless 1xx answers and trailers (A4)
+        is_head_too_long_ = true;
+        return false;
+    }
+    if (is_head_given_)
+        return true;  // trailers say nothing that we use
+    while (!line.empty() && (line.back() == '\r' || line.back() == '\n'))
+        line.remove_suffix(1);
+    if (line.substr(0, 5) == "HTTP/") {
+        head_ = UpstreamHead{};  // the answer after a 1xx
+        return true;
+    }
+    if (line.empty())
+        return true;
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos)
+        return true;
+    const std::string_view name = line.substr(0, colon);
+    const std::string_view value = trim(line.substr(colon + 1));
+    if (equals_ignoring_case(name, "Content-Length"))
+        head_.content_length = parse_number(value);
+    else if (equals_ignoring_case(name, "Content-Range"))
+        read_content_range(value, head_);
+    else if (equals_ignoring_case(name, "Last-Modified"))
+        head_.last_modified = value;
+    else if (equals_ignoring_case(name, "ETag"))
+        head_.etag = value;
+    else if (equals_ignoring_case(name, "Location"))
+        head_.location = value;
+    else if (equals_ignoring_case(name, "Content-Type"))
+        head_.content_type = value;
+    return true;
+}
+
+bool Transfer::give_head()
+{
+    is_head_given_ = true;
+    long status = 0;
+    curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+    head_.status = static_cast<int>(status);
+    is_stopped_ = !receiver_->on_head(head_);
+    return !is_stopped_;
+}
+
+std::size_t Transfer::on_write(char* bytes, std::size_t size, std::size_t count, void* self)
+{
+    auto& transfer = *static_cast<Transfer*>(self);
+    const std::string_view body(bytes, size * count);
+    if (transfer.is_mute_)
+        return 0;
+    if (!transfer.is_head_given_ && !transfer.give_head())
+        return 0;
+    if (!transfer.receiver_->on_body(body)) {
+        transfer.is_stopped_ = true;
+        return 0;
+    }
+    return body.size();
+}
+
+curl_socket_t Transfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* address)
+{
+    auto& transfer = *static_cast<Transfer*>(self);
+    if (!transfer.request_.may_use_private_addresses &&
+        is_private_address(address_text(address->addr))) {
+        transfer.is_forbidden_ = true;
+        return CURL_SOCKET_BAD;
+    }
+    return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+TransferEnd Transfer::end(CURLcode code)
+{
+    using Reason = TransferEnd::Reason;
+    if (code == CURLE_OK) {
+        // A body of no bytes never called on_write: its head is still to be given.
+        if (!is_head_given_ && !give_head())
+            return {Reason::stopped, "stopped"};
+        return {Reason::complete, ""};
+    }
+    if (is_stopped_)
+        return {Reason::stopped, "stopped"};
+    if (is_forbidden_)
+        return {Reason::forbidden, "its address is private, and a redirect led there"};
+    if (is_head_too_long_)
+        return {Reason::protocol, "its answer's head has more than 64 kB"};
+    const std::string said = error_[0] != '\0' ? error_ : curl_easy_strerror(code);
+    switch (code) {
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_RESOLVE_PROXY:
+            return {Reason::not_resolved, said};
+        case CURLE_OPERATION_TIMEDOUT:
+            return {Reason::timed_out, said};
+        case CURLE_PARTIAL_FILE:
+        case CURLE_RECV_ERROR:
+        case CURLE_GOT_NOTHING:
+            return {Reason::truncated, said};
+        case CURLE_COULDNT_CONNECT:
+        case CURLE_SSL_CONNECT_ERROR:
+        case CURLE_PEER_FAILED_VERIFICATION:
+        case CURLE_SEND_ERROR:
+            return {Reason::refused, said};
+        default:
+            return {Reason::protocol, said};
+    }
+}
+
+bool is_private_address(const std::string& address)
+{
+    ::in_addr v4{};
+    ::in6_addr v6{};
+    if (::inet_pton(AF_INET6, address.c_str(), &v6) == 1) {
+        const std::uint8_t* b = v6.s6_addr;
+        if (IN6_IS_ADDR_V4MAPPED(&v6))
+            std::memcpy(&v4, b + 12, 4);
+        else
+            return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6) ||
+                   IN6_IS_ADDR_LINKLOCAL(&v6) || IN6_IS_ADDR_MULTICAST(&v6) ||
+                   (b[0] & 0xfe) == 0xfc;  // unique local; fd00:ec2::254 is a metadata service
+    } else if (::inet_pton(AF_INET, address.c_str(), &v4) != 1) {
+        return true;  // not an address at all: nothing to connect to
+    }
+    const std::uint32_t a = ntohl(v4.s_addr);
+    const auto in = [a](std::uint32_t network, unsigned bits) {
+        return a >> (32 - bits) == network >> (32 - bits);
+    };
+    return in(0x00000000, 8) || in(0x0a000000, 8) || in(0x64400000, 10) || in(0x7f000000, 8) ||
+           in(0xa9fe0000, 16) || in(0xac100000, 12) || in(0xc0a80000, 16) || in(0xe0000000, 3);
+}
+
+}  // namespace aptward::http

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// One transfer of the outgoing client: curl's callbacks turned into a Receiver's. Private to http/.
+
+#include <curl/curl.h>
+
+#include "http/client.h"
+
+namespace aptward::http {
+
+class Transfer {
+public:
+    Transfer(std::uint64_t id, CURL* easy, UpstreamRequest request,
+             std::shared_ptr<Receiver> receiver);
+    ~Transfer();
+    Transfer(const Transfer&) = delete;
+    Transfer& operator=(const Transfer&) = delete;
+
+    std::uint64_t id() const { return id_; }
+    CURL* easy() const { return easy_; }
+    std::shared_ptr<Receiver> receiver() const { return receiver_; }
+    /// Hands the easy handle over for another transfer.
+    CURL* release();
+
+    TransferEnd end(CURLcode code);
+    /// Its receiver hears nothing more.
+    void mute() { is_mute_ = true; }
+
+private:
+    static std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self);
+    static std::size_t on_write(char* bytes, std::size_t size, std::size_t count, void* self);
+    static curl_socket_t on_open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
+    bool take_header(std::string_view line);
+    bool give_head();
+
+    std::uint64_t id_;
+    CURL* easy_;
+    UpstreamRequest request_;
+    std::shared_ptr<Receiver> receiver_;
+    curl_slist* header_list_ = nullptr;
+    UpstreamHead head_;
+    std::size_t head_bytes_ = 0;
+    bool is_head_given_ = false;
+    bool is_stopped_ = false;
+    bool is_mute_ = false;
+    bool is_head_too_long_ = false;
+    bool is_forbidden_ = false;
+    char error_[CURL_ERROR_SIZE] = "";
+};
+
+}  // namespace aptward::http

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "http/connection.h"
+
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <asio/redirect_error.hpp>
+#include <cerrno>
+
+#include "base/check.h"
+
+namespace aptward::http {
+namespace {
+
+constexpr std::size_t kReadChunk = 16 * 1024;
+constexpr std::size_t kSendfileSlice = 2 << 20;  // measured: docs/decisions/0003
+
+bool would_block(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK;
+}
+
+}  // namespace
+
+Connection::Connection(const Executor& loop, Fd socket, Principal principal, ServerLimits limits)
+    : socket_(loop, socket.release()),
+      principal_(std::move(principal)),
+      limits_(limits),
+      deadline_(steady_now() + limits.idle)
+{
+    asio::error_code ignored;
+    socket_.non_blocking(true, ignored);
+}
+
+Connection::~Connection() = default;
+
+void Connection::close_now()
+{
+    if (is_closed_)
+        return;
+    is_closed_ = true;
+    // Shut down rather than close: the coroutine still holds the descriptor and wakes up now.
+    ::shutdown(socket_.native_handle(), SHUT_RDWR);
+    asio::error_code ignored;
+    socket_.cancel(ignored);
+}
+
+void Connection::reset()
+{
+    const ::linger hard{1, 0};
+    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    must_close_ = true;
+    is_closed_ = true;
+    asio::error_code ignored;
+    socket_.cancel(ignored);
+}
+
+Async<bool> Connection::wait_readable()
+{
+    if (is_closed_)
+        co_return false;
+    asio::error_code error;
+    co_await socket_.async_wait(Socket::wait_read, asio::redirect_error(kUseAsync, error));
+    co_return !error && !is_closed_;
+}
+
+Async<bool> Connection::wait_writable()
+{
+    if (is_closed_)
+        co_return false;
+    asio::error_code error;
+    co_await socket_.async_wait(Socket::wait_write, asio::redirect_error(kUseAsync, error));
+    co_return !error && !is_closed_;
+}
+
+Async<bool> Connection::read_more(std::string& to, std::size_t at_most)
+{
+    const std::size_t have = to.size();
+    for (;;) {
+        if (is_closed_)
+            co_return false;
+        to.resize(have + std::min(at_most, kReadChunk));
+        const ssize_t got = ::recv(socket_.native_handle(), to.data() + have, to.size() - have, 0);
+        const int error = errno;
+        to.resize(have + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+        if (got > 0)
+            co_return true;
+        if (got == 0)
+            co_return false;
+        if (error == EINTR)
+            continue;
+        if (!would_block(error))
+            co_return false;
+        if (have == 0)
+            std::string().swap(to);  // an idle connection costs no buffer
+        const bool is_ready = co_await wait_readable();
+        if (!is_ready)
+            co_return false;
+    }
+}
+
+Async<bool> Connection::write(std::string_view bytes, bool more)
+{
+    while (!bytes.empty()) {
+        if (is_closed_)
+            co_return false;
+        const ssize_t put = ::send(socket_.native_handle(), bytes.data(), bytes.size(),
+                                   MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+        if (put > 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(put));
+            deadline_ = steady_now() + limits_.write_stall;
+            continue;
+        }
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0 && !would_block(errno))
+            co_return false;
+        const bool is_ready = co_await wait_writable();
+        if (!is_ready)
+            co_return false;
+    }
+    co_return true;
+}
+
+Async<bool> Connection::write_file(int fd, std::uint64_t first, std::uint64_t count)
+{
+    auto offset = static_cast<::off_t>(first);
+    while (count > 0) {
+        if (is_closed_)
+            co_return false;
+        const std::size_t slice =
+            static_cast<std::size_t>(std::min<std::uint64_t>(count, kSendfileSlice));
+        const ssize_t put = ::sendfile(socket_.native_handle(), fd, &offset, slice);
+        if (put > 0) {
+            count -= static_cast<std::uint64_t>(put);
+            deadline_ = steady_now() + limits_.write_stall;
+            continue;
+        }
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put == 0 || !would_block(errno))
+            co_return false;  // a file shorter than announced is damage: cut, never pad
+        const bool is_ready = co_await wait_writable();
+        if (!is_ready)
+            co_return false;
+    }
+    co_return true;
+}
+
+Task<std::optional<RequestHead>> Connection::next_head()
+{
+    for (;;) {
+        if (!buffer_.empty()) {
+            auto parsed = parse_request_head(buffer_);
+            if (!parsed || parsed->has_value())
+                co_return parsed;
+            if (is_idle_) {
+                is_idle_ = false;
+                extend(limits_.head);
+            }
+        }
+        const std::size_t room = kMaxHeadBytes + 4 - std::min(buffer_.size(), kMaxHeadBytes);
+        const bool has_more = co_await read_more(buffer_, room);
+        if (!has_more)
+            co_return std::optional<RequestHead>();
+    }
+}
+
+Async<void> Connection::refuse(int status, std::string why)
+{
+    const RequestHead head;
+    const Target target;
+    Exchange exchange(*this, head, target);
+    Answer answer(status);
+    answer.type("text/plain; charset=utf-8");
+    answer.close = true;
+    why += '\n';
+    co_await exchange.send(std::move(answer), why);
+}
+
+Async<bool> Connection::answer_one(const Handler& handler, const RequestHead& head)
+{
+    auto target = parse_target(head.method, head.target);
+    if (!target) {
+        co_await refuse(400, "request.malformed: " + target.error().message());
+        co_return false;
+    }
+    is_http_10_ = head.minor_version == 0;
+    must_close_ = !head.keep_alive;
+    const bool has_body = head.is_chunked || head.body_bytes.value_or(0) > 0;
+    Exchange exchange(*this, head, *target);
+    co_await handler(exchange);
+    CHECK(exchange.has_answered() || must_close_, "a handler answers every request");
+    // A body that the handler did not read would be taken for the next request.
+    co_return !must_close_ && !is_closed_ && !has_body;
+}
+
+Async<void> Connection::run(std::shared_ptr<const Handler> handler)
+{
+    for (std::uint64_t served = 0; served < limits_.requests_per_connection; ++served) {
+        is_idle_ = buffer_.empty();
+        extend(is_idle_ ? limits_.idle : limits_.head);
+        auto head = co_await next_head();
+        if (!head) {
+            co_await refuse(400, "request.malformed: " + head.error().message());
+            break;
+        }
+        if (!head->has_value())
+            break;
+        is_idle_ = false;
+        extend(limits_.write_stall);
+        // The head's views point into this buffer, which nothing touches until it is answered.
+        const std::size_t used = (**head).head_bytes;
+        const bool goes_on = co_await answer_one(*handler, **head);
+        if (!goes_on)
+            break;
+        buffer_.erase(0, used);
+    }
+    if (!is_closed_ && ::shutdown(socket_.native_handle(), SHUT_WR) == 0 && !buffer_.empty()) {
+        // Unread input makes the kernel send a reset that may overtake our answer: take it in
+        // first.
+        extend(std::chrono::seconds(2));
+        buffer_.clear();
+        for (int rounds = 0; rounds < 64; ++rounds) {
+            const bool has_more = co_await read_more(buffer_, kReadChunk);
+            if (!has_more)
+                break;
+            buffer_.clear();
+        }
+    }
+}
+
+}  // namespace aptward::http

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// One client connection on its loop. Private to http/.
+
+#include <asio/posix/basic_stream_descriptor.hpp>
+#include <list>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "http/server.h"
+
+namespace aptward::http {
+
+using Socket = asio::posix::basic_stream_descriptor<Executor>;
+
+/// The socket of one client with its deadline. All waiting goes through here, so that the loop's
+/// watchdog can end whatever takes too long.
+class Connection : public std::enable_shared_from_this<Connection> {
+public:
+    Connection(const Executor& loop, Fd socket, Principal principal, ServerLimits limits);
+    ~Connection();
+
+    Async<void> run(std::shared_ptr<const Handler> handler);
+
+    /// Sends all of it; `more` says that file bytes follow at once (MSG_MORE).
+    Async<bool> write(std::string_view bytes, bool more);
+    Async<bool> write_file(int fd, std::uint64_t first, std::uint64_t count);
+    /// Appends at least one byte to `to`; false at the end, on errors and after the deadline.
+    Async<bool> read_more(std::string& to, std::size_t at_most);
+    Async<bool> wait_readable();
+    Async<bool> wait_writable();
+
+    /// Watchdog and stop: ends whatever the connection waits for.
+    void close_now();
+    void reset();
+    bool is_past(SteadyTime now) const { return now >= deadline_; }
+    bool is_idle() const { return is_idle_; }
+    void extend(std::chrono::seconds time) { deadline_ = steady_now() + time; }
+
+    std::string& buffer() { return buffer_; }
+    Socket& socket() { return socket_; }
+    const Principal& principal() const { return principal_; }
+    const ServerLimits& limits() const { return limits_; }
+    bool& must_close() { return must_close_; }
+    bool is_http_10() const { return is_http_10_; }
+
+private:
+    /// A whole head from the buffer, waiting for more bytes as needed.
+    Task<std::optional<RequestHead>> next_head();
+    /// Answers one request; false ends the connection.
+    Async<bool> answer_one(const Handler& handler, const RequestHead& head);
+    Async<void> refuse(int status, std::string why);
+
+    Socket socket_;
+    Principal principal_;
+    ServerLimits limits_;
+    SteadyTime deadline_;
+    std::string buffer_;
+    bool is_idle_ = true;
+    bool is_closed_ = false;
+    bool must_close_ = false;
+    bool is_http_10_ = false;
+};
+
+/// One thread and its connections.
+class Loops::Loop {
+public:
+    Loop();
+    ~Loop();
+
+    Executor executor() { return io_.get_executor(); }
+    void add(Fd socket, Principal principal, std::shared_ptr<const Handler> handler,
+             ServerLimits limits);
+    /// Any thread.
+    std::size_t load() const { return load_.load(std::memory_order_relaxed); }
+    void stop(SteadyTime deadline);
+    void join();
+
+private:
+    Async<void> watch();
+    Async<void> live(std::shared_ptr<Connection> connection,
+                     std::shared_ptr<const Handler> handler);
+
+    asio::io_context io_{1};
+    asio::executor_work_guard<Executor> work_;
+    std::list<std::weak_ptr<Connection>> connections_;  // on the loop
+    std::atomic<std::size_t> load_ = 0;
+    std::atomic<bool> is_stopping_ = false;
+    SteadyTime stop_deadline_;  // on the loop, once stopping
+    std::thread thread_;
+};
+
+/// Connections by client address, over all loops; touched when one opens and closes.
+class AddressCount {
+public:
+    bool enter(const std::string& address, std::size_t limit);
+    void leave(const std::string& address);
+
+private:
+    std::mutex mutex_;
+    std::unordered_map<std::string, std::size_t> counts_;
+};
+AddressCount& address_count();
+
+}  // namespace aptward::http

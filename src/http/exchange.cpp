@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <ctime>
+#include <string>
+
+#include "base/check.h"
+#include "http/connection.h"
+
+namespace aptward::http {
+namespace {
+
+// The Date header changes once a second; one text per thread serves all answers in it.
+std::string_view date_line()
+{
+    thread_local SystemTime time{};
+    thread_local std::string line;
+    const SystemTime now = system_now();
+    if (now != time) {
+        time = now;
+        line = "Date: " + format_http_date(now) + "\r\n";
+    }
+    return line;
+}
+
+}  // namespace
+
+Answer& Answer::header(std::string_view name, std::string_view value)
+{
+    header_lines.append(name).append(": ");
+    // Values may hold what an upstream or a client said: no byte of theirs may end the line (A18).
+    for (const char c : value)
+        header_lines += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    header_lines += "\r\n";
+    return *this;
+}
+
+const Principal& Exchange::principal() const
+{
+    return connection_.principal();
+}
+
+std::string Exchange::render(Answer& answer, std::uint64_t content_length, bool has_length)
+{
+    CHECK(!has_answered_, "one answer for one request");
+    has_answered_ = true;
+    status_ = answer.status;
+    if (answer.close)
+        connection_.must_close() = true;
+    std::string text;
+    text.reserve(256 + answer.header_lines.size());
+    text += "HTTP/1.1 ";
+    text += fmt::format_int(answer.status).str();
+    text += ' ';
+    text += reason_phrase(answer.status);
+    text += "\r\n";
+    text += date_line();
+    text += answer.header_lines;
+    if (has_length) {
+        text += "Content-Length: ";
+        text += fmt::format_int(content_length).str();
+        text += "\r\n";
+    }
+    if (connection_.must_close())
+        text += "Connection: close\r\n";
+    else if (connection_.is_http_10())
+        text += "Connection: keep-alive\r\n";
+    text += "\r\n";
+    return text;
+}
+
+Async<bool> Exchange::send(Answer answer, std::string_view body)
+{
+    const bool has_body = head_.method != "HEAD" && answer.status != 304 && answer.status != 204;
+    std::string text = render(answer, body.size(), answer.status != 304);
+    if (!has_body)
+        body = {};
+    sent_bytes_ += body.size();
+    const bool fits_one_call = body.size() <= 16 * 1024;
+    if (fits_one_call)
+        text += body;
+    const bool is_sent = co_await connection_.write(text, !fits_one_call);
+    if (!is_sent || fits_one_call)
+        co_return is_sent;
+    co_return co_await connection_.write(body, false);
+}
+
+Async<bool> Exchange::begin(Answer answer, std::uint64_t count)
+{
+    const std::string text = render(answer, count, true);
+    co_return co_await connection_.write(text, count > 0 && head_.method != "HEAD");
+}
+
+Async<bool> Exchange::begin_stream(Answer answer)
+{
+    answer.close = true;
+    const std::string text = render(answer, 0, false);
+    co_return co_await connection_.write(text, false);
+}
+
+Async<bool> Exchange::send_part(int fd, std::uint64_t first, std::uint64_t count)
+{
+    sent_bytes_ += count;
+    co_return co_await connection_.write_file(fd, first, count);
+}
+
+Async<bool> Exchange::send_bytes(std::string_view bytes)
+{
+    sent_bytes_ += bytes.size();
+    co_return co_await connection_.write(bytes, false);
+}
+
+Async<bool> Exchange::send_file(Answer answer, int fd, std::uint64_t first, std::uint64_t count)
+{
+    const bool is_begun = co_await begin(std::move(answer), count);
+    if (!is_begun)
+        co_return false;
+    if (head_.method == "HEAD")
+        co_return true;
+    const bool is_sent = co_await send_part(fd, first, count);
+    if (!is_sent)
+        abort();
+    co_return is_sent;
+}
+
+void Exchange::abort()
+{
+    has_answered_ = true;
+    connection_.reset();
+}
+
+Task<std::string> Exchange::read_body(std::size_t limit_bytes)
+{
+    if (head_.is_chunked)
+        co_return fail(Errc::malformed, "a chunked request body is not taken: send Content-Length");
+    const std::uint64_t size = head_.body_bytes.value_or(0);
+    if (size > limit_bytes)
+        co_return fail(Errc::malformed,
+                       fmt::format("the body is larger than {} bytes", limit_bytes));
+    // Not into the connection's buffer: the head's views point into it.
+    std::string body = connection_.buffer().substr(head_.head_bytes, size);
+    while (body.size() < size) {
+        const bool has_more = co_await connection_.read_more(body, size - body.size());
+        if (!has_more)
+            co_return fail(Errc::unavailable, "the client stopped sending");
+    }
+    co_return body;
+}
+
+}  // namespace aptward::http

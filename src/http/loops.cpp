@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Threads, accepting and the watchdog.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+
+#include "base/log.h"
+#include "http/connection.h"
+
+namespace aptward::http {
+namespace {
+
+Principal principal_of(int socket, bool is_local_socket)
+{
+    Principal principal;
+    principal.is_local_socket = is_local_socket;
+    if (is_local_socket) {
+        ::ucred credentials{};
+        ::socklen_t size = sizeof credentials;
+        ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size);
+        principal.uid = credentials.uid;
+        principal.address = "unix";
+        return principal;
+    }
+    ::sockaddr_storage address{};
+    ::socklen_t size = sizeof address;
+    char text[INET6_ADDRSTRLEN] = "";
+    // POSIX hands addresses over in this form; memcpy keeps the aliasing rules.
+    if (::getpeername(socket, static_cast<::sockaddr*>(static_cast<void*>(&address)), &size) == 0) {
+        if (address.ss_family == AF_INET) {
+            ::sockaddr_in v4{};
+            std::memcpy(&v4, &address, sizeof v4);
+            ::inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+        } else {
+            ::sockaddr_in6 v6{};
+            std::memcpy(&v6, &address, sizeof v6);
+            ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+        }
+    }
+    principal.address = text;
+    if (principal.address.rfind("::ffff:", 0) == 0)
+        principal.address.erase(0, 7);
+    return principal;
+}
+
+bool is_loopback(const std::string& address)
+{
+    return address.rfind("127.", 0) == 0 || address == "::1" || address == "unix";
+}
+
+}  // namespace
+
+bool AddressCount::enter(const std::string& address, std::size_t limit)
+{
+    const std::lock_guard lock(mutex_);
+    std::size_t& count = counts_[address];
+    if (count >= limit)
+        return false;
+    ++count;
+    return true;
+}
+
+void AddressCount::leave(const std::string& address)
+{
+    const std::lock_guard lock(mutex_);
+    const auto found = counts_.find(address);
+    if (found != counts_.end() && --found->second == 0)
+        counts_.erase(found);
+}
+
+AddressCount& address_count()
+{
+    static AddressCount instance;
+    return instance;
+}
+
+Loops::Loop::Loop() : work_(io_.get_executor())
+{
+    spawn(io_.get_executor(), "watchdog", watch());
+    thread_ = std::thread([this] { io_.run(); });
+}
+
+Loops::Loop::~Loop()
+{
+    work_.reset();
+    io_.stop();
+    join();
+}
+
+void Loops::Loop::join()
+{
+    if (thread_.joinable())
+        thread_.join();
+}
+
+// One timer per loop instead of one per connection: a deadline is a number to compare.
+Async<void> Loops::Loop::watch()
+{
+    for (;;) {
+        const std::chrono::milliseconds pause(is_stopping_ ? 20 : 500);
+        co_await sleep_until(steady_now() + pause);
+        const SteadyTime now = steady_now();
+        for (auto it = connections_.begin(); it != connections_.end();) {
+            const auto connection = it->lock();
+            if (!connection) {
+                it = connections_.erase(it);
+                continue;
+            }
+            const bool is_over = is_stopping_ && (connection->is_idle() || now >= stop_deadline_);
+            if (is_over || connection->is_past(now))
+                connection->close_now();
+            ++it;
+        }
+    }
+}
+
+Async<void> Loops::Loop::live(std::shared_ptr<Connection> connection,
+                              std::shared_ptr<const Handler> handler)
+{
+    co_await connection->run(handler);
+    if (!is_loopback(connection->principal().address))
+        address_count().leave(connection->principal().address);
+    load_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Loops::Loop::add(Fd socket, Principal principal, std::shared_ptr<const Handler> handler,
+                      ServerLimits limits)
+{
+    load_.fetch_add(1, std::memory_order_relaxed);
+    auto shared_socket = std::make_shared<Fd>(std::move(socket));
+    asio::post(io_, [this, shared_socket, principal = std::move(principal),
+                     handler = std::move(handler), limits]() mutable {
+        auto connection = std::make_shared<Connection>(
+            io_.get_executor(), std::move(*shared_socket), principal, limits);
+        connections_.push_back(connection);
+        spawn(io_.get_executor(), "client " + principal.address,
+              live(std::move(connection), std::move(handler)));
+    });
+}
+
+void Loops::Loop::stop(SteadyTime deadline)
+{
+    asio::post(io_, [this, deadline] {
+        stop_deadline_ = deadline;
+        is_stopping_ = true;
+    });
+}
+
+Loops::Loops(unsigned count)
+{
+    for (unsigned i = 0; i < std::max(1U, count); ++i)
+        loops_.push_back(std::make_unique<Loop>());
+}
+
+Loops::~Loops() = default;
+
+std::size_t Loops::connections() const
+{
+    std::size_t total = 0;
+    for (const auto& loop : loops_)
+        total += loop->load();
+    return total;
+}
+
+Executor Loops::executor() const
+{
+    return loops_.front()->executor();
+}
+
+void Loops::serve(Listening listening, Handler handler, ServerLimits limits)
+{
+    std::string name = "listener " + listening.name;
+    spawn(
+        loops_.front()->executor(), std::move(name),
+        accept(std::move(listening), std::make_shared<const Handler>(std::move(handler)), limits));
+}
+
+Async<void> Loops::accept(Listening listening, std::shared_ptr<const Handler> handler,
+                          ServerLimits limits)
+{
+    Socket acceptor(loops_.front()->executor(), listening.socket.release());
+    asio::error_code error;
+    acceptor.non_blocking(true, error);
+    bool has_complained = false;
+    while (!is_stopping_) {
+        Fd socket(
+            ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!socket && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            co_await acceptor.async_wait(Socket::wait_read, asio::redirect_error(kUseAsync, error));
+            continue;
+        }
+        if (!socket &&
+            (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+            // Out of descriptors (R12): wait for connections to end; never spin.
+            if (!std::exchange(has_complained, true))
+                log_error("listener.exhausted", {{"listener", listening.name}},
+                          "no file descriptors left for new connections: raise LimitNOFILE");
+            co_await sleep_until(steady_now() + std::chrono::milliseconds(100));
+            continue;
+        }
+        if (!socket)
+            continue;
+        has_complained = false;
+        if (connections() >= limits.connections)
+            continue;
+        Principal principal = principal_of(socket.get(), listening.is_local_socket);
+        if (!is_loopback(principal.address) &&
+            !address_count().enter(principal.address, limits.connections_per_address))
+            continue;
+        const int on = 1;
+        if (!listening.is_local_socket)
+            ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        const auto least =
+            std::min_element(loops_.begin(), loops_.end(),
+                             [](const auto& a, const auto& b) { return a->load() < b->load(); });
+        (*least)->add(std::move(socket), std::move(principal), handler, limits);
+    }
+}
+
+void Loops::stop(std::chrono::milliseconds grace)
+{
+    is_stopping_ = true;
+    const SteadyTime deadline = steady_now() + grace;
+    for (const auto& loop : loops_)
+        loop->stop(deadline);
+    while (connections() > 0 && steady_now() < deadline + std::chrono::milliseconds(200))
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
+}  // namespace aptward::http

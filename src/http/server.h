@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The HTTP/1.1 server: loops, listeners, and the exchange that a handler answers.
+//
+// One loop is one thread; a connection lives and dies on its loop. A client can cost a bounded
+// amount of memory and time and nothing else: see ServerLimits.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file.h"
+#include "base/result.h"
+#include "http/message.h"
+#include "http/task.h"
+
+namespace aptward::http {
+
+struct ServerLimits {
+    std::size_t connections = 20'000;             ///< Over all listeners; more are closed at once.
+    std::size_t connections_per_address = 2'000;  ///< Not for loopback or Unix sockets.
+    std::chrono::seconds idle{75};                ///< Between requests.
+    std::chrono::seconds head{15};                ///< For one request head once it began.
+    std::chrono::seconds write_stall{60};         ///< Without one byte accepted by the client.
+    std::uint64_t requests_per_connection = 100'000;
+};
+
+/// Who asks. Peer credentials come from the kernel, on Unix sockets only.
+struct Principal {
+    std::string address;  ///< "192.0.2.7", "2001:db8::1", or "unix"
+    bool is_local_socket = false;
+    ::uid_t uid = 0;  ///< Valid when is_local_socket.
+};
+
+/// An answer's head. Date, Connection and Content-Length are added by the exchange.
+struct Answer {
+    explicit Answer(int status_code) : status(status_code) {}
+
+    Answer& header(std::string_view name, std::string_view value);
+    Answer& type(std::string_view media_type) { return header("Content-Type", media_type); }
+
+    int status;
+    std::string header_lines;  ///< "Name: value\r\n", each
+    bool close = false;        ///< Close the connection after this answer.
+};
+
+class Connection;
+
+/// One request and its answer. A handler sends exactly one answer, or aborts.
+/// The bool that sending gives back is false when the client is gone; then only return.
+class Exchange {
+public:
+    Exchange(Connection& connection, const RequestHead& head, const Target& target)
+        : connection_(connection), head_(head), target_(target)
+    {
+    }
+
+    const RequestHead& head() const { return head_; }
+    const Target& target() const { return target_; }
+    const Principal& principal() const;
+
+    /// A whole answer from memory. HEAD gets the head only.
+    Async<bool> send(Answer answer, std::string_view body);
+
+    /// A whole answer of `count` bytes of a file, by sendfile.
+    Async<bool> send_file(Answer answer, int fd, std::uint64_t first, std::uint64_t count);
+
+    /// A head that announces `count` bytes, for the caller to send with send_part.
+    Async<bool> begin(Answer answer, std::uint64_t count);
+    Async<bool> send_part(int fd, std::uint64_t first, std::uint64_t count);
+    Async<bool> send_bytes(std::string_view bytes);
+
+    /// An answer without known length (server-sent events): ends with the connection.
+    Async<bool> begin_stream(Answer answer);
+
+    /// Cuts the connection with a reset: the client must not take what it has for whole.
+    void abort();
+
+    /// The request's body. Fails with malformed when it is over `limit_bytes`, unavailable when the
+    /// client stops sending.
+    Task<std::string> read_body(std::size_t limit_bytes);
+
+    /// Joins the client to an open connection until either side ends (CONNECT). `answer` is sent
+    /// first. Counts the bytes of both directions.
+    Async<void> tunnel(Answer answer, Fd upstream,
+                       std::shared_ptr<std::atomic<std::uint64_t>> bytes);
+
+    bool has_answered() const { return has_answered_; }
+    std::uint64_t sent_bytes() const { return sent_bytes_; }
+    int status() const { return status_; }
+
+private:
+    std::string render(Answer& answer, std::uint64_t content_length, bool has_length);
+
+    Connection& connection_;
+    const RequestHead& head_;
+    const Target& target_;
+    bool has_answered_ = false;
+    int status_ = 0;
+    std::uint64_t sent_bytes_ = 0;
+};
+
+using Handler = std::function<Async<void>(Exchange&)>;
+
+/// A socket that listens: bound here, or inherited (socket activation).
+struct Listening {
+    Fd socket;
+    std::string name;  ///< "127.0.0.1:3142", "unix:/run/aptward/admin": with the real port
+    bool is_local_socket = false;
+};
+
+/// Binds "ADDRESS:PORT", "[V6]:PORT" or "unix:PATH" (a stale socket file is replaced; mode 0666 is
+/// fine because peer credentials decide). Port 0 takes a free one.
+/// Fails with unavailable when the port is taken, storage for a path that cannot be made,
+/// malformed for an address that is none.
+Result<Listening> listen_on(const std::string& address);
+
+/// "127.0.0.1:3142" of a bound socket.
+std::string name_of_socket(int socket);
+
+/// The threads that run clients' sessions.
+class Loops {
+public:
+    explicit Loops(unsigned count);
+    ~Loops();
+    Loops(const Loops&) = delete;
+    Loops& operator=(const Loops&) = delete;
+
+    /// Accepts on `listening` and answers with `handler` until stop().
+    void serve(Listening listening, Handler handler, ServerLimits limits);
+
+    /// Stops accepting, lets running answers end for at most `grace`, then closes everything.
+    void stop(std::chrono::milliseconds grace);
+
+    std::size_t connections() const;
+    /// Of the first loop.
+    Executor executor() const;
+
+    class Loop;
+
+private:
+    Async<void> accept(Listening listening, std::shared_ptr<const Handler> handler,
+                       ServerLimits limits);
+    std::vector<std::unique_ptr<Loop>> loops_;
+    std::atomic<bool> is_stopping_ = false;
+};
+
+}  // namespace aptward::http

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// What a coroutine of this program is, and what it can wait for. The one header through which
+// other folders see Asio (docs/decisions/0003-coroutines.md).
+
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/pool.h"
+#include "base/result.h"
+
+namespace aptward::http {
+
+using Executor = asio::io_context::executor_type;
+
+/// A coroutine that lives on one loop.
+template <class T = void>
+using Async = asio::awaitable<T, Executor>;
+
+/// A coroutine that can fail.
+template <class T>
+using Task = Async<Result<T>>;
+
+inline constexpr asio::use_awaitable_t<Executor> kUseAsync{};
+
+/// Wakes one waiting coroutine from any thread. Wakes that nobody waits for are remembered, and
+/// many wakes before the coroutine runs are one.
+class Signal : public std::enable_shared_from_this<Signal> {
+public:
+    explicit Signal(const Executor& loop) : timer_(loop) {}
+
+    /// Any thread.
+    void notify();
+
+    /// True when notified, false when `deadline` came first. On the signal's loop only.
+    Async<bool> wait_until(SteadyTime deadline);
+
+private:
+    using Timer =
+        asio::basic_waitable_timer<std::chrono::steady_clock,
+                                   asio::wait_traits<std::chrono::steady_clock>, Executor>;
+    Timer timer_;
+    bool is_set_ = false;                  // on the loop
+    std::atomic<bool> is_posted_ = false;  // a wake is on its way
+};
+
+/// A signal of the calling coroutine's loop.
+Async<std::shared_ptr<Signal>> make_signal();
+
+/// Waits without doing anything.
+Async<void> sleep_until(SteadyTime time);
+
+inline constexpr SteadyTime kNoDeadline = SteadyTime::max();
+
+/// Runs `job` on a worker and brings its value back to the calling coroutine's loop.
+template <class Job>
+Async<std::invoke_result_t<Job>> on_worker(WorkerPool& pool, Job job)
+{
+    using Value = std::invoke_result_t<Job>;
+    auto signal = co_await make_signal();
+    auto value = std::make_shared<std::optional<Value>>();
+    pool.post([signal, value, job = std::move(job)]() mutable {
+        value->emplace(job());
+        signal->notify();
+    });
+    bool is_done = false;
+    while (!is_done)
+        is_done = co_await signal->wait_until(kNoDeadline);
+    co_return std::move(**value);
+}
+
+/// Starts a coroutine of its own on `loop`. `name` says in the log whose exception ended it.
+void spawn(const Executor& loop, std::string name, Async<void> task);
+
+}  // namespace aptward::http
