@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Blobs on disk. The order of system calls is the crash promise; see docs/formats/store.md.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/log.h"
+#include "crypto/crypto.h"
+#include "store/store.h"
+
+namespace aptward::store {
+namespace {
+
+constexpr const char* kSha256 = "sha256";
+constexpr const char* kSha512 = "sha512";
+
+const char* folder_of(HashAlgorithm algorithm)
+{
+    return algorithm == HashAlgorithm::sha256 ? kSha256 : kSha512;
+}
+
+// linkat() of an unnamed file needs the path of its descriptor (open(2), O_TMPFILE).
+std::string descriptor_path(const Fd& file)
+{
+    return fmt::format("/proc/self/fd/{}", file.get());
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Blobs>> Blobs::open(const std::filesystem::path& state)
+{
+    const auto root = state / "blobs";
+    for (const char* algorithm : {kSha256, kSha512})
+        for (int i = 0; i < 256; ++i)
+            TRY_VOID(make_directories(root / algorithm / fmt::format("{:02x}", i)));
+    TRY_VOID(make_directories(state / "damaged"));
+    return std::shared_ptr<Blobs>(new Blobs(root));
+}
+
+std::filesystem::path Blobs::path_of(const Digest& digest) const
+{
+    const std::string hex = digest.hex();
+    return root_ / folder_of(digest.algorithm) / hex.substr(0, 2) / hex;
+}
+
+Result<Fd> Blobs::read(const Digest& digest) const
+{
+    const auto path = path_of(digest);
+    Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!file) {
+        // A symbolic link under a blob's name is damage or an attempt to make us read elsewhere
+        // (R8).
+        if (errno == ENOENT)
+            return fail(Errc::not_found, "not held");
+        const int error = errno;
+        if (error == ELOOP || error == EACCES) {
+            auto moved = set_aside(digest);
+            return fail(Errc::not_found, "the held file was damaged");
+        }
+        return fail_errno("opening " + path.string(), error);
+    }
+    struct ::stat status{};
+    if (::fstat(file.get(), &status) != 0)
+        return fail_errno("looking at " + path.string(), errno);
+    if (!S_ISREG(status.st_mode) ||
+        static_cast<std::uint64_t>(status.st_size) != digest.size_bytes) {
+        auto moved = set_aside(digest);
+        return fail(Errc::not_found, "the held file has the wrong size");
+    }
+    return file;
+}
+
+bool Blobs::holds(const Digest& digest) const
+{
+    struct ::stat status{};
+    return ::lstat(path_of(digest).c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+           static_cast<std::uint64_t>(status.st_size) == digest.size_bytes;
+}
+
+Result<Fd> Blobs::stage() const
+{
+    const auto folder = root_ / kSha256;
+    Fd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0444));
+    if (!file)
+        return fail_errno("creating a file in " + folder.string(), errno);
+    return file;
+}
+
+Result<void> Blobs::commit(const Fd& staged, const std::vector<Digest>& digests)
+{
+    if (::fdatasync(staged.get()) != 0)
+        return fail_errno("syncing a new blob", errno);
+    for (const Digest& digest : digests) {
+        const auto path = path_of(digest);
+        if (::linkat(AT_FDCWD, descriptor_path(staged).c_str(), AT_FDCWD, path.c_str(),
+                     AT_SYMLINK_FOLLOW) != 0 &&
+            errno != EEXIST)
+            return fail_errno("naming " + path.string(), errno);
+        TRY_VOID(sync_directory(path.parent_path()));
+    }
+    return {};
+}
+
+Result<Digest> Blobs::put(std::string_view bytes)
+{
+    const Digest digest = crypto::digest_of(bytes);
+    if (holds(digest))
+        return digest;
+    TRY(const Fd file, stage());
+    TRY_VOID(write_all(file.get(), bytes));
+    TRY_VOID(commit(file, {digest}));
+    return digest;
+}
+
+Result<void> Blobs::set_aside(const Digest& digest) const
+{
+    const auto path = path_of(digest);
+    const auto target = root_.parent_path() / "damaged" / digest.hex();
+    if (::rename(path.c_str(), target.c_str()) != 0 && errno != ENOENT)
+        return fail_errno("setting aside " + path.string(), errno);
+    log_error("store.damaged", {{"blob", digest.hex()}},
+              "a held file is damaged; it was set aside and will be fetched again");
+    return {};
+}
+
+Blobs::Volume Blobs::volume() const
+{
+    Volume volume;
+    std::error_code error;
+    for (std::filesystem::recursive_directory_iterator it(root_ / kSha256, error), end;
+         !error && it != end; it.increment(error)) {
+        std::error_code ignored;
+        if (!it->is_regular_file(ignored))
+            continue;
+        ++volume.blobs;
+        volume.bytes += it->file_size(ignored);
+    }
+    return volume;
+}
+
+Result<Fd> lock_state(const std::filesystem::path& state)
+{
+    const auto path = state / "lock";
+    Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (!file)
+        return fail_errno("creating " + path.string(), errno);
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+        char owner[32] = "";
+        const ssize_t got = ::pread(file.get(), owner, sizeof owner - 1, 0);
+        return fail(Errc::unavailable,
+                    fmt::format("{} is in use by another node (process {}); stop it first, or give "
+                                "this one a state folder of its own",
+                                state.string(), got > 0 ? owner : "?"));
+    }
+    const std::string pid = std::to_string(::getpid());
+    if (::ftruncate(file.get(), 0) != 0)
+        return fail_errno("writing " + path.string(), errno);
+    TRY_VOID(write_all_at(file.get(), pid, 0));
+    return file;
+}
+
+}  // namespace aptward::store

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "store/journal.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "crypto/crypto.h"
+
+namespace aptward::store {
+namespace {
+
+constexpr std::uint64_t kMaxJournalBytes = 1ULL << 30;
+constexpr std::size_t kSumDigits = 16;
+
+std::string sum_of(std::string_view json)
+{
+    return crypto::digest_of(json).hex().substr(0, kSumDigits);
+}
+
+}  // namespace
+
+Result<void> Journal::append(std::string_view json)
+{
+    const std::string line = sum_of(json) + " " + std::string(json) + "\n";
+    TRY_VOID(write_all(file_.get(), line));
+    if (::fdatasync(file_.get()) != 0)
+        return fail_errno("syncing the journal", errno);
+    return {};
+}
+
+Result<Journal::Opened> open_journal(const std::filesystem::path& file)
+{
+    std::string bytes;
+    if (auto read = read_file(file, kMaxJournalBytes))
+        bytes = std::move(*read);
+    else if (read.error().code() != Errc::not_found)
+        return tl::unexpected<Error>(read.error());
+
+    std::vector<std::string> entries;
+    std::size_t damaged = 0, good_bytes = 0;
+    std::string_view rest = bytes;
+    while (!rest.empty()) {
+        const std::size_t end = rest.find('\n');
+        if (end == std::string_view::npos)
+            break;  // a crash ended this one: it was never acknowledged
+        const std::string_view line = rest.substr(0, end);
+        rest.remove_prefix(end + 1);
+        good_bytes = bytes.size() - rest.size();
+        if (line.size() > kSumDigits + 1 &&
+            line.substr(0, kSumDigits) == sum_of(line.substr(kSumDigits + 1)))
+            entries.emplace_back(line.substr(kSumDigits + 1));
+        else
+            ++damaged;
+    }
+    Fd opened(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+    if (!opened)
+        return fail_errno("opening " + file.string(), errno);
+    if (good_bytes < bytes.size() &&
+        ::ftruncate(opened.get(), static_cast<::off_t>(good_bytes)) != 0)
+        return fail_errno("shortening " + file.string(), errno);
+    TRY_VOID(sync_directory(file.parent_path()));
+    return Journal::Opened{Journal(std::move(opened)), std::move(entries), damaged};
+}
+
+}  // namespace aptward::store

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The journal: operator decisions and trust floors, append-only, one checksummed JSON text a line.
+//
+// Crash promise: append() returning success means a power cut does not lose the entry. A line that
+// a crash left incomplete is cut off at the next open; a damaged line further up is reported and
+// skipped. Written down in docs/formats/store.md.
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file.h"
+#include "base/result.h"
+
+namespace aptward::store {
+
+/// Lives on the state thread.
+class Journal {
+public:
+    struct Opened;
+
+    /// Appends one JSON text (one line, no newline in it) and syncs. Fails with storage.
+    Result<void> append(std::string_view json);
+
+private:
+    friend Result<Opened> open_journal(const std::filesystem::path& file);
+    explicit Journal(Fd file) : file_(std::move(file)) {}
+    Fd file_;
+};
+
+struct Journal::Opened {
+    Journal journal;
+    std::vector<std::string> entries;  ///< In the order written.
+    std::size_t damaged_lines = 0;
+};
+
+/// Creates the file when there is none.
+Result<Journal::Opened> open_journal(const std::filesystem::path& file);
+
+}  // namespace aptward::store

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The face of store/: blobs by digest, the journal, and the state database.
+// Written down in docs/formats/store.md.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/result.h"
+
+namespace aptward::store {
+
+/// Blobs: files named by their hash under `blobs/sha256/ab/<hex>`, immutable, mode 0444.
+/// A SHA-512 digest is a second link to the same file under `blobs/sha512/ab/<hex>`.
+///
+/// Crash promise: a file under its final name has its right bytes; commit() returning success
+/// means a power cut does not lose it. A crash before leaves nothing (unnamed files vanish).
+/// Any thread; every call may block on the disk.
+class Blobs {
+public:
+    /// Creates the folders it needs. Fails with storage.
+    static Result<std::shared_ptr<Blobs>> open(const std::filesystem::path& state);
+
+    /// Opens a held blob for reading. Fails with not_found, storage.
+    /// A file of the wrong size (damage) counts as not held, is moved aside and reported.
+    Result<Fd> read(const Digest& digest) const;
+
+    bool holds(const Digest& digest) const;
+
+    /// An unnamed file on the same file system, open for reading and writing.
+    Result<Fd> stage() const;
+
+    /// Gives a staged file, whose bytes the caller has hashed, its names. Syncs the bytes, links,
+    /// syncs the directory. A blob that is there already is fine.
+    /// `digests`: every digest proven for these bytes; one of them must be SHA-256.
+    Result<void> commit(const Fd& staged, const std::vector<Digest>& digests);
+
+    /// stage, write, commit for small bytes that are in memory; returns the SHA-256 digest.
+    Result<Digest> put(std::string_view bytes);
+
+    /// Removes a blob found to be damaged: moved to `damaged/`, never served again.
+    Result<void> set_aside(const Digest& digest) const;
+
+    struct ScrubReport {
+        std::uint64_t checked = 0, checked_bytes = 0, damaged = 0;
+        std::vector<std::string> damaged_names;
+    };
+    /// Rehashes every blob; damaged ones are set aside. `progress` gets bytes done and to do and
+    /// returns false to stop. Blocks for as long as reading everything takes.
+    Result<ScrubReport> scrub(
+        const std::function<bool(std::uint64_t done, std::uint64_t total)>& progress) const;
+
+    /// Number and bytes of blobs held; walks the folders, for status only.
+    struct Volume {
+        std::uint64_t blobs = 0, bytes = 0;
+    };
+    Volume volume() const;
+
+private:
+    explicit Blobs(std::filesystem::path root) : root_(std::move(root)) {}
+    std::filesystem::path path_of(const Digest& digest) const;
+    std::filesystem::path root_;
+};
+
+/// The lock that keeps a second node off the same state (R25). Held until destroyed.
+/// Fails with unavailable, naming the process that holds it.
+Result<Fd> lock_state(const std::filesystem::path& state);
+
+}  // namespace aptward::store
