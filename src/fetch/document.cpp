@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Small unproven texts from one named source: what the claim path judges.
+#include <fmt/format.h>
+
+#include "fetch/fetch.h"
+#include "fetch/pull.h"
+
+namespace aptward::fetch {
+namespace {
+
+using std::chrono::milliseconds;
+
+// One document on its way, on the fetch thread; owns itself until it is done.
+class DocumentRun : public PullEvents, public std::enable_shared_from_this<DocumentRun> {
+public:
+    using Done = std::function<void(Result<Document>)>;
+
+    DocumentRun(http::Client& client, DocumentRequest request, Done done)
+        : client_(client), request_(std::move(request)), done_(std::move(done))
+    {
+    }
+
+    void start()
+    {
+        self_ = shared_from_this();
+        PullRequest pull;
+        pull.source = request_.source;
+        pull.path = request_.path;
+        if (!request_.etag.empty())
+            pull.header_lines.push_back("If-None-Match: " + request_.etag);
+        else if (!request_.last_modified.empty())
+            pull.header_lines.push_back("If-Modified-Since: " + request_.last_modified);
+        pull_ = Pull::start(client_, std::move(pull), *this);
+        client_.at(steady_now() + request_.time_limit, [weak = weak_from_this()] {
+            if (const auto self = weak.lock())
+                self->give_up(Fault::stalled, fmt::format("not complete within {} ms",
+                                                          self->request_.time_limit.count()));
+        });
+    }
+
+    bool on_head(const http::UpstreamHead& head) override
+    {
+        request_.source->answered(
+            std::chrono::duration_cast<milliseconds>(steady_now() - started_));
+        document_.last_modified = head.last_modified;
+        document_.etag = head.etag;
+        const bool has_validator = !request_.etag.empty() || !request_.last_modified.empty();
+        if (head.status == 200 && head.content_length.value_or(0) <= request_.limit_bytes)
+            return true;
+        if (head.status == 200)
+            give_up(Fault::protocol, fmt::format("it offers {} bytes, the limit is {}",
+                                                 *head.content_length, request_.limit_bytes));
+        else if (head.status == 304 && has_validator)
+            return document_.is_unchanged = true;
+        else if (head.status == 404 || head.status == 410)
+            finish_missing(head.status);
+        else
+            give_up(head.status >= 500 || head.status == 429 ? Fault::failing : Fault::denied,
+                    fmt::format("it answered {}", head.status));
+        return false;
+    }
+
+    bool on_body(std::string_view bytes) override
+    {
+        if (document_.body.size() + bytes.size() > request_.limit_bytes) {
+            give_up(Fault::protocol, fmt::format("over {} bytes", request_.limit_bytes));
+            return false;
+        }
+        document_.body += bytes;
+        return true;
+    }
+
+    void on_complete() override
+    {
+        request_.source->delivered(document_.body.size(), std::chrono::duration_cast<milliseconds>(
+                                                              steady_now() - started_));
+        end(std::move(document_));
+    }
+
+    void on_fault(Fault fault, std::string message) override { give_up(fault, std::move(message)); }
+
+private:
+    void finish_missing(int status)
+    {
+        if (!request_.is_optional)
+            request_.source->charge(Fault::missing, request_.path, steady_now());
+        end(aptward::fail(Errc::not_found,
+                          fmt::format("{}: it answered {}", request_.source->url(), status)));
+    }
+
+    void give_up(Fault fault, std::string message)
+    {
+        if (!self_)
+            return;
+        request_.source->charge(fault, request_.path + ": " + message, steady_now());
+        const Errc code = fault == Fault::protocol || fault == Fault::redirect ? Errc::malformed
+                                                                               : Errc::unavailable;
+        end(aptward::fail(
+            code, fmt::format("{}: {}: {}", request_.source->url(), to_string(fault), message)));
+    }
+
+    void end(Result<Document> result)
+    {
+        if (!self_)
+            return;
+        pull_->stop();
+        done_(std::move(result));
+        // Callbacks of this pull may still be on the stack: let go of it afterwards.
+        client_.at(steady_now(), [keep = std::move(self_)] {});
+    }
+
+    http::Client& client_;
+    DocumentRequest request_;
+    Done done_;
+    Document document_;
+    SteadyTime started_ = steady_now();
+    std::shared_ptr<Pull> pull_;
+    std::shared_ptr<DocumentRun> self_;
+};
+
+}  // namespace
+
+http::Task<Document> Fetcher::document(DocumentRequest request)
+{
+    auto signal = co_await http::make_signal();
+    auto result = std::make_shared<std::optional<Result<Document>>>();
+    const auto limit = request.time_limit + std::chrono::seconds(2);
+    client_.post([this, signal, result, request = std::move(request)]() mutable {
+        std::make_shared<DocumentRun>(client_, std::move(request),
+                                      [signal, result](Result<Document> document) {
+                                          result->emplace(std::move(document));
+                                          signal->notify();
+                                      })
+            ->start();
+    });
+    const bool is_done = co_await signal->wait_until(steady_now() + limit);
+    if (!is_done)
+        co_return fail(Errc::unavailable, "the fetch thread is busy");
+    co_return std::move(**result);
+}
+
+}  // namespace aptward::fetch

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The face of fetch/: bytes by digest from any of several sources, hashed as they come; and small
+// documents that are not known by digest yet.
+//
+// One flight per digest, however many ask. A flight survives dead, slow and lying sources as long
+// as one good source is left (docs/architecture.md, "A fetch").
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/pool.h"
+#include "base/result.h"
+#include "fetch/source.h"
+#include "http/client.h"
+#include "http/task.h"
+#include "store/store.h"
+
+namespace aptward::fetch {
+
+/// What is wanted and where it may be.
+struct Want {
+    Digest digest;
+    /// Names of these bytes at every source, best first ("dists/x/by-hash/...", canonical name),
+    /// percent-encoded, without leading slash.
+    std::vector<std::string> paths;
+    std::vector<SourcePtr> sources;
+    /// The names can belong to another generation at a source: a wrong size or hash there is a
+    /// mixture, not a lie. Not so for by-hash names and pool files.
+    bool is_mutable_name = false;
+    std::string archive;  ///< For events only.
+};
+
+/// One body on its way. Any thread reads; the fetch thread writes.
+class Flight {
+public:
+    enum class Phase { running, verified, stored, failed };
+
+    explicit Flight(const Digest& digest) : digest_(digest) {}
+
+    const Digest& digest() const { return digest_; }
+    Phase phase() const { return phase_.load(std::memory_order_acquire); }
+    bool is_over() const { return phase() != Phase::running; }
+    /// Bytes [0, available) are in the file: right so far as far as anybody knows.
+    std::uint64_t available() const { return available_.load(std::memory_order_acquire); }
+    /// Grows when the bytes so far turned out wrong and were thrown away: whoever sent any of them
+    /// to a client must cut that client's connection.
+    std::uint32_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+    /// The file that grows; held by whoever reads.
+    std::shared_ptr<const Fd> file() const { return file_.load(); }
+    /// After `failed`: not_found when every source of it answered that it has no such file.
+    std::shared_ptr<const Error> error() const { return error_.load(); }
+    /// Wakes `signal` at every change until it or the flight ends. Any thread.
+    void follow(std::shared_ptr<http::Signal> signal);
+
+    /// The source that delivered the last byte; for the delivery record.
+    std::shared_ptr<const std::string> source() const { return source_.load(); }
+
+private:
+    friend class FlightRun;
+    friend class Fetcher;
+    void wake();
+
+    const Digest digest_;
+    std::atomic<Phase> phase_ = Phase::running;
+    std::atomic<std::uint64_t> available_ = 0;
+    std::atomic<std::uint32_t> epoch_ = 0;
+    std::atomic<std::shared_ptr<const Fd>> file_;
+    std::atomic<std::shared_ptr<const Error>> error_;
+    std::atomic<std::shared_ptr<const std::string>> source_;
+    std::mutex followers_mutex_;  // misses only; a hit never comes here
+    std::vector<std::weak_ptr<http::Signal>> followers_;
+};
+
+/// A small text from one source, unproven: an InRelease, a Release.gpg.
+struct Document {
+    bool is_unchanged = false;  ///< 304 to our validators; body is empty.
+    std::string body;
+    std::string last_modified, etag;
+};
+
+struct DocumentRequest {
+    SourcePtr source;
+    std::string path;
+    std::uint64_t limit_bytes = 0;
+    std::string last_modified, etag;  ///< Of what we have from this very source; may be empty.
+    std::chrono::milliseconds time_limit{8000};
+    bool is_optional = false;  ///< A 404 is an answer like any other, no fault.
+};
+
+/// What happened to a source or a fetch, for the log, the event stream and the metrics.
+struct FetchEvent {
+    std::string code;  ///< "source.stalled", "fetch.wrong-bytes", "store.full"
+    std::string archive, source, message;
+};
+
+class Fetcher {
+public:
+    using EventSink = std::function<void(const FetchEvent&)>;
+
+    /// The sink is called on the fetch thread and must not block.
+    Fetcher(http::Client& client, std::shared_ptr<store::Blobs> blobs, WorkerPool& workers,
+            EventSink sink);
+
+    /// Joins the flight of this digest or starts one. Any thread.
+    std::shared_ptr<Flight> fetch(Want want);
+
+    /// Any coroutine. Fails with not_found (404), unavailable, malformed (over the limit).
+    http::Task<Document> document(DocumentRequest request);
+
+    /// Charges a source with what a policy found out later (stale, untrusted, portal). Any thread.
+    void charge(const SourcePtr& source, Fault fault, std::string message);
+
+    /// Any coroutine.
+    http::Async<std::vector<SourceReport>> report(std::vector<SourcePtr> sources);
+
+    /// True for an hour after a digest's bytes turned out wrong: a client may hold a wrong
+    /// beginning, so ranges of it are answered whole. Any thread.
+    bool was_wrong_lately(const Digest& digest) const;
+
+    // For the flights, on the fetch thread:
+    http::Client& client() { return client_; }
+    void event(std::string code, const std::string& archive, const SourcePtr& source,
+               std::string message);
+    void land(const std::shared_ptr<Flight>& flight, const std::vector<Digest>& proven,
+              const std::string& archive);
+    void drop(const std::shared_ptr<Flight>& flight);
+    void note_wrong(const Digest& digest);
+    store::Blobs& blobs() { return *blobs_; }
+
+private:
+    http::Client& client_;
+    std::shared_ptr<store::Blobs> blobs_;
+    WorkerPool& workers_;
+    EventSink sink_;
+    mutable std::mutex mutex_;  // misses only
+    std::unordered_map<Digest, std::shared_ptr<Flight>, DigestHash> flights_;
+    std::unordered_map<Digest, SteadyTime, DigestHash> wrong_;
+};
+
+}  // namespace aptward::fetch

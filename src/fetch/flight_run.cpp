@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "fetch/flight_run.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace aptward::fetch {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kTick{50};
+constexpr milliseconds kNoHead{6000};          // a source that is silent so long is charged
+constexpr milliseconds kRateWindow{700};       // a trickle shows within this
+constexpr double kSlowestAlone = 1024;         // bytes/s below which even the only source is slow
+constexpr double kSlowestBesideOthers = 64e3;  // when another source could be asked
+constexpr double kShareOfOthers = 0.1;         // of the rate that others have shown
+constexpr int kRounds = 2;
+constexpr milliseconds kRoundPause{300};
+constexpr milliseconds kGiveUp{25'000};  // without any progress
+constexpr std::uint64_t kLargestInMemory = 512ULL << 20;
+
+}  // namespace
+
+struct FlightRun::Attempt : PullEvents {
+    Attempt(FlightRun& owner, SourcePtr from, std::size_t path)
+        : run(owner), source(std::move(from)), path_index(path)
+    {
+    }
+
+    bool on_head(const http::UpstreamHead& head) override { return run.on_head(*this, head); }
+    bool on_body(std::string_view bytes) override { return run.on_body(*this, bytes); }
+    void on_complete() override { run.on_complete(*this); }
+    void on_fault(Fault fault, std::string message) override
+    {
+        run.fail(*this, fault, std::move(message));
+    }
+
+    FlightRun& run;
+    SourcePtr source;
+    std::size_t path_index;
+    std::shared_ptr<Pull> pull;
+    std::uint64_t position = 0;  // of the next byte it will deliver
+    std::uint64_t delivered = 0;
+    SteadyTime started = steady_now();
+    std::optional<SteadyTime> head_at;
+    SteadyTime window_start{};
+    std::uint64_t window_bytes = 0;
+};
+
+FlightRun::FlightRun(Fetcher& fetcher, std::shared_ptr<Flight> flight, Want want)
+    : fetcher_(fetcher), flight_(std::move(flight)), want_(std::move(want))
+{
+    if (want_.digest.algorithm == HashAlgorithm::sha512)
+        second_hasher_.emplace(HashAlgorithm::sha512);
+}
+
+FlightRun::~FlightRun() = default;
+
+void FlightRun::start()
+{
+    last_progress_ = steady_now();
+    auto staged = fetcher_.blobs().stage();
+    if (staged)
+        flight_->file_.store(std::make_shared<const Fd>(std::move(*staged)));
+    else if (!move_to_memory())
+        return give_up(staged.error().message());
+    if (want_.sources.empty())
+        return give_up("no source is configured");
+    if (want_.digest.size_bytes == 0) {
+        Attempt nobody(*this, want_.sources.front(), 0);
+        return finish(nobody);
+    }
+    start_lead();
+    tick();
+}
+
+SourcePtr FlightRun::next_source() const
+{
+    const SteadyTime now = steady_now();
+    const std::uint64_t left = want_.digest.size_bytes - written_;
+    SourcePtr best;
+    double best_score = 0;
+    for (const SourcePtr& source : want_.sources) {
+        if (tried_.count(source.get()) > 0 || liars_.count(source.get()) > 0)
+            continue;
+        const double score = source->expected_ms(left) + (source->is_open(now) ? 1e9 : 0);
+        if (!best || score < best_score) {
+            best = source;
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+FlightRun::AttemptPtr FlightRun::begin(const SourcePtr& source, std::size_t path_index)
+{
+    tried_.insert(source.get());
+    auto attempt = std::make_unique<Attempt>(*this, source, path_index);
+    attempt->position = takes_all_from_one_ ? 0 : written_;
+    PullRequest request;
+    request.source = source;
+    request.path = want_.paths[path_index];
+    if (attempt->position > 0)
+        request.from = attempt->position;
+    attempt->pull = Pull::start(fetcher_.client(), std::move(request), *attempt);
+    return attempt;
+}
+
+bool FlightRun::start_lead()
+{
+    const SourcePtr source = next_source();
+    if (!source)
+        return false;
+    if (takes_all_from_one_ && written_ > 0)
+        throw_away();
+    lead_ = begin(source, 0);
+    return true;
+}
+
+void FlightRun::start_rescue(std::string_view why)
+{
+    const SourcePtr source = next_source();
+    if (!source)
+        return;
+    fetcher_.event("fetch.hedged", want_.archive, source,
+                   fmt::format("asked as well, because {} {}", lead_->source->url(), why));
+    rescue_ = begin(source, 0);
+}
+
+bool FlightRun::on_head(Attempt& attempt, const http::UpstreamHead& head)
+{
+    const std::uint64_t size = want_.digest.size_bytes;
+    const SteadyTime now = steady_now();
+    if (head.status == 404 || head.status == 410) {
+        fail(attempt, Fault::missing, fmt::format("it answered {}", head.status));
+        return false;
+    }
+    if (head.status == 429 || head.status >= 500) {
+        fail(attempt, Fault::failing, fmt::format("it answered {}", head.status));
+        return false;
+    }
+    if (head.status != 200 && head.status != 206) {
+        // An unasked 304 is as useless here as any other answer (A21).
+        fail(attempt, Fault::denied, fmt::format("it answered {}", head.status));
+        return false;
+    }
+    if (head.status == 206) {
+        if (head.range_first != attempt.position || head.range_total.value_or(size) != size) {
+            fail(attempt, Fault::wrong_size, "it answered with another range than asked for");
+            return false;
+        }
+    } else {
+        attempt.position = 0;  // no ranges there: what we have is skipped in on_body
+        if (head.content_length && *head.content_length != size) {
+            fail(attempt, want_.is_mutable_name ? Fault::mixed : Fault::wrong_size,
+                 fmt::format("it offers {} bytes, signed are {}", *head.content_length, size));
+            return false;
+        }
+    }
+    attempt.head_at = now;
+    attempt.window_start = now;
+    attempt.source->answered(std::chrono::duration_cast<milliseconds>(now - attempt.started));
+    return true;
+}
+
+bool FlightRun::on_body(Attempt& attempt, std::string_view bytes)
+{
+    if (is_over_)
+        return false;
+    attempt.window_bytes += bytes.size();
+    attempt.delivered += bytes.size();
+    if (attempt.position + bytes.size() > want_.digest.size_bytes) {
+        fail(attempt, Fault::wrong_size, "it sends more than was signed");
+        return false;
+    }
+    const std::uint64_t known =
+        std::min<std::uint64_t>(written_ - std::min(written_, attempt.position), bytes.size());
+    attempt.position += bytes.size();
+    if (&attempt == rescue_.get()) {
+        if (attempt.position <= written_)
+            return true;  // not of use yet: the lead is still ahead
+        promote_rescue();
+    } else if (rescue_ && lead_->delivered == bytes.size()) {
+        retire(rescue_);  // the lead spoke first after all
+    }
+    return write(attempt, bytes.substr(known));
+}
+
+void FlightRun::promote_rescue()
+{
+    const SteadyTime now = steady_now();
+    const bool was_silent = !lead_->head_at || lead_->delivered == 0;
+    lead_->source->charge(
+        was_silent ? Fault::stalled : Fault::slow,
+        was_silent ? "no byte while another source delivered" : "far slower than another source",
+        now);
+    fetcher_.event(was_silent ? "source.stalled" : "source.slow", want_.archive, lead_->source,
+                   fmt::format("{} took over at byte {}", rescue_->source->url(), written_));
+    retire(lead_);
+    lead_ = std::move(rescue_);
+}
+
+bool FlightRun::write(Attempt& attempt, std::string_view bytes)
+{
+    auto written = write_all_at(flight_->file()->get(), bytes, written_);
+    if (!written && move_to_memory())
+        written = write_all_at(flight_->file()->get(), bytes, written_);
+    if (!written) {
+        give_up(written.error().message());
+        return false;
+    }
+    hasher_.update(bytes);
+    if (second_hasher_)
+        second_hasher_->update(bytes);
+    givers_.insert(attempt.source.get());
+    written_ += bytes.size();
+    last_progress_ = steady_now();
+    flight_->available_.store(written_, std::memory_order_release);
+    flight_->wake();
+    if (written_ < want_.digest.size_bytes)
+        return true;
+    finish(attempt);  // not waiting for the connection's own end
+    return false;
+}
+
+// The disk is full or broken: what is on its way still reaches the clients, uncached (R4, I6).
+bool FlightRun::move_to_memory()
+{
+    if (want_.digest.size_bytes > kLargestInMemory)
+        return false;
+    Fd memory(::memfd_create("aptward-flight", MFD_CLOEXEC));
+    if (!memory)
+        return false;
+    const auto old = flight_->file();
+    std::string buffer(1 << 20, '\0');
+    for (std::uint64_t done = 0; old && done < written_;) {
+        const ssize_t got = ::pread(old->get(), buffer.data(),
+                                    std::min<std::uint64_t>(buffer.size(), written_ - done),
+                                    static_cast<::off_t>(done));
+        if (got <= 0 ||
+            !write_all_at(memory.get(), {buffer.data(), static_cast<std::size_t>(got)}, done))
+            return false;
+        done += static_cast<std::uint64_t>(got);
+    }
+    flight_->file_.store(std::make_shared<const Fd>(std::move(memory)));
+    fetcher_.event("store.full", want_.archive, nullptr,
+                   "the state folder takes no bytes: this file is passed on but not kept");
+    return true;
+}
+
+void FlightRun::settle_rate(Attempt& attempt)
+{
+    if (attempt.head_at)
+        attempt.source->delivered(attempt.delivered, std::chrono::duration_cast<milliseconds>(
+                                                         steady_now() - *attempt.head_at));
+}
+
+void FlightRun::finish(Attempt& attempt)
+{
+    std::vector<Digest> proven = {hasher_.digest()};
+    if (second_hasher_)
+        proven.push_back(second_hasher_->digest());
+    if (std::find(proven.begin(), proven.end(), want_.digest) != proven.end()) {
+        settle_rate(attempt);
+        flight_->source_.store(std::make_shared<const std::string>(attempt.source->url()));
+        is_over_ = true;
+        retire(rescue_);
+        retire(lead_);
+        return fetcher_.land(flight_, proven, want_.archive);
+    }
+    const bool is_lie = givers_.size() <= 1;
+    fetcher_.note_wrong(want_.digest);
+    if (is_lie)
+        liars_.insert(attempt.source.get());
+    else
+        takes_all_from_one_ = true;
+    tried_.clear();
+    missing_ = 0;
+    throw_away();
+    fail(attempt,
+         want_.is_mutable_name ? Fault::mixed : (is_lie ? Fault::wrong_bytes : Fault::slow),
+         is_lie ? fmt::format("its bytes hash to {}, signed is {}", proven.back().hex(),
+                              want_.digest.hex())
+                : "one of several sources gave wrong bytes: all is taken from one now");
+}
+
+void FlightRun::throw_away()
+{
+    hasher_ = crypto::Hasher();
+    if (second_hasher_)
+        second_hasher_.emplace(HashAlgorithm::sha512);
+    givers_.clear();
+    written_ = 0;
+    flight_->available_.store(0, std::memory_order_release);
+    flight_->epoch_.fetch_add(1, std::memory_order_release);
+    flight_->wake();
+}
+
+void FlightRun::on_complete(Attempt& attempt)
+{
+    fail(attempt, Fault::truncated,
+         fmt::format("it ended at byte {} of {}", attempt.position, want_.digest.size_bytes));
+}
+
+void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
+{
+    if (is_over_)
+        return;
+    const SourcePtr source = attempt.source;
+    // Without by-hash names at a source, its canonical name may still have the bytes.
+    if (fault == Fault::missing && attempt.path_index + 1 < want_.paths.size()) {
+        AttemptPtr& slot = &attempt == rescue_.get() ? rescue_ : lead_;
+        const std::size_t next_path = attempt.path_index + 1;
+        retire(slot);
+        slot = begin(source, next_path);
+        return;
+    }
+    source->charge(fault, message, steady_now());
+    if (fault == Fault::missing)
+        ++missing_;
+    last_failure_ = fmt::format("{}: {}", source->url(), message);
+    fetcher_.event(fmt::format("source.{}", to_string(fault)), want_.archive, source,
+                   fmt::format("{}: {}", want_.paths[attempt.path_index], message));
+    if (&attempt == rescue_.get())
+        return retire(rescue_);
+    retire(lead_);
+    if (rescue_) {
+        lead_ = std::move(rescue_);
+        return;
+    }
+    if (!start_lead())
+        next_round();
+}
+
+void FlightRun::next_round()
+{
+    const std::size_t honest = want_.sources.size() - liars_.size();
+    if (missing_ > 0 && missing_ >= honest) {
+        is_over_ = true;
+        flight_->error_.store(
+            std::make_shared<const Error>(Errc::not_found, "no source has it: " + last_failure_));
+        flight_->phase_.store(Flight::Phase::failed, std::memory_order_release);
+        return fetcher_.drop(flight_);
+    }
+    if (++rounds_ >= kRounds || honest == 0)
+        return give_up(last_failure_);
+    missing_ = 0;
+    fetcher_.client().at(steady_now() + kRoundPause, [self = shared_from_this()] {
+        if (self->is_over_)
+            return;
+        self->tried_.clear();
+        if (!self->start_lead())
+            self->give_up(self->last_failure_);
+    });
+}
+
+void FlightRun::give_up(std::string message)
+{
+    is_over_ = true;
+    retire(rescue_);
+    retire(lead_);
+    flight_->error_.store(std::make_shared<const Error>(Errc::unavailable, std::move(message)));
+    flight_->phase_.store(Flight::Phase::failed, std::memory_order_release);
+    fetcher_.drop(flight_);
+}
+
+void FlightRun::retire(AttemptPtr& attempt)
+{
+    if (!attempt)
+        return;
+    attempt->pull->stop();
+    retired_.push_back(std::move(attempt));
+}
+
+void FlightRun::tick()
+{
+    retired_.clear();  // timers run outside every callback
+    if (is_over_)
+        return;
+    const SteadyTime now = steady_now();
+    if (now - last_progress_ > kGiveUp)
+        return give_up(last_failure_.empty() ? "no source delivered a byte" : last_failure_);
+    watch_first_byte(now);
+    watch_rate(now);
+    fetcher_.client().at(now + kTick, [self = shared_from_this()] { self->tick(); });
+}
+
+void FlightRun::watch_first_byte(SteadyTime now)
+{
+    if (!lead_ || lead_->delivered > 0)
+        return;
+    if (now - lead_->started > kNoHead)
+        return fail(*lead_, Fault::stalled, "no byte within 6 s");
+    if (!rescue_ && now - lead_->started > lead_->source->hedge_delay())
+        start_rescue("has not answered yet");
+    else if (rescue_ && rescue_->delivered == 0 && now - rescue_->started > kNoHead)
+        fail(*rescue_, Fault::stalled, "no byte within 6 s");
+}
+
+void FlightRun::watch_rate(SteadyTime now)
+{
+    if (!lead_ || lead_->delivered == 0 || now - lead_->window_start < kRateWindow)
+        return;
+    const double seconds = std::chrono::duration<double>(now - lead_->window_start).count();
+    const double rate = static_cast<double>(lead_->window_bytes) / seconds;
+    const SourcePtr other = next_source();
+    const double wanted =
+        other ? std::max(kSlowestBesideOthers, other->rate_bytes_per_s() * kShareOfOthers)
+              : kSlowestAlone;
+    lead_->window_start = now;
+    lead_->window_bytes = 0;
+    if (rate >= wanted)
+        return;
+    if (takes_all_from_one_ && other)
+        return fail(*lead_, Fault::slow, fmt::format("only {:.0f} bytes/s", rate));
+    if (!rescue_ && other)
+        start_rescue(fmt::format("delivers only {:.0f} bytes/s", rate));
+    else if (!rescue_ && now - lead_->started > kNoHead)
+        fail(*lead_, Fault::slow, fmt::format("only {:.0f} bytes/s", rate));
+}
+
+}  // namespace aptward::fetch

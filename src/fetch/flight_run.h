@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The state machine of one flight, on the fetch thread. Private to fetch/.
+//
+// At most two attempts run at once. The LEAD writes the file from where the last one stopped. When
+// it gives no first byte in time, or is far slower than others would be, a RESCUE starts at the
+// next best source, from the byte that is needed; it takes over with its first useful byte.
+//
+//      lead    ====================x            (stalls at x)
+//      rescue                      ======...    (Range: bytes=x-)
+//
+// The hash runs along. A wrong hash at the end throws everything away (a new epoch): if one source
+// gave all bytes it lied; if several did, the next try takes all from one, so that the liar shows.
+
+#include <optional>
+#include <set>
+
+#include "crypto/crypto.h"
+#include "fetch/fetch.h"
+#include "fetch/pull.h"
+
+namespace aptward::fetch {
+
+class FlightRun : public std::enable_shared_from_this<FlightRun> {
+public:
+    FlightRun(Fetcher& fetcher, std::shared_ptr<Flight> flight, Want want);
+    ~FlightRun();
+    FlightRun(const FlightRun&) = delete;
+    FlightRun& operator=(const FlightRun&) = delete;
+    void start();
+
+private:
+    struct Attempt;
+    using AttemptPtr = std::unique_ptr<Attempt>;
+
+    // Choosing
+    SourcePtr next_source() const;
+    AttemptPtr begin(const SourcePtr& source, std::size_t path_index);
+    bool start_lead();
+    void start_rescue(std::string_view why);
+    void next_round();
+
+    // Events of attempts
+    bool on_head(Attempt& attempt, const http::UpstreamHead& head);
+    bool on_body(Attempt& attempt, std::string_view bytes);
+    void on_complete(Attempt& attempt);
+    void fail(Attempt& attempt, Fault fault, std::string message);
+    void promote_rescue();
+
+    // Time
+    void tick();
+    void watch_first_byte(SteadyTime now);
+    void watch_rate(SteadyTime now);
+
+    // Bytes
+    bool write(Attempt& attempt, std::string_view bytes);
+    bool move_to_memory();
+    void finish(Attempt& attempt);
+    void throw_away();
+    void give_up(std::string message);
+    void settle_rate(Attempt& attempt);
+    void retire(AttemptPtr& attempt);
+
+    Fetcher& fetcher_;
+    std::shared_ptr<Flight> flight_;
+    Want want_;
+    AttemptPtr lead_, rescue_;
+    std::vector<AttemptPtr> retired_;  // until no callback of theirs is on the stack
+    std::set<const Source*> tried_;    // in this round
+    std::set<const Source*> liars_;    // for this digest: never again in this flight
+    std::set<const Source*> givers_;   // of the bytes written in this epoch
+    std::size_t missing_ = 0;          // sources that say they have no such file, in this round
+    std::string last_failure_;
+    crypto::Hasher hasher_;
+    std::optional<crypto::Hasher> second_hasher_;  // SHA-512, when the digest is one
+    std::uint64_t written_ = 0;
+    bool takes_all_from_one_ = false;
+    int rounds_ = 0;
+    SteadyTime last_progress_{};
+    bool is_over_ = false;
+};
+
+}  // namespace aptward::fetch

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// One GET from one source, redirects followed after judging them. Private to fetch/.
+
+#include <functional>
+
+#include "fetch/source.h"
+#include "http/client.h"
+
+namespace aptward::fetch {
+
+/// Events of one pull, on the fetch thread.
+class PullEvents {
+public:
+    virtual ~PullEvents() = default;
+    /// Any final status. False ends the pull without another event.
+    virtual bool on_head(const http::UpstreamHead& head) = 0;
+    virtual bool on_body(std::string_view bytes) = 0;
+    /// The whole body came.
+    virtual void on_complete() = 0;
+    virtual void on_fault(Fault fault, std::string message) = 0;
+};
+
+struct PullRequest {
+    SourcePtr source;
+    std::string path;  ///< Behind the source's URL, encoded, without leading slash.
+    std::optional<std::uint64_t> from;
+    std::vector<std::string> header_lines;
+};
+
+class Pull : public std::enable_shared_from_this<Pull> {
+public:
+    /// `events` must outlive the pull, or stop() it.
+    static std::shared_ptr<Pull> start(http::Client& client, PullRequest request,
+                                       PullEvents& events);
+    /// No event any more.
+    void stop();
+    const SourcePtr& source() const { return request_.source; }
+
+private:
+    struct Hop;
+    Pull(http::Client& client, PullRequest request, PullEvents& events)
+        : client_(client), request_(std::move(request)), events_(&events)
+    {
+    }
+    void go(std::string url);
+    void follow(const std::string& from_url, const std::string& location);
+
+    http::Client& client_;
+    PullRequest request_;
+    PullEvents* events_;
+    http::Client::TransferId transfer_ = 0;
+    int redirects_ = 0;
+    bool is_home_ = true;  // no redirect has left the source's own host yet
+};
+
+}  // namespace aptward::fetch

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "fetch/source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace aptward::fetch {
+namespace {
+
+constexpr double kWeight = 0.3;  // of the newest observation; guess: follows a change in 3 to 4
+constexpr std::uint64_t kFailuresToOpen = 3;
+constexpr std::chrono::seconds kFirstPause{5};
+constexpr std::chrono::seconds kLongestPause{300};
+
+void blend(double& average, double observed)
+{
+    average = average == 0 ? observed : average * (1 - kWeight) + observed * kWeight;
+}
+
+// A lie is not bad luck: the source goes to the end of the queue at the first one.
+bool opens_at_once(Fault fault)
+{
+    return fault == Fault::wrong_bytes || fault == Fault::portal || fault == Fault::untrusted;
+}
+
+bool counts_against_health(Fault fault)
+{
+    return fault != Fault::missing && fault != Fault::mixed && fault != Fault::stale;
+}
+
+}  // namespace
+
+std::string_view to_string(Fault fault)
+{
+    static constexpr std::string_view kNames[kFaultKinds] = {
+        "refused", "not-resolved", "stalled",    "slow",        "truncated", "denied",
+        "missing", "failing",      "wrong-size", "wrong-bytes", "mixed",     "stale",
+        "portal",  "redirect",     "protocol",   "untrusted"};
+    return kNames[static_cast<std::size_t>(fault)];
+}
+
+void Source::answered(std::chrono::milliseconds latency)
+{
+    blend(latency_ms_, std::max(1.0, static_cast<double>(latency.count())));
+    ++answers_;
+}
+
+void Source::delivered(std::uint64_t bytes, std::chrono::milliseconds taken)
+{
+    bytes_ += bytes;
+    failures_in_a_row_ = 0;
+    open_until_ = SteadyTime{};
+    last_good_time_ = system_now();
+    if (bytes >= 64 * 1024)  // less says more about latency than about rate
+        blend(rate_, static_cast<double>(bytes) * 1000 /
+                         std::max(1.0, static_cast<double>(taken.count())));
+}
+
+void Source::charge(Fault fault, std::string_view message, SteadyTime now)
+{
+    ++faults_[static_cast<std::size_t>(fault)];
+    last_fault_ = fmt::format("{}: {}", to_string(fault), message);
+    last_fault_time_ = system_now();
+    if (!counts_against_health(fault))
+        return;
+    ++failures_in_a_row_;
+    if (failures_in_a_row_ < kFailuresToOpen && !opens_at_once(fault))
+        return;
+    const auto doublings = std::min<std::uint64_t>(failures_in_a_row_, 8);
+    const auto pause =
+        opens_at_once(fault) ? std::chrono::seconds(60) : kFirstPause * (1 << doublings) / 8;
+    open_until_ = now + std::min<std::chrono::seconds>(pause, kLongestPause);
+}
+
+double Source::expected_ms(std::uint64_t bytes) const
+{
+    const double latency = latency_ms_ == 0 ? 50 : latency_ms_;  // a guess lets a new one be tried
+    const double rate = rate_ == 0 ? 1e6 : rate_;
+    return (latency + static_cast<double>(bytes) * 1000 / rate) *
+               (1 + static_cast<double>(failures_in_a_row_)) +
+           static_cast<double>(failures_in_a_row_) * 1000;
+}
+
+std::chrono::milliseconds Source::hedge_delay() const
+{
+    if (failures_in_a_row_ > 0)
+        return std::chrono::milliseconds(150);
+    if (latency_ms_ == 0)
+        return std::chrono::milliseconds(700);
+    return std::chrono::milliseconds(std::clamp(static_cast<int>(latency_ms_ * 4), 200, 1000));
+}
+
+SourceReport Source::report(SteadyTime now) const
+{
+    SourceReport report;
+    report.url = settings_.url;
+    report.is_open = is_open(now);
+    report.latency_ms = latency_ms_;
+    report.rate_bytes_per_s = rate_;
+    report.bytes = bytes_;
+    report.answers = answers_;
+    report.failures_in_a_row = failures_in_a_row_;
+    report.faults = faults_;
+    report.last_fault = last_fault_;
+    report.last_fault_time = last_fault_time_;
+    report.last_good_time = last_good_time_;
+    return report;
+}
+
+void Source::restore(double latency_ms, double rate_bytes_per_s, std::uint64_t failures_in_a_row)
+{
+    latency_ms_ = latency_ms;
+    rate_ = rate_bytes_per_s;
+    failures_in_a_row_ = failures_in_a_row;
+}
+
+}  // namespace aptward::fetch

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// One place that gives bytes: an upstream or mirror, with what we learned about it.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace aptward::fetch {
+
+/// What a source did wrong. Told apart because each has another consequence and another cure.
+enum class Fault : std::uint8_t {
+    refused,       ///< no connection, or TLS failed
+    not_resolved,  ///< its name has no address
+    stalled,       ///< no byte in time
+    slow,          ///< a rate far below what others deliver
+    truncated,     ///< ended inside the body
+    denied,        ///< 401, 403 and other 4xx
+    missing,       ///< 404, 410
+    failing,       ///< 5xx, 429
+    wrong_size,    ///< announced or sent another size than signed
+    wrong_bytes,   ///< right size, wrong hash: a lie
+    mixed,         ///< an index name that belongs to another generation
+    stale,         ///< an older release than one already accepted
+    portal,        ///< something else altogether: a login page
+    redirect,      ///< a redirect that may not be followed
+    protocol,      ///< broken HTTP, endless heads or bodies
+    untrusted,     ///< a release that the policy refuses
+};
+inline constexpr std::size_t kFaultKinds = 16;
+std::string_view to_string(Fault fault);
+
+struct SourceSettings {
+    std::string url;  ///< "http://mirror.example/debian", no trailing slash, no credentials
+    std::string user, password;
+    std::string proxy;  ///< Outgoing proxy; empty: none
+};
+
+/// What `status` and the metrics show of a source.
+struct SourceReport {
+    std::string url;
+    bool is_open = false;  ///< The circuit breaker keeps it for last.
+    double latency_ms = 0;
+    double rate_bytes_per_s = 0;
+    std::uint64_t bytes = 0, answers = 0, failures_in_a_row = 0;
+    std::array<std::uint64_t, kFaultKinds> faults{};
+    std::string last_fault;
+    SystemTime last_fault_time{}, last_good_time{};
+};
+
+/// Lives on the fetch thread, like everything that calls it.
+class Source {
+public:
+    explicit Source(SourceSettings settings) : settings_(std::move(settings)) {}
+
+    const SourceSettings& settings() const { return settings_; }
+    const std::string& url() const { return settings_.url; }
+
+    /// It answered after that time.
+    void answered(std::chrono::milliseconds latency);
+    /// It delivered bytes at a pace.
+    void delivered(std::uint64_t bytes, std::chrono::milliseconds taken);
+    /// It did something wrong. `missing` and `mixed` do not count against its health.
+    void charge(Fault fault, std::string_view message, SteadyTime now);
+
+    /// The breaker is open: use it only when nothing else is left, or to probe.
+    bool is_open(SteadyTime now) const { return now < open_until_; }
+    /// Smaller is better: expected milliseconds for so many bytes, with penalties.
+    double expected_ms(std::uint64_t bytes) const;
+    /// How long to wait for its first byte before another source is asked as well.
+    std::chrono::milliseconds hedge_delay() const;
+    double rate_bytes_per_s() const { return rate_; }
+
+    SourceReport report(SteadyTime now) const;
+    /// What survives a restart.
+    void restore(double latency_ms, double rate_bytes_per_s, std::uint64_t failures_in_a_row);
+
+private:
+    SourceSettings settings_;
+    double latency_ms_ = 0;  // exponentially weighted; 0: not known yet
+    double rate_ = 0;
+    std::uint64_t bytes_ = 0, answers_ = 0, failures_in_a_row_ = 0;
+    SteadyTime open_until_{};
+    std::array<std::uint64_t, kFaultKinds> faults_{};
+    std::string last_fault_;
+    SystemTime last_fault_time_{}, last_good_time_{};
+};
+
+using SourcePtr = std::shared_ptr<Source>;
+
+}  // namespace aptward::fetch
