@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "catalog/catalog.h"
+
+namespace aptward::catalog {
+namespace {
+
+std::string_view directory_of(std::string_view path)
+{
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
+}
+
+std::string by_hash_key(std::string_view directory, std::string_view hex)
+{
+    std::string key(hex);
+    return (key += ' ') += directory;
+}
+
+}  // namespace
+
+Generation::Generation(trust::VerifiedRelease release, ReleaseFiles files, SystemTime accepted,
+                       std::string origin_url)
+    : release_(std::make_shared<const trust::VerifiedRelease>(std::move(release))),
+      files_(std::move(files)),
+      accepted_(accepted),
+      origin_url_(std::move(origin_url))
+{
+    auto map = std::make_shared<std::unordered_map<std::string, const deb::ListedFile*>>();
+    for (const auto& [path, file] : release_->release().files)
+        for (const Digest& digest : file.digests)
+            map->emplace(by_hash_key(directory_of(path), digest.hex()), &file);
+    by_hash_ = std::move(map);
+}
+
+const deb::ListedFile* Generation::find_by_hash(std::string_view directory,
+                                                std::string_view hex) const
+{
+    const auto found = by_hash_->find(by_hash_key(directory, hex));
+    return found == by_hash_->end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const Generation> Generation::with_files(ReleaseFiles files) const
+{
+    auto copy = std::shared_ptr<Generation>(new Generation(*this));
+    copy->files_ = std::move(files);
+    return copy;
+}
+
+std::shared_ptr<const Generation> Generation::with_table(const std::string& base,
+                                                         std::shared_ptr<const Table> table) const
+{
+    auto copy = std::shared_ptr<Generation>(new Generation(*this));
+    copy->tables_[base] = std::move(table);
+    return copy;
+}
+
+std::optional<Digest> Generation::find_pool(std::string_view path) const
+{
+    for (const auto& [base, table] : tables_)
+        if (auto digest = table->find(path))
+            return digest;
+    return std::nullopt;
+}
+
+const SuiteView* ArchiveView::find(std::string_view suite) const
+{
+    const auto found = suites.find(suite);
+    return found == suites.end() ? nullptr : &found->second;
+}
+
+std::optional<Digest> ArchiveView::find_pool(std::string_view path) const
+{
+    for (const auto& [name, suite] : suites)
+        if (suite.current)
+            if (auto digest = suite.current->find_pool(path))
+                return digest;
+    for (const auto& [name, suite] : suites)
+        for (const GenerationPtr& generation : suite.recent)
+            if (auto digest = generation->find_pool(path))
+                return digest;
+    return std::nullopt;
+}
+
+}  // namespace aptward::catalog

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// releases/<id>/{InRelease,Release,Release.gpg,release.json}; release.json is written last and
+// makes the folder valid.
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "catalog/catalog.h"
+#include "crypto/crypto.h"
+
+namespace aptward::catalog {
+namespace {
+
+using Json = nlohmann::json;
+constexpr const char* kDescription = "release.json";
+
+bool is_id(std::string_view text)
+{
+    return text.size() == 64 && parse_digest(text, 0).has_value();
+}
+
+Result<void> put_text(const std::filesystem::path& file, const std::string& text)
+{
+    if (text.empty() || std::filesystem::exists(file))
+        return {};
+    return write_file_durably(file, text);
+}
+
+Result<std::string> get_text(const std::filesystem::path& file)
+{
+    auto text = read_file(file, crypto::kMaxReleaseBytes);
+    if (!text && text.error().code() == Errc::not_found)
+        return std::string();
+    return text;
+}
+
+}  // namespace
+
+Result<Releases> Releases::open(const std::filesystem::path& state)
+{
+    TRY_VOID(make_directories(state / "releases"));
+    return Releases(state / "releases");
+}
+
+Result<void> Releases::put(const Stored& release) const
+{
+    const auto folder = folder_ / release.id;
+    TRY_VOID(make_directories(folder));
+    TRY_VOID(put_text(folder / "InRelease", release.files.inrelease));
+    TRY_VOID(put_text(folder / "Release", release.files.release));
+    TRY_VOID(put_text(folder / "Release.gpg", release.files.release_gpg));
+    const Json description = {{"archive", release.archive},
+                              {"suite", release.suite},
+                              {"source", release.source},
+                              {"accepted", to_unix(release.accepted)},
+                              {"unverified", release.is_unverified}};
+    TRY_VOID(put_text(folder / kDescription, description.dump() + "\n"));
+    return sync_directory(folder_);
+}
+
+Result<Releases::Stored> Releases::get(const std::string& id) const
+{
+    if (!is_id(id))
+        return fail(Errc::malformed, "\"" + id + "\" is not the id of a release");
+    const auto folder = folder_ / id;
+    TRY(const std::string text, read_file(folder / kDescription, 1 << 16));
+    const Json description = Json::parse(text, nullptr, false);
+    if (!description.is_object())
+        return fail(Errc::malformed, (folder / kDescription).string() + " is damaged");
+    Stored stored;
+    stored.id = id;
+    stored.archive = description.value("archive", "");
+    stored.suite = description.value("suite", "");
+    stored.source = description.value("source", "");
+    stored.accepted = from_unix(description.value("accepted", std::int64_t{0}));
+    stored.is_unverified = description.value("unverified", false);
+    TRY(stored.files.inrelease, get_text(folder / "InRelease"));
+    TRY(stored.files.release, get_text(folder / "Release"));
+    TRY(stored.files.release_gpg, get_text(folder / "Release.gpg"));
+    return stored;
+}
+
+std::vector<Releases::Stored> Releases::all() const
+{
+    std::vector<Stored> found;
+    std::error_code error;
+    for (std::filesystem::directory_iterator it(folder_, error), end; !error && it != end;
+         it.increment(error)) {
+        const std::string id = it->path().filename().string();
+        auto stored = get(id);
+        if (stored)
+            found.push_back(std::move(*stored));
+        else if (is_id(id) && stored.error().code() != Errc::not_found)
+            log_warning("releases.damaged", {{"release", id}}, stored.error().message());
+    }
+    return found;
+}
+
+}  // namespace aptward::catalog

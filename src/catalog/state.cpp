@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "catalog/state.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+#include "catalog/sqlite.h"
+#include "store/journal.h"
+
+namespace aptward::catalog {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kPreviousKept = 8;
+constexpr const char* kSchema =
+    "CREATE TABLE IF NOT EXISTS suites (archive TEXT, suite TEXT, state TEXT NOT NULL,"
+    " PRIMARY KEY (archive, suite)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER,"
+    " code TEXT, archive TEXT, suite TEXT, source TEXT, message TEXT, who TEXT, evidence TEXT);"
+    "CREATE TABLE IF NOT EXISTS sources (url TEXT PRIMARY KEY, latency REAL, rate REAL,"
+    " failures INTEGER) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
+    "PRAGMA user_version = 1;";
+
+Json to_json(const trust::Floor& floor)
+{
+    Json json = {{"release", floor.release_id},
+                 {"origin", floor.origin},
+                 {"label", floor.label},
+                 {"codename", floor.codename},
+                 {"not_automatic", floor.not_automatic},
+                 {"but_automatic", floor.but_automatic_upgrades},
+                 {"signers", floor.signers},
+                 {"next_signed_by", floor.next_signed_by},
+                 {"approved", floor.approved}};
+    if (floor.date)
+        json["date"] = to_unix(*floor.date);
+    return json;
+}
+
+trust::Floor floor_of(const Json& json)
+{
+    trust::Floor floor;
+    if (!json.is_object())
+        return floor;
+    floor.release_id = json.value("release", "");
+    floor.origin = json.value("origin", "");
+    floor.label = json.value("label", "");
+    floor.codename = json.value("codename", "");
+    floor.not_automatic = json.value("not_automatic", false);
+    floor.but_automatic_upgrades = json.value("but_automatic", false);
+    floor.signers = json.value("signers", std::vector<std::string>());
+    floor.next_signed_by = json.value("next_signed_by", std::vector<std::string>());
+    floor.approved = json.value("approved", std::set<std::string>());
+    if (json.contains("date"))
+        floor.date = from_unix(json.value("date", std::int64_t{0}));
+    return floor;
+}
+
+Json to_json(const SuiteState& state)
+{
+    return {{"floor", to_json(state.floor)},
+            {"current", state.current},
+            {"previous", state.previous},
+            {"used", state.used}};
+}
+
+void make_current(SuiteState& state, const std::string& release_id)
+{
+    if (!state.current.empty() && state.current != release_id)
+        state.previous.insert(state.previous.begin(), state.current);
+    std::erase(state.previous, release_id);
+    if (state.previous.size() > kPreviousKept)
+        state.previous.resize(kPreviousKept);
+    state.current = release_id;
+}
+
+void note(SuiteState& state, const std::string& base)
+{
+    if (std::find(state.used.begin(), state.used.end(), base) == state.used.end())
+        state.used.push_back(base);
+}
+
+}  // namespace
+
+struct State::Database {
+    Sqlite sqlite;
+    store::Journal journal;
+    std::map<std::pair<std::string, std::string>, SuiteState> suites;
+    bool was_rebuilt = false;
+
+    // Replays one entry of the journal. Unknown kinds are of a newer version: ignored.
+    void apply(const Json& entry)
+    {
+        const std::string kind = entry.value("kind", "");
+        SuiteState& state = suites[{entry.value("archive", ""), entry.value("suite", "")}];
+        if (kind == "published") {
+            state.floor = floor_of(entry.value("floor", Json::object()));
+            make_current(state, state.floor.release_id);
+        } else if (kind == "approved") {
+            state.floor.approved.insert(entry.value("release", ""));
+        } else if (kind == "used") {
+            note(state, entry.value("index", ""));
+        }
+    }
+
+    Result<void> save(const std::string& archive, const std::string& suite)
+    {
+        return sqlite.run("INSERT OR REPLACE INTO suites VALUES (?, ?, ?)",
+                          {archive, suite, to_json(suites[{archive, suite}]).dump()});
+    }
+
+    Result<void> decide(Json entry)
+    {
+        entry["time"] = to_unix(system_now());
+        TRY_VOID(journal.append(entry.dump()));
+        apply(entry);
+        return save(entry.value("archive", ""), entry.value("suite", ""));
+    }
+};
+
+State::State(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+State::~State() = default;
+bool State::was_rebuilt() const
+{
+    return database_->was_rebuilt;
+}
+
+Result<std::unique_ptr<State>> State::open(const std::filesystem::path& state)
+{
+    TRY(auto journal, store::open_journal(state / "journal"));
+    if (journal.damaged_lines > 0)
+        log_error("journal.damaged", {{"lines", std::to_string(journal.damaged_lines)}},
+                  "lines of the journal do not match their checksums and were skipped");
+    const auto file = state / "aptward.db";
+    bool was_lost = !journal.entries.empty() && !std::filesystem::exists(file);
+    auto sqlite = Sqlite::open(file, kSchema);
+    if (!sqlite && sqlite.error().code() == Errc::malformed) {
+        std::error_code ignored;
+        for (const char* suffix : {"", "-wal", "-shm"})
+            std::filesystem::rename(file.string() + suffix, file.string() + suffix + ".damaged",
+                                    ignored);
+        log_error("state.rebuilt", {{"file", file.string()}},
+                  "the state database was damaged; it was set aside and rebuilt from the journal");
+        was_lost = true;
+        sqlite = Sqlite::open(file, kSchema);
+    }
+    if (!sqlite)
+        return tl::unexpected<Error>(sqlite.error());
+    auto database = std::make_unique<Database>(
+        Database{std::move(*sqlite), std::move(journal.journal), {}, was_lost});
+    // The journal is the truth: replaying it whole also repairs a projection that fell behind.
+    for (const std::string& text : journal.entries) {
+        const Json entry = Json::parse(text, nullptr, false);
+        if (entry.is_object())
+            database->apply(entry);
+    }
+    for (const auto& [key, suite] : database->suites)
+        TRY_VOID(database->save(key.first, key.second));
+    return std::unique_ptr<State>(new State(std::move(database)));
+}
+
+std::map<std::pair<std::string, std::string>, SuiteState> State::suites() const
+{
+    return database_->suites;
+}
+
+Result<void> State::publish(const std::string& archive, const std::string& suite,
+                            const trust::Floor& floor, const std::string& release_id)
+{
+    return database_->decide({{"kind", "published"},
+                              {"archive", archive},
+                              {"suite", suite},
+                              {"floor", to_json(floor)},
+                              {"release", release_id}});
+}
+
+Result<void> State::approve(const std::string& archive, const std::string& suite,
+                            const std::string& release_id, const std::string& who)
+{
+    return database_->decide({{"kind", "approved"},
+                              {"archive", archive},
+                              {"suite", suite},
+                              {"release", release_id},
+                              {"who", who}});
+}
+
+Result<void> State::note_used(const std::string& archive, const std::string& suite,
+                              const std::string& index_base)
+{
+    return database_->decide(
+        {{"kind", "used"}, {"archive", archive}, {"suite", suite}, {"index", index_base}});
+}
+
+Result<std::int64_t> State::add_event(const Event& event)
+{
+    TRY_VOID(database_->sqlite.run(
+        "INSERT INTO events (time, code, archive, suite, source, message, who, evidence)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        {to_unix(event.time), event.code, event.archive, event.suite, event.source, event.message,
+         event.who, event.evidence}));
+    return database_->sqlite.last_row();
+}
+
+std::vector<Event> State::events(std::int64_t after, std::size_t limit) const
+{
+    std::vector<Event> events;
+    auto read = database_->sqlite.query(
+        "SELECT number, time, code, archive, suite, source, message, who, evidence FROM events"
+        " WHERE number > ? ORDER BY number DESC LIMIT ?",
+        {after, static_cast<std::int64_t>(limit)}, [&](const Sqlite::Row& row) {
+            events.push_back({row.number(0), from_unix(row.number(1)), row.text(2), row.text(3),
+                              row.text(4), row.text(5), row.text(6), row.text(7), row.text(8)});
+        });
+    if (!read)
+        log_error("state.failed", {}, read.error().message());
+    std::reverse(events.begin(), events.end());
+    return events;
+}
+
+Result<void> State::put_sources(const std::map<std::string, SourceState>& sources)
+{
+    for (const auto& [url, source] : sources)
+        TRY_VOID(database_->sqlite.run("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)",
+                                       {url, source.latency_ms, source.rate_bytes_per_s,
+                                        static_cast<std::int64_t>(source.failures_in_a_row)}));
+    return {};
+}
+
+std::map<std::string, SourceState> State::sources() const
+{
+    std::map<std::string, SourceState> sources;
+    auto read = database_->sqlite.query(
+        "SELECT url, latency, rate, failures FROM sources", {}, [&](const Sqlite::Row& row) {
+            sources[row.text(0)] = {row.real(1), row.real(2),
+                                    static_cast<std::uint64_t>(row.number(3))};
+        });
+    if (!read)
+        log_error("state.failed", {}, read.error().message());
+    return sources;
+}
+
+Result<void> State::put_fact(const std::string& key, const std::string& value)
+{
+    return database_->sqlite.run("INSERT OR REPLACE INTO facts VALUES (?, ?)", {key, value});
+}
+
+std::optional<std::string> State::fact(const std::string& key) const
+{
+    std::optional<std::string> value;
+    auto read = database_->sqlite.query("SELECT value FROM facts WHERE key = ?", {key},
+                                        [&](const Sqlite::Row& row) { value = row.text(0); });
+    if (!read)
+        log_error("state.failed", {}, read.error().message());
+    return value;
+}
+
+}  // namespace aptward::catalog

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The state repository: what the node remembers between runs. The journal is the truth for
+// decisions and floors; the SQLite database is a projection that is rebuilt when it is lost.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "trust/trust.h"
+
+namespace aptward::catalog {
+
+/// One thing that happened, numbered for ever: the durable event stream.
+struct Event {
+    std::int64_t number = 0;
+    SystemTime time{};
+    std::string code, archive, suite, source, message;
+    std::string who;       ///< "node", or the operator who asked for it.
+    std::string evidence;  ///< Release id or digest, where there is one.
+};
+
+/// What is known of a suite.
+struct SuiteState {
+    trust::Floor floor;
+    std::string current;                ///< Release id; empty: none published yet.
+    std::vector<std::string> previous;  ///< Newest first.
+    std::vector<std::string> used;      ///< Index base names that clients use.
+};
+
+struct SourceState {
+    double latency_ms = 0, rate_bytes_per_s = 0;
+    std::uint64_t failures_in_a_row = 0;
+};
+
+/// Every call blocks on the disk. Lives on the state thread.
+class State {
+public:
+    /// Opens or creates `state/journal` and `state/aptward.db`. A damaged database is set aside
+    /// and rebuilt from the journal; `was_rebuilt()` says so.
+    static Result<std::unique_ptr<State>> open(const std::filesystem::path& state);
+    ~State();
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+
+    bool was_rebuilt() const;
+
+    /// By (archive, suite).
+    std::map<std::pair<std::string, std::string>, SuiteState> suites() const;
+
+    /// Journals the floor, then makes `release_id` current in one transaction: the commit of a
+    /// publication. A crash leaves the old generation or the new one.
+    Result<void> publish(const std::string& archive, const std::string& suite,
+                         const trust::Floor& floor, const std::string& release_id);
+    /// An operator's approval of a release that the policy refused.
+    Result<void> approve(const std::string& archive, const std::string& suite,
+                         const std::string& release_id, const std::string& who);
+    Result<void> note_used(const std::string& archive, const std::string& suite,
+                           const std::string& index_base);
+
+    Result<std::int64_t> add_event(const Event& event);
+    /// Newest last; at most `limit` after `after`.
+    std::vector<Event> events(std::int64_t after, std::size_t limit) const;
+
+    Result<void> put_sources(const std::map<std::string, SourceState>& sources);
+    std::map<std::string, SourceState> sources() const;
+
+    /// Small facts of other parts: the first signer of an archive without Signed-By, ...
+    Result<void> put_fact(const std::string& key, const std::string& value);
+    std::optional<std::string> fact(const std::string& key) const;
+
+private:
+    struct Database;
+    explicit State(std::unique_ptr<Database> database);
+    std::unique_ptr<Database> database_;
+};
+
+}  // namespace aptward::catalog
