@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// From an accepted release to a published generation: its indexes fetched by digest, checked, made
+// into tables; then one switch.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "archive/suite.h"
+#include "base/check.h"
+#include "base/file.h"
+
+namespace aptward::archive {
+namespace {
+
+constexpr std::uint64_t kLargestIndex = 4ULL << 30;  // guess: Debian's largest Contents is 0.8 GB
+constexpr std::uint64_t kMostExpansion = 64;         // of an index whose plain size is not listed
+constexpr std::size_t kRecentKept = 4;               // generations besides the current one (V33)
+constexpr std::chrono::minutes kIndexLimit{5};
+
+std::string table_name(const deb::Release& release, const std::string& path,
+                       const deb::ListedFile& file)
+{
+    const deb::ListedFile* plain = release.find(deb::without_compression(path));
+    return (plain != nullptr ? *plain : file).digests.front().hex() + ".table";
+}
+
+bool is_tabled(const std::string& path)
+{
+    const auto kind = deb::classify_index(path).kind;
+    return kind == deb::IndexKind::packages || kind == deb::IndexKind::sources;
+}
+
+// The Packages and Sources of a configured suite, without their compression suffix.
+std::vector<std::string> index_bases(const KnownSuite& known, const deb::Release& release)
+{
+    if (!known.suite.empty() && known.suite.back() == '/')
+        return known.has_sources ? std::vector<std::string>{"Packages", "Sources"}
+                                 : std::vector<std::string>{"Packages"};
+    std::vector<std::string> bases;
+    std::vector<std::string> architectures = known.architectures;
+    const auto& published = release.architectures;
+    if (std::find(published.begin(), published.end(), "all") != published.end() &&
+        !release.packages_without_all)
+        architectures.push_back("all");
+    for (const std::string& component : known.components) {
+        for (const std::string& architecture : architectures)
+            bases.push_back(component + "/binary-" + architecture + "/Packages");
+        if (known.has_sources)
+            bases.push_back(component + "/source/Sources");
+    }
+    return bases;
+}
+
+// In the order in which apt prefers them.
+std::optional<std::string> best_variant(const deb::Release& release, const std::string& base)
+{
+    for (const char* suffix : {".xz", ".zst", ".gz", ".bz2", ".lzma", ""})
+        if (release.find(base + suffix) != nullptr)
+            return base + suffix;
+    return std::nullopt;
+}
+
+// Runs on a worker: the bytes of a blob, unpacked and checked, made into a table file.
+Result<void> build_table(const Fd& blob, const std::string& path, const Digest& packed,
+                         const deb::ListedFile* plain, const std::filesystem::path& target)
+{
+    std::string bytes(packed.size_bytes, '\0');
+    for (std::uint64_t done = 0; done < bytes.size();) {
+        const ssize_t got = ::pread(blob.get(), bytes.data() + done, bytes.size() - done,
+                                    static_cast<::off_t>(done));
+        if (got <= 0)
+            return fail(Errc::storage, "reading " + path + " from the store");
+        done += static_cast<std::uint64_t>(got);
+    }
+    const std::uint64_t limit =
+        plain != nullptr ? plain->digests.front().size_bytes
+                         : std::min(kLargestIndex, packed.size_bytes * kMostExpansion + (1 << 20));
+    const auto compression = deb::compression_of(path);
+    if (compression != deb::Compression::none) {
+        TRY(bytes, deb::decompress(bytes, compression, limit));
+    }
+    if (plain != nullptr) {  // V32
+        const Digest& wanted = plain->digests.front();
+        if (crypto::digest_of(bytes, wanted.algorithm) != wanted)
+            return fail(Errc::untrusted, path + " does not unpack to what the release lists");
+    }
+    std::vector<catalog::TableEntry> entries;
+    std::deque<std::string> paths;  // the views of a visit end with it
+    const auto visit = [&](const deb::PoolFile& file) {
+        const bool is_view =
+            file.path.data() >= bytes.data() && file.path.data() < bytes.data() + bytes.size();
+        entries.push_back(
+            {is_view ? file.path : std::string_view(paths.emplace_back(file.path)), file.digest});
+    };
+    const bool is_sources = deb::classify_index(path).kind == deb::IndexKind::sources;
+    TRY_VOID(is_sources ? deb::scan_sources(bytes, visit) : deb::scan_packages(bytes, visit));
+    return write_file_durably(target, catalog::Table::build(entries));
+}
+
+}  // namespace
+
+http::Async<void> Suite::take_turn()
+{
+    while (std::exchange(is_adopting_, true)) {
+        auto signal = co_await http::make_signal();
+        turns_.push_back(signal);
+        co_await signal->wait_until(http::kNoDeadline);
+    }
+}
+
+void Suite::end_turn()
+{
+    is_adopting_ = false;
+    if (turns_.empty())
+        return;
+    turns_.front()->notify();
+    turns_.pop_front();
+}
+
+void Suite::touch()
+{
+    view_.checked = steady_now();
+    view_.checked_at = system_now();
+    archive_.publish_view(name_, view_);
+}
+
+fetch::Want Suite::want_of(const catalog::Generation& generation, const deb::ListedFile& file) const
+{
+    fetch::Want want;
+    want.digest = file.digests.front();
+    want.sources = archive_.sources_;
+    want.archive = archive_.settings_.id;
+    const std::string folder = suite_folder(name_);
+    const std::size_t slash = file.path.rfind('/');
+    const std::string directory = slash == std::string::npos ? "" : file.path.substr(0, slash + 1);
+    if (generation.release().acquire_by_hash)
+        want.paths.push_back(http::encode_path(folder + directory + "by-hash/" +
+                                               std::string(to_string(want.digest.algorithm)) + "/" +
+                                               want.digest.hex()));
+    want.paths.push_back(http::encode_path(folder + file.path));
+    want.is_mutable_name = true;
+    return want;
+}
+
+http::Task<void> Suite::fetch_blob(fetch::Want want)
+{
+    if (services_.blobs.holds(want.digest))
+        co_return Result<void>();
+    auto signal = co_await http::make_signal();
+    const auto flight = services_.fetcher.fetch(std::move(want));
+    flight->follow(signal);
+    const SteadyTime deadline = steady_now() + kIndexLimit;
+    while (flight->phase() != fetch::Flight::Phase::stored) {
+        if (flight->phase() == fetch::Flight::Phase::failed)
+            co_return tl::unexpected<Error>(*flight->error());
+        const bool is_in_time = co_await signal->wait_until(deadline);
+        if (!is_in_time)
+            co_return fail(Errc::unavailable, "not complete within 5 minutes");
+    }
+    co_return Result<void>();
+}
+
+// Of what clients use and the configuration names, what this release lists: everything that must be
+// there before it is shown.
+std::vector<std::string> Suite::needed_indexes(const deb::Release& release) const
+{
+    std::vector<std::string> needed;
+    std::set<std::string_view> bases;
+    for (const std::string& path : used_)
+        if (release.find(path) != nullptr) {
+            needed.push_back(path);
+            bases.insert(deb::without_compression(path));
+        }
+    for (const KnownSuite& known : archive_.settings_.known_suites) {
+        if (known.suite != name_)
+            continue;
+        for (const std::string& base : index_bases(known, release))
+            if (bases.count(base) == 0)
+                if (auto path = best_variant(release, base))
+                    needed.push_back(*path);
+    }
+    return needed;
+}
+
+http::Task<std::shared_ptr<const catalog::Table>> Suite::table_of(
+    const catalog::Generation& generation, std::string path)
+{
+    const deb::ListedFile* file = generation.release().find(path);
+    CHECK(file != nullptr, "only listed indexes are adopted");
+    const auto target = services_.tables / table_name(generation.release(), path, *file);
+    auto open = [target] { return catalog::Table::open(target); };
+    auto table = co_await http::on_worker(services_.workers, open);
+    if (table)
+        co_return std::move(*table);
+    const auto fetched = co_await fetch_blob(want_of(generation, *file));
+    if (!fetched)
+        co_return tl::unexpected<Error>(fetched.error());
+    const deb::ListedFile* plain = generation.release().find(deb::without_compression(path));
+    auto build = [&blobs = services_.blobs, file, plain, path, target]() -> Result<void> {
+        TRY(const Fd blob, blobs.read(file->digests.front()));
+        return build_table(blob, path, file->digests.front(), plain, target);
+    };
+    const auto built = co_await http::on_worker(services_.workers, build);
+    if (!built)
+        co_return tl::unexpected<Error>(built.error());
+    co_return co_await http::on_worker(services_.workers, open);
+}
+
+http::Async<void> Suite::adopt(Observation observation)
+{
+    co_await take_turn();
+    const trust::VerifiedRelease& release = *observation.judgement.release;
+    if (view_.current && view_.current->id() == release.id()) {
+        verdict_ = observation.judgement.verdict;
+        held_.clear();
+        touch();
+        end_turn();
+        co_return;
+    }
+    if (view_.current && view_.current->date() > *release.release().date) {
+        end_turn();
+        co_return;  // a late answer, overtaken
+    }
+    catalog::GenerationPtr generation = std::make_shared<const catalog::Generation>(
+        release, observation.files, system_now(), observation.source->url());
+    std::string missing;
+    for (const std::string& path : needed_indexes(generation->release())) {
+        if (is_tabled(path)) {
+            auto table = co_await table_of(*generation, path);
+            if (table)
+                generation =
+                    generation->with_table(std::string(deb::without_compression(path)), *table);
+            else if (table.error().code() != Errc::not_found)
+                missing = path + ": " + table.error().message();
+        } else {
+            const auto fetched =
+                co_await fetch_blob(want_of(*generation, *generation->release().find(path)));
+            if (!fetched && fetched.error().code() != Errc::not_found)
+                missing = path + ": " + fetched.error().message();
+        }
+        if (!missing.empty())
+            break;
+    }
+    if (!missing.empty()) {
+        held_ = "release of " + deb::format_release_date(generation->date()) +
+                " is held: an index is not to be had: " + missing;
+        event("release.held", observation.source->url(), held_, generation->id());
+        if (view_.current)
+            touch();
+        end_turn();
+        co_return;
+    }
+    const bool is_committed = co_await commit(generation);
+    if (is_committed) {
+        verdict_ = observation.judgement.verdict;
+        held_.clear();
+    }
+    end_turn();
+}
+
+http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
+{
+    const std::string id = generation->id();
+    trust::Floor floor = trust::raise(floor_, generation->verified());
+    catalog::Releases::Stored stored{id,
+                                     archive_.settings_.id,
+                                     name_,
+                                     generation->origin_url(),
+                                     generation->accepted(),
+                                     generation->verified().signers().empty(),
+                                     generation->files()};
+    auto job = [this, stored = std::move(stored), floor, id]() -> Result<void> {
+        TRY_VOID(services_.releases.put(stored));
+        return services_.state.publish(stored.archive, name_, floor, id);
+    };
+    const auto committed = co_await http::on_worker(services_.state_thread, std::move(job));
+    if (!committed) {
+        held_ = committed.error().message();
+        event("store.failed", "", held_, id);
+        co_return false;
+    }
+    floor_ = std::move(floor);
+    event("release.published", generation->origin_url(),
+          "published the release of " + deb::format_release_date(generation->date()), id);
+    show(std::move(generation));
+    co_return true;
+}
+
+// The switch: one assignment of one pointer makes the generation visible (V34).
+void Suite::show(catalog::GenerationPtr generation)
+{
+    if (view_.current)
+        view_.recent.insert(view_.recent.begin(), view_.current);
+    if (view_.recent.size() > kRecentKept)
+        view_.recent.resize(kRecentKept);
+    view_.current = std::move(generation);
+    touch();
+}
+
+http::Async<void> Suite::adopt_index(std::string generation_id, std::string path)
+{
+    // One compression of an index is remembered: the one that clients ask for now.
+    const std::string base(deb::without_compression(path));
+    const bool is_new = used_.count(path) == 0;
+    if (is_new) {
+        std::erase_if(used_, [&](const std::string& known) {
+            return deb::without_compression(known) == base;
+        });
+        used_.insert(path);
+        auto job = [this, path] {
+            return services_.state.note_used(archive_.settings_.id, name_, path);
+        };
+        const auto noted = co_await http::on_worker(services_.state_thread, std::move(job));
+        if (!noted)
+            event("store.failed", "", noted.error().message());
+    }
+    if (!is_tabled(path))
+        co_return;
+    co_await take_turn();
+    const catalog::GenerationPtr generation = view_.current;
+    if (generation && generation->id() == generation_id && generation->tables().count(base) == 0) {
+        auto table = co_await table_of(*generation, path);
+        if (table) {
+            view_.current = view_.current->with_table(base, *table);
+            archive_.publish_view(name_, view_);
+        } else {
+            event("index.refused", "", path + ": " + table.error().message(), generation_id);
+        }
+    }
+    end_turn();
+}
+
+http::Async<void> Suite::restore(catalog::SuiteState state)
+{
+    floor_ = state.floor;
+    used_.insert(state.used.begin(), state.used.end());
+    std::set<std::string> journalled(state.previous.begin(), state.previous.end());
+    journalled.insert(state.current);
+    std::vector<std::string> ids = {state.current};
+    ids.insert(ids.end(), state.previous.begin(), state.previous.end());
+    ids.resize(std::min(ids.size(), kRecentKept + 1));
+    std::vector<catalog::GenerationPtr> generations;
+    for (const std::string& id : ids) {
+        if (id.empty())
+            continue;
+        auto load = [this, id, journalled]() -> Result<catalog::GenerationPtr> {
+            TRY(auto stored, services_.releases.get(id));
+            auto text = stored.files.inrelease.empty()
+                            ? crypto::join_detached(stored.files.release, stored.files.release_gpg)
+                            : crypto::split_clearsigned(stored.files.inrelease);
+            if (!text && stored.is_unverified)
+                text = crypto::SignedText{stored.files.release, ""};
+            if (!text)
+                return tl::unexpected<Error>(text.error());
+            auto signers = stored.is_unverified ? std::vector<std::string>() : floor_.signers;
+            TRY(auto release, trust::recall(std::move(*text), journalled, std::move(signers)));
+            return std::make_shared<const catalog::Generation>(
+                std::move(release), std::move(stored.files), stored.accepted, stored.source);
+        };
+        auto generation = co_await http::on_worker(services_.workers, load);
+        if (!generation) {
+            event("release.lost", "", id + ": " + generation.error().message(), id);
+            continue;
+        }
+        for (const std::string& path : needed_indexes((*generation)->release())) {
+            if (!is_tabled(path))
+                continue;
+            const deb::Release& release = (*generation)->release();
+            const auto target = services_.tables / table_name(release, path, *release.find(path));
+            // Recent generations serve what their tables still hold; only the current one is
+            // rebuilt.
+            auto table = catalog::Table::open(target);
+            if (!table && id == state.current) {
+                table = co_await table_of(**generation, path);
+            }
+            if (table)
+                generation =
+                    (*generation)->with_table(std::string(deb::without_compression(path)), *table);
+        }
+        generations.push_back(*generation);
+    }
+    if (generations.empty())
+        co_return;
+    view_.current = generations.front();
+    view_.recent.assign(generations.begin() + 1, generations.end());
+    view_.checked_at = view_.current->accepted();
+    verdict_ = {"release.restored", "accepted before the restart"};
+    archive_.publish_view(name_, view_);
+}
+
+}  // namespace aptward::archive

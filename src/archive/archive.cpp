@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The archive's control side: suites, views, schedules.
+#include "archive/archive.h"
+
+#include <algorithm>
+#include <random>
+
+#include "archive/suite.h"
+
+namespace aptward::archive {
+namespace {
+
+constexpr std::size_t kMostSuites = 500;  // a client cannot make the node remember more
+constexpr std::chrono::seconds kLeastPause{60};
+
+}  // namespace
+
+Archive::Archive(ArchiveSettings settings, Services& services)
+    : settings_(std::move(settings)),
+      services_(services),
+      view_(std::make_shared<const catalog::ArchiveView>())
+{
+    for (const fetch::SourceSettings& upstream : settings_.upstreams)
+        sources_.push_back(std::make_shared<fetch::Source>(upstream));
+}
+
+Archive::~Archive() = default;
+
+trust::Policy Archive::policy() const
+{
+    trust::Policy policy;
+    policy.signed_by = settings_.signed_by;
+    policy.threshold = settings_.threshold;
+    policy.suite_aliases = settings_.suite_aliases;
+    return policy;
+}
+
+bool Archive::may_have_suite(const std::string& suite) const
+{
+    const auto& only = settings_.only_suites;
+    return only.empty() || std::find(only.begin(), only.end(), suite) != only.end();
+}
+
+Suite& Archive::suite(const std::string& name)
+{
+    auto& slot = suites_[name];
+    if (!slot)
+        slot = std::make_unique<Suite>(*this, name);
+    return *slot;
+}
+
+void Archive::publish_view(const std::string& suite, catalog::SuiteView view)
+{
+    const bool is_new = view_.load()->find(suite) == nullptr;
+    auto next = std::make_shared<catalog::ArchiveView>(*view_.load());
+    next->suites[suite] = std::move(view);
+    view_.store(std::move(next));
+    if (is_new)
+        http::spawn(services_.control, "keeping " + suite + " fresh", keep_fresh(suite));
+}
+
+// While nobody asks: so that what is held is recent when the sources die, and so that sources that
+// recover are noticed (the breaker's probe).
+http::Async<void> Archive::keep_fresh(std::string name)
+{
+    const auto self = shared_from_this();
+    std::minstd_rand random{std::random_device{}()};
+    for (;;) {
+        const bool is_security = name.find("security") != std::string::npos;
+        const auto period = std::max<std::chrono::milliseconds>(
+            is_security ? settings_.security_freshness : settings_.freshness, kLeastPause);
+        const auto jitter =
+            std::chrono::milliseconds(random() % static_cast<unsigned>(period.count() / 5 + 1));
+        co_await http::sleep_until(steady_now() + period - period / 10 + jitter);
+        if (is_retired_)
+            co_return;
+        co_await suite(name).refresh();
+    }
+}
+
+http::Async<void> Archive::restore(std::map<std::string, catalog::SuiteState> suites)
+{
+    for (auto& [name, state] : suites) {
+        catalog::SuiteState owned = std::move(state);
+        co_await suite(name).restore(std::move(owned));
+    }
+}
+
+http::Async<bool> Archive::refresh(std::string name, SteadyTime deadline)
+{
+    auto signal = co_await http::make_signal();
+    const auto start = [](std::shared_ptr<Archive> self, std::string suite_name,
+                          std::shared_ptr<http::Signal> done) -> http::Async<void> {
+        if (self->suites_.count(suite_name) > 0 || self->suites_.size() < kMostSuites) {
+            Suite& target = self->suite(suite_name);
+            co_await target.refresh();
+        }
+        done->notify();
+    };
+    http::spawn(services_.control, "refreshing " + name, start(shared_from_this(), name, signal));
+    co_return co_await signal->wait_until(deadline);
+}
+
+http::Task<void> Archive::approve(std::string name, std::string release_id, std::string who)
+{
+    auto signal = co_await http::make_signal();
+    auto outcome = std::make_shared<Result<void>>(fail(Errc::unavailable, "the node is busy"));
+    const auto start = [](std::shared_ptr<Archive> self, std::string suite_name, std::string id,
+                          std::string by, std::shared_ptr<Result<void>> to,
+                          std::shared_ptr<http::Signal> done) -> http::Async<void> {
+        const auto known = self->suites_.find(suite_name);
+        if (known == self->suites_.end()) {
+            *to = fail(Errc::not_found, "the suite " + suite_name + " is not known here");
+        } else {
+            auto result = co_await known->second->approve(std::move(id), std::move(by));
+            *to = std::move(result);
+        }
+        done->notify();
+    };
+    http::spawn(services_.control, "approving",
+                start(shared_from_this(), name, release_id, who, outcome, signal));
+    const bool is_done = co_await signal->wait_until(steady_now() + std::chrono::seconds(10));
+    if (!is_done)
+        co_return fail(Errc::unavailable, "the node is busy");
+    co_return *outcome;
+}
+
+std::vector<SuiteReport> Archive::report() const
+{
+    std::vector<SuiteReport> reports;
+    for (const auto& [name, suite] : suites_)
+        if (suite->view().current || !suite->is_absent())
+            reports.push_back(suite->report());
+    return reports;
+}
+
+http::Async<std::vector<std::string>> Archive::rejudge(crypto::Keyring keyring,
+                                                       trust::Policy policy)
+{
+    std::vector<std::string> refusals;
+    for (const auto& [name, suite] : suites_) {
+        auto refusal = co_await suite->rejudge(keyring, policy);
+        if (!refusal.empty())
+            refusals.push_back(std::move(refusal));
+    }
+    co_return refusals;
+}
+
+}  // namespace aptward::archive

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The face of archive/: one configured archive, its suites kept fresh, its names served.
+//
+// Claims change on the control loop only. What loops read is an immutable ArchiveView behind one
+// atomic pointer; the switch of that pointer is the moment a generation becomes visible.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "archive/client_pins.h"
+#include "archive/events.h"
+#include "archive/names.h"
+#include "archive/settings.h"
+#include "catalog/catalog.h"
+#include "catalog/state.h"
+#include "fetch/fetch.h"
+#include "http/server.h"
+
+namespace aptward::archive {
+
+/// What every archive works with. Outlives them all.
+struct Services {
+    http::Executor control;  ///< The loop on which claims change.
+    fetch::Fetcher& fetcher;
+    store::Blobs& blobs;
+    WorkerPool& workers;
+    catalog::State& state;
+    WorkerPool& state_thread;
+    catalog::Releases& releases;
+    crypto::OpenPgpEngine& engine;
+    EventLog& events;
+    Counters& counters;
+    std::filesystem::path tables;  ///< Folder of the table files.
+};
+
+/// What `status` shows of a suite.
+struct SuiteReport {
+    std::string suite;
+    std::string generation;  ///< Id; empty when none is published.
+    std::optional<SystemTime> date, valid_until;
+    SystemTime checked_at{};
+    std::vector<std::string> signers;
+    std::size_t indexes = 0, pool_files = 0;
+    trust::Verdict verdict;  ///< Of the last release that was looked at.
+    std::string held;        ///< Why a newer release is not visible yet; empty: nothing is held.
+};
+
+class Suite;
+
+class Archive : public std::enable_shared_from_this<Archive> {
+public:
+    Archive(ArchiveSettings settings, Services& services);
+    ~Archive();
+
+    const ArchiveSettings& settings() const { return settings_; }
+    const std::vector<fetch::SourcePtr>& sources() const { return sources_; }
+    std::shared_ptr<const catalog::ArchiveView> view() const { return view_.load(); }
+
+    /// Brings back what was published before a restart. Control loop, before anything is served.
+    http::Async<void> restore(std::map<std::string, catalog::SuiteState> suites);
+
+    /// Refreshes `suite` and waits for the outcome until `deadline`, whichever is first. The
+    /// refresh itself goes on. False when it is not over. Any loop.
+    http::Async<bool> refresh(std::string suite, SteadyTime deadline);
+
+    /// Answers a request for `path` (normalised, no leading slash; `raw_path` as the client sent
+    /// it) below this archive. Any loop.
+    http::Async<void> serve(http::Exchange& exchange, std::string path);
+
+    /// Control loop.
+    std::vector<SuiteReport> report() const;
+    /// Re-judges everything current under the present keyring; refusals in words. Control loop.
+    http::Async<std::vector<std::string>> rejudge(crypto::Keyring keyring, trust::Policy policy);
+
+    /// An operator accepts a release that the policy refused; the next refresh takes it. Any loop.
+    http::Task<void> approve(std::string suite, std::string release_id, std::string who);
+
+    /// Ends its schedules: another configuration took over. Any thread.
+    void retire() { is_retired_ = true; }
+
+    bool may_have_suite(const std::string& suite) const;
+
+private:
+    friend class Suite;
+    struct Wanted;
+
+    // serve.cpp, on the client's loop
+    http::Async<void> serve_release_file(http::Exchange& exchange, const Name& name);
+    http::Async<void> serve_index(http::Exchange& exchange, const Name& name);
+    http::Async<void> serve_by_hash(http::Exchange& exchange, const Name& name);
+    http::Async<void> serve_pool(http::Exchange& exchange, const Name& name);
+    http::Async<void> send_release_file(http::Exchange& exchange, const Name& name,
+                                        catalog::SuiteView suite);
+    http::Async<void> send_listed(http::Exchange& exchange, const Name& name,
+                                  catalog::GenerationPtr generation, const deb::ListedFile& file,
+                                  Digest digest);
+    std::optional<catalog::SuiteView> suite_view(std::string_view suite) const;
+    bool is_fresh(const Name& name, const catalog::SuiteView& view) const;
+    http::Async<std::optional<catalog::SuiteView>> fresh_suite(const Name& name);
+    http::Async<void> refuse_unknown(http::Exchange& exchange, const Name& name);
+
+    // control loop
+    Suite& suite(const std::string& name);
+    void publish_view(const std::string& suite, catalog::SuiteView view);
+    trust::Policy policy() const;
+    http::Async<void> keep_fresh(std::string suite);
+
+    ArchiveSettings settings_;
+    Services& services_;
+    std::vector<fetch::SourcePtr> sources_;
+    std::atomic<std::shared_ptr<const catalog::ArchiveView>> view_;
+    std::map<std::string, std::unique_ptr<Suite>> suites_;  // control loop
+    std::atomic<int> adoptions_{0};                         // indexes on their way into tables
+    std::atomic<bool> is_retired_{false};
+    ClientPins pins_;
+};
+
+}  // namespace aptward::archive

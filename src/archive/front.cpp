@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "archive/front.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "archive/send.h"
+#include "base/version.h"
+
+namespace aptward::archive {
+namespace {
+
+constexpr std::chrono::milliseconds kDialLimit{5000};
+constexpr std::uint16_t kHttps = 443;
+
+std::string host_with_port(const http::Target& target)
+{
+    const std::string host =
+        target.host.find(':') == std::string::npos ? target.host : "[" + target.host + "]";
+    const std::uint16_t own = target.is_https ? 443 : 80;
+    return target.port == own ? host : fmt::format("{}:{}", host, target.port);
+}
+
+bool is_asked_as_ourselves(const Routes& routes, const http::Target& target)
+{
+    const std::string name = fmt::format("{}:{}", target.host, target.port);
+    const auto& own = routes.own_addresses;
+    return std::find(own.begin(), own.end(), name) != own.end();
+}
+
+// "/HTTPS///host/path" behind the node's own address: apt-cacher-ng's way to name an https source.
+bool is_https_form(std::string_view path)
+{
+    return path.substr(0, 7) == "/HTTPS/";
+}
+
+}  // namespace
+
+http::Async<void> Front::answer(http::Exchange& exchange)
+{
+    const auto routes = routes_.load();
+    const auto& clients = routes->clients;
+    const std::string& address = exchange.principal().address;
+    const bool is_welcome =
+        clients.empty() || std::any_of(clients.begin(), clients.end(), [&](const Network& network) {
+            return network.contains(address);
+        });
+    if (!is_welcome) {
+        co_await send_refusal(exchange, 403, "client.not-allowed",
+                              "this node's configuration (clients) does not list " + address,
+                              services_.counters);
+        co_return;
+    }
+    if (exchange.head().method == "CONNECT") {
+        co_await connect(exchange, *routes);
+        co_return;
+    }
+    if (exchange.head().method != "GET" && exchange.head().method != "HEAD") {
+        http::Answer answer(405);
+        answer.header("Allow", "GET, HEAD, CONNECT").type("text/plain; charset=utf-8");
+        const std::string body = "request.method: an archive is read with GET and HEAD only\n";
+        co_await exchange.send(std::move(answer), body);
+        co_return;
+    }
+    co_await route(exchange, *routes);
+}
+
+http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes)
+{
+    const http::Target& target = exchange.target();
+    std::string host;
+    std::string path = target.path;
+    if (target.form == http::Target::Form::absolute && !is_asked_as_ourselves(routes, target)) {
+        host = host_with_port(target);
+    } else if (is_https_form(path)) {
+        const std::size_t slash = std::min(path.find('/', 7), path.size());
+        host = path.substr(7, slash - 7);
+        path = path.substr(slash);
+    } else if (path == "/.well-known/aptward") {
+        http::Answer answer(200);
+        answer.type("application/json");
+        const std::string body =
+            fmt::format("{{\"program\":\"aptward\",\"version\":\"{}\"}}\n", version());
+        co_await exchange.send(std::move(answer), body);
+        co_return;
+    }
+    if (!host.empty()) {
+        const auto match = find_prefix(routes.prefixes, host, path);
+        if (!match) {
+            co_await refuse_host(exchange, host, path);
+            co_return;
+        }
+        const std::string rest = path.substr(std::min(match->path_bytes + 1, path.size()));
+        co_await routes.archives[match->archive]->serve(exchange, rest);
+        co_return;
+    }
+    for (const auto& archive : routes.archives) {
+        const std::string& id = archive->settings().id;
+        if (path.size() > id.size() + 1 && path.compare(1, id.size(), id) == 0 &&
+            path[id.size() + 1] == '/') {
+            const std::string rest = path.substr(id.size() + 2);
+            co_await archive->serve(exchange, rest);
+            co_return;
+        }
+    }
+    std::string ids;
+    for (const auto& archive : routes.archives)
+        ids += (ids.empty() ? "/" : ", /") + archive->settings().id;
+    const std::string message =
+        ids.empty() ? "this node has no archive configured" : "this node has the archives " + ids;
+    co_await send_refusal(exchange, 404, "archive.unknown", message, services_.counters);
+}
+
+http::Async<void> Front::refuse_host(http::Exchange& exchange, const std::string& host,
+                                     const std::string& path)
+{
+    const std::size_t slash = path.find('/', 1);
+    const std::string folder = path.substr(0, slash == std::string::npos ? path.size() : slash);
+    const std::string message = fmt::format(
+        "no configured archive claims http://{}{}. To serve it verified, add to aptward.toml:\n\n"
+        "[[archive]]\nid        = \"{}\"\nkeyrings  = [\"/usr/share/keyrings/KEYRING.gpg\"]\n"
+        "upstreams = [\"http://{}{}\"]\n",
+        host, folder, host, host, folder);
+    co_await send_refusal(exchange, 403, "host.unknown", message, services_.counters);
+}
+
+http::Async<void> Front::connect(http::Exchange& exchange, const Routes& routes)
+{
+    const http::Target& target = exchange.target();
+    const std::string name = fmt::format("{}:{}", target.host, target.port);
+    const auto& listed = routes.connect_hosts;
+    const bool is_listed = std::find(listed.begin(), listed.end(), name) != listed.end();
+    if (!routes.allows_connect || (target.port != kHttps && !is_listed)) {
+        co_await send_refusal(
+            exchange, 403, "connect.not-allowed",
+            "CONNECT to " + name + " is not allowed: only port 443, or what connect-hosts lists",
+            services_.counters);
+        co_return;
+    }
+    auto dialled = [host = target.host, port = target.port, is_listed] {
+        return dial(host, port, is_listed, kDialLimit);
+    };
+    auto upstream = co_await http::on_worker(dialers_, std::move(dialled));
+    if (!upstream) {
+        const bool is_refused = upstream.error().code() == Errc::untrusted;
+        const int status = is_refused ? 403 : 503;
+        const std::string code = is_refused ? "connect.private-address" : "connect.failed";
+        co_await send_refusal(exchange, status, code, upstream.error().message(),
+                              services_.counters);
+        co_return;
+    }
+    ++services_.counters.tunnels;
+    http::Answer answer(200);
+    Fd socket = std::move(*upstream);
+    co_await exchange.tunnel(std::move(answer), std::move(socket),
+                             services_.counters.tunnelled_bytes);
+}
+
+}  // namespace aptward::archive

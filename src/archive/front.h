@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The client port: which archive a request means, and what happens to requests that mean none.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "archive/archive.h"
+
+namespace aptward::archive {
+
+/// A network such as "10.0.0.0/8" or a single address.
+struct Network {
+    std::vector<std::uint8_t> address;  ///< 4 or 16 bytes
+    unsigned bits = 0;
+    bool contains(const std::string& address_text) const;
+};
+/// Fails with malformed.
+Result<Network> parse_network(const std::string& text);
+
+/// What the client port does, of one configuration. Immutable; replaced whole at a reload.
+struct Routes {
+    std::vector<std::shared_ptr<Archive>> archives;
+    std::vector<Prefix> prefixes;
+    std::vector<Network> clients;  ///< Who may ask; empty: everybody.
+    bool allows_connect = true;
+    std::vector<std::string> connect_hosts;  ///< "host:port" allowed beyond port 443 and public
+    std::vector<std::string> own_addresses;  ///< "127.0.0.1:3142": to recognise ourselves
+};
+
+class Front {
+public:
+    Front(Services& services, WorkerPool& dialers) : services_(services), dialers_(dialers) {}
+
+    void use(std::shared_ptr<const Routes> routes) { routes_.store(std::move(routes)); }
+    std::shared_ptr<const Routes> routes() const { return routes_.load(); }
+
+    /// Any loop.
+    http::Async<void> answer(http::Exchange& exchange);
+
+private:
+    http::Async<void> route(http::Exchange& exchange, const Routes& routes);
+    http::Async<void> connect(http::Exchange& exchange, const Routes& routes);
+    http::Async<void> refuse_host(http::Exchange& exchange, const std::string& host,
+                                  const std::string& path);
+
+    Services& services_;
+    WorkerPool& dialers_;  // blocking connects of tunnels
+    std::atomic<std::shared_ptr<const Routes>> routes_;
+};
+
+/// Connects to a public address of `host`, or to any when `may_be_private`. Blocks up to
+/// `limit`; call on a worker. Fails with untrusted for a host that has only private addresses
+/// (A19), unavailable else.
+Result<Fd> dial(const std::string& host, std::uint16_t port, bool may_be_private,
+                std::chrono::milliseconds limit);
+
+}  // namespace aptward::archive

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Asking the sources for a suite's release, and judging what they say.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "archive/suite.h"
+#include "base/text.h"
+
+namespace aptward::archive {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAskLimit{8000};
+// After the first good answer the others have this long to show a newer release (A7).
+constexpr milliseconds kGrace{250};
+constexpr std::size_t kMostVerified = 64;
+constexpr std::string_view kSignedMessage = "-----BEGIN PGP SIGNED MESSAGE-----";
+
+Result<crypto::SignedText> split(const catalog::ReleaseFiles& files)
+{
+    if (!files.inrelease.empty())
+        return crypto::split_clearsigned(files.inrelease);
+    return crypto::join_detached(files.release, files.release_gpg);
+}
+
+fetch::Fault fault_of(const std::string& code)
+{
+    if (code == "release.portal")
+        return fetch::Fault::portal;
+    if (code == "release.rollback" || code == "release.expired")
+        return fetch::Fault::stale;
+    return fetch::Fault::untrusted;
+}
+
+}  // namespace
+
+Suite::Suite(Archive& archive, std::string name)
+    : archive_(archive), services_(archive.services_), name_(std::move(name))
+{
+}
+
+void Suite::event(std::string code, const std::string& source, std::string message,
+                  std::string evidence)
+{
+    catalog::Event event;
+    event.code = std::move(code);
+    event.archive = archive_.settings_.id;
+    event.suite = name_;
+    event.source = source;
+    event.message = std::move(message);
+    event.evidence = std::move(evidence);
+    services_.events.add(std::move(event));
+}
+
+http::Async<void> Suite::refresh()
+{
+    if (is_refreshing_) {
+        auto signal = co_await http::make_signal();
+        waiting_.push_back(signal);
+        co_await signal->wait_until(steady_now() + 2 * kAskLimit);
+        co_return;
+    }
+    is_refreshing_ = true;
+    co_await ask_all();
+    last_try_ = steady_now();
+    is_refreshing_ = false;
+    for (const auto& signal : std::exchange(waiting_, {}))
+        signal->notify();
+}
+
+http::Async<void> Suite::ask_all()
+{
+    auto gathering = std::make_shared<Gathering>();
+    gathering->signal = co_await http::make_signal();
+    gathering->asked = gathering->pending = archive_.sources_.size();
+    for (const fetch::SourcePtr& source : archive_.sources_)
+        http::spawn(services_.control, "asking " + source->url(), ask(gathering, source));
+    SteadyTime deadline = steady_now() + kAskLimit + milliseconds(500);
+    bool has_one = false;
+    while (gathering->pending > 0 && steady_now() < deadline) {
+        co_await gathering->signal->wait_until(deadline);
+        if (!gathering->accepted.empty() && !std::exchange(has_one, true))
+            deadline = std::min(deadline, steady_now() + kGrace);
+    }
+    gathering->is_closed = true;
+    is_absent_ = gathering->asked > 0 && gathering->missing == gathering->asked;
+    if (gathering->accepted.empty()) {
+        if (!gathering->last_error.empty() && !view_.current)
+            verdict_ = {"suite.unavailable", gathering->last_error};
+        co_return;
+    }
+    const auto newest = std::max_element(gathering->accepted.begin(), gathering->accepted.end(),
+                                         [](const Observation& a, const Observation& b) {
+                                             return a.judgement.date < b.judgement.date;
+                                         });
+    for (const Observation& observation : gathering->accepted)
+        if (observation.judgement.date < newest->judgement.date) {
+            event("release.freeze_suspected", observation.source->url(),
+                  "it shows an older release than " + newest->source->url(),
+                  observation.judgement.id);
+            services_.fetcher.charge(observation.source, fetch::Fault::stale, name_);
+        }
+    Observation best = *newest;
+    co_await adopt(std::move(best));
+}
+
+http::Async<void> Suite::ask(std::shared_ptr<Gathering> gathering, fetch::SourcePtr source)
+{
+    auto files = co_await get_files(source);
+    if (!files) {
+        if (files.error().code() == Errc::not_found)
+            ++gathering->missing;
+        gathering->last_error = files.error().message();
+        --gathering->pending;
+        gathering->signal->notify();
+        co_return;
+    }
+    Observation observation;
+    observation.source = source;
+    observation.files = *files;
+    auto judgement = co_await judge(*files);
+    observation.judgement = std::move(judgement);
+    if (observation.judgement.is_accepted()) {
+        if (!gathering->is_closed) {
+            gathering->accepted.push_back(observation);
+        } else {
+            co_await adopt(observation);  // late, but perhaps newer
+        }
+    } else {
+        refuse(source, observation.judgement);
+        gathering->last_error =
+            observation.judgement.verdict.code + ": " + observation.judgement.verdict.message;
+    }
+    --gathering->pending;
+    gathering->signal->notify();
+}
+
+http::Task<catalog::ReleaseFiles> Suite::get_files(fetch::SourcePtr source)
+{
+    const std::string folder = suite_folder(name_);
+    fetch::DocumentRequest request;
+    request.source = source;
+    request.path = http::encode_path(folder + "InRelease");
+    request.limit_bytes = crypto::kMaxReleaseBytes;
+    request.time_limit = kAskLimit;
+    request.is_optional = true;
+    const Seen before = seen_[source.get()];
+    request.etag = before.etag;
+    request.last_modified = before.last_modified;
+    auto inrelease = co_await services_.fetcher.document(request);
+    if (inrelease && inrelease->is_unchanged)
+        co_return before.files;
+    catalog::ReleaseFiles files;
+    if (inrelease) {
+        files.inrelease = std::move(inrelease->body);
+        seen_[source.get()] = {inrelease->etag, inrelease->last_modified, files};
+        co_return files;
+    }
+    // V11: only "it has no InRelease" leads to the detached form; never any other failure.
+    if (inrelease.error().code() != Errc::not_found)
+        co_return tl::unexpected<Error>(inrelease.error());
+    request.etag.clear();
+    request.last_modified.clear();
+    request.path = http::encode_path(folder + "Release");
+    CO_TRY(auto release, co_await services_.fetcher.document(request));
+    request.path = http::encode_path(folder + "Release.gpg");
+    auto signature = co_await services_.fetcher.document(request);
+    if (!signature && signature.error().code() != Errc::not_found)
+        co_return tl::unexpected<Error>(signature.error());
+    files.release = std::move(release.body);
+    if (signature)
+        files.release_gpg = std::move(signature->body);
+    co_return files;
+}
+
+http::Async<trust::Judgement> Suite::judge(catalog::ReleaseFiles files)
+{
+    const ArchiveSettings& settings = archive_.settings_;
+    trust::Judgement judgement;
+    if (settings.verify != Verify::unverified) {
+        judgement = co_await judge_under(files, settings.keyring, archive_.policy(),
+                                         trust::Freshness::live);
+        if (judgement.is_accepted() || settings.verify == Verify::enforce)
+            co_return judgement;
+        event("observed." + judgement.verdict.code, "", judgement.verdict.message, judgement.id);
+    }
+    auto text = split(files);
+    if (!text && !files.release.empty())
+        text = crypto::SignedText{files.release, ""};
+    if (text)
+        co_return trust::take_unverified(std::move(*text));
+    judgement.verdict = {"release.malformed", text.error().message()};
+    co_return judgement;
+}
+
+http::Async<trust::Judgement> Suite::judge_under(catalog::ReleaseFiles files,
+                                                 crypto::Keyring keyring, trust::Policy policy,
+                                                 trust::Freshness freshness)
+{
+    trust::Judgement judgement;
+    if (files.inrelease.empty() && files.release_gpg.empty()) {
+        judgement.verdict = {"release.unsigned", "there is a Release without Release.gpg"};
+        co_return judgement;
+    }
+    auto text = split(files);
+    if (!text) {
+        const bool is_other_thing =
+            !files.inrelease.empty() &&
+            files.inrelease.compare(0, kSignedMessage.size(), kSignedMessage) != 0;
+        judgement.verdict = {is_other_thing ? "release.portal" : "release.malformed",
+                             text.error().message()};
+        co_return judgement;
+    }
+    const std::string key = crypto::digest_of(text->text).hex() +
+                            crypto::digest_of(text->signatures).hex() + keyring.sha256_hex;
+    auto known = verified_.find(key);
+    if (known == verified_.end()) {
+        auto job = [&engine = services_.engine, text = *text, keyring] {
+            return engine.verify(text, keyring);
+        };
+        auto signatures = co_await http::on_worker(services_.workers, std::move(job));
+        if (!signatures) {
+            judgement.verdict = {"release.engine", signatures.error().message()};
+            co_return judgement;
+        }
+        if (verified_.size() >= kMostVerified)
+            verified_.clear();
+        known = verified_.insert_or_assign(key, std::move(*signatures)).first;
+    }
+    if (archive_.settings_.pins_first_signer && policy.signed_by.empty())
+        policy.signed_by = floor_.signers;
+    co_return trust::judge(std::move(*text), known->second, keyring, policy, floor_, name_,
+                           system_now(), freshness);
+}
+
+void Suite::refuse(const fetch::SourcePtr& source, const trust::Judgement& judgement)
+{
+    verdict_ = judgement.verdict;
+    event(judgement.verdict.code, source->url(), judgement.verdict.message, judgement.id);
+    if (judgement.verdict.code != "release.engine")
+        services_.fetcher.charge(source, fault_of(judgement.verdict.code),
+                                 name_ + ": " + judgement.verdict.message);
+}
+
+http::Async<std::string> Suite::rejudge(crypto::Keyring keyring, trust::Policy policy)
+{
+    if (!view_.current || view_.current->verified().signers().empty())
+        co_return std::string();
+    const auto judgement = co_await judge_under(view_.current->files(), std::move(keyring),
+                                                std::move(policy), trust::Freshness::stored);
+    co_return judgement.is_accepted()
+        ? std::string()
+        : fmt::format("{}: {}: {}", name_, judgement.verdict.code, judgement.verdict.message);
+}
+
+http::Async<void> Suite::fetch_detached()
+{
+    if (!view_.current || !view_.current->files().release_gpg.empty())
+        co_return;
+    const catalog::GenerationPtr generation = view_.current;
+    for (const fetch::SourcePtr& source : archive_.sources_) {
+        fetch::DocumentRequest request;
+        request.source = source;
+        request.limit_bytes = crypto::kMaxReleaseBytes;
+        request.time_limit = milliseconds(3000);
+        request.is_optional = true;
+        catalog::ReleaseFiles files;
+        request.path = http::encode_path(suite_folder(name_) + "Release");
+        auto release = co_await services_.fetcher.document(request);
+        request.path = http::encode_path(suite_folder(name_) + "Release.gpg");
+        auto signature = co_await services_.fetcher.document(request);
+        if (!release || !signature)
+            continue;
+        files.release = std::move(release->body);
+        files.release_gpg = std::move(signature->body);
+        const auto judgement = co_await judge_under(files, archive_.settings_.keyring,
+                                                    archive_.policy(), trust::Freshness::stored);
+        // The three files of a suite are of one generation, or two of them are not offered (D.3).
+        if (!judgement.is_accepted() || judgement.id != generation->id() ||
+            view_.current != generation)
+            continue;
+        files.inrelease = generation->files().inrelease;
+        view_.current = generation->with_files(files);
+        archive_.publish_view(name_, view_);
+        co_return;
+    }
+}
+
+http::Task<void> Suite::approve(std::string release_id, std::string who)
+{
+    auto job = [this, release_id, who] {
+        return services_.state.approve(archive_.settings_.id, name_, release_id, who);
+    };
+    auto done = co_await http::on_worker(services_.state_thread, job);
+    if (done) {
+        floor_.approved.insert(release_id);
+        event("release.approved", "", "approved by " + who, release_id);
+    }
+    co_return done;
+}
+
+SuiteReport Suite::report() const
+{
+    SuiteReport report;
+    report.suite = name_;
+    report.verdict = verdict_;
+    report.held = held_;
+    report.checked_at = view_.checked_at;
+    if (view_.current) {
+        report.generation = view_.current->id();
+        report.date = view_.current->date();
+        report.valid_until = view_.current->release().valid_until;
+        report.signers = view_.current->verified().signers();
+        report.indexes = view_.current->tables().size();
+        for (const auto& [base, table] : view_.current->tables())
+            report.pool_files += table->size();
+    }
+    return report;
+}
+
+}  // namespace aptward::archive

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "archive/send.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/text.h"
+
+namespace aptward::archive {
+namespace {
+
+using fetch::Flight;
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kStoredFirst = 4ULL << 20;  // below: stored and proven, then served
+constexpr std::uint64_t kTail = 64 * 1024;
+// apt gives up after 30 s without a byte; a clear error comes long before (D.2, 18).
+constexpr milliseconds kFirstByte{9000};
+constexpr milliseconds kNextByte{25'000};
+constexpr const char* kRetryAfter = "5";
+
+// Held back until the hash is right (A1-note).
+std::uint64_t tail_of(std::uint64_t size)
+{
+    return std::max<std::uint64_t>(1, std::min(kTail, size / 10));
+}
+
+http::Answer answer_head(int status, const std::string& etag, const Provenance& provenance,
+                         std::string_view cache_status)
+{
+    http::Answer answer(status);
+    answer.header("Last-Modified", http::format_http_date(provenance.modified));
+    answer.header("ETag", etag);
+    answer.header("Accept-Ranges", "bytes");
+    answer.header("Age", fmt::format_int(std::max<std::int64_t>(0, provenance.age_s)).str());
+    answer.header("Cache-Status", cache_status);
+    if (!provenance.generation.empty())
+        answer.header("Aptward-Generation", provenance.generation);
+    if (provenance.is_unverified)
+        answer.header("Aptward-Proof", "none; this archive is configured unverified");
+    return answer;
+}
+
+bool lists_etag(std::string_view header, const std::string& etag)
+{
+    return header == "*" || header.find(etag) != std::string_view::npos;
+}
+
+// RFC 9110 13.2.2: If-None-Match first, If-Modified-Since only without it.
+bool is_unchanged(const http::RequestHead& head, const std::string& etag, SystemTime modified)
+{
+    if (const auto listed = head.header("If-None-Match"))
+        return lists_etag(*listed, etag);
+    const auto since = head.header("If-Modified-Since");
+    if (!since)
+        return false;
+    const auto time = http::parse_http_date(*since);
+    return time && modified <= *time;
+}
+
+// RFC 9110 13.1.5: a range is given only when the validator is exactly ours; apt sends the date.
+http::RangeDecision range_of(const http::RequestHead& head, const std::string& etag,
+                             SystemTime modified, std::uint64_t size)
+{
+    const auto range = head.header("Range");
+    if (!range || head.method != "GET")
+        return {};
+    if (const auto condition = head.header("If-Range")) {
+        const auto date = http::parse_http_date(*condition);
+        if (*condition != etag && (!date || *date != modified))
+            return {};
+    }
+    return http::decide_range(*range, size);
+}
+
+std::string etag_of(const Digest& digest)
+{
+    return '"' + digest.hex() + '"';
+}
+
+/// Status and slice of a body of `size` bytes.
+struct Slice {
+    int status = 200;
+    std::uint64_t first = 0, count = 0;
+    std::string content_range;
+};
+
+Slice slice_of(const http::RangeDecision& decision, std::uint64_t size)
+{
+    switch (decision.answer) {
+        case http::RangeAnswer::whole:
+            break;
+        case http::RangeAnswer::part:
+            return {206, decision.range.first, decision.range.last - decision.range.first + 1,
+                    fmt::format("bytes {}-{}/{}", decision.range.first, decision.range.last, size)};
+        case http::RangeAnswer::unsatisfiable:
+            return {416, 0, 0, fmt::format("bytes */{}", size)};
+    }
+    return {200, 0, size, ""};
+}
+
+http::Async<void> send_unchanged(http::Exchange& exchange, const std::string& etag,
+                                 const Provenance& provenance)
+{
+    http::Answer answer = answer_head(304, etag, provenance, "aptward; hit");
+    co_await exchange.send(std::move(answer), "");
+}
+
+// Follows a flight of a large file: bytes go out as they come, the tail when the hash is right.
+http::Async<bool> follow(http::Exchange& exchange, Flight& flight, http::Signal& signal,
+                         Slice slice, std::uint32_t epoch, Counters& counters)
+{
+    const std::uint64_t size = flight.digest().size_bytes;
+    const std::uint64_t end = slice.first + slice.count;
+    std::uint64_t sent_to = slice.first;
+    while (sent_to < end) {
+        const auto phase = flight.phase();
+        const bool is_right = phase == Flight::Phase::verified || phase == Flight::Phase::stored;
+        const std::uint64_t free_to =
+            is_right ? size : std::min(flight.available(), size - tail_of(size));
+        // What was sent belongs to bytes that turned out wrong: a cut tells the client so.
+        if (flight.epoch() != epoch || phase == Flight::Phase::failed) {
+            ++counters.cut;
+            exchange.abort();
+            co_return false;
+        }
+        if (sent_to < std::min(free_to, end)) {
+            const std::uint64_t count = std::min(free_to, end) - sent_to;
+            const auto file = flight.file();
+            const bool is_sent = co_await exchange.send_part(file->get(), sent_to, count);
+            if (!is_sent)
+                co_return false;
+            sent_to += count;
+            continue;
+        }
+        const bool is_in_time = co_await signal.wait_until(steady_now() + kNextByte);
+        if (!is_in_time) {
+            ++counters.cut;
+            exchange.abort();
+            co_return false;
+        }
+    }
+    counters.sent_bytes += slice.count;
+    co_return true;
+}
+
+}  // namespace
+
+SystemTime modified_of(const Digest& digest)
+{
+    constexpr std::int64_t kYear2000 = 946'684'800;
+    constexpr std::uint64_t kTwentyYears = 631'152'000;
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, digest.hash.data(), sizeof bytes);
+    return from_unix(kYear2000 + static_cast<std::int64_t>(bytes % kTwentyYears));
+}
+
+http::Async<void> send_refusal(http::Exchange& exchange, int status, std::string code,
+                               std::string message, Counters& counters)
+{
+    http::Answer answer(status);
+    answer.type("text/plain; charset=utf-8");
+    if (status == 503)
+        answer.header("Retry-After", kRetryAfter);
+    if (status == 404)
+        ++counters.not_found;
+    else if (status == 503)
+        ++counters.unavailable;
+    else
+        ++counters.refused;
+    const std::string body = code + ": " + message + "\n";
+    answer.header("Cache-Status", "aptward; detail=" + code);
+    co_await exchange.send(std::move(answer), body);
+}
+
+http::Async<void> send_text(http::Exchange& exchange, std::string_view bytes,
+                            const std::string& etag, const Provenance& provenance,
+                            Counters& counters)
+{
+    ++counters.hits;
+    if (provenance.is_stale)
+        ++counters.stale;
+    if (is_unchanged(exchange.head(), etag, provenance.modified)) {
+        co_await send_unchanged(exchange, etag, provenance);
+        co_return;
+    }
+    const auto decision = range_of(exchange.head(), etag, provenance.modified, bytes.size());
+    const Slice slice = slice_of(decision, bytes.size());
+    http::Answer answer =
+        answer_head(slice.status, etag, provenance,
+                    provenance.is_stale ? "aptward; hit; detail=stale" : "aptward; hit");
+    answer.type("text/plain; charset=utf-8");
+    if (!slice.content_range.empty())
+        answer.header("Content-Range", slice.content_range);
+    counters.sent_bytes += slice.count;
+    const std::string_view part = bytes.substr(slice.first, slice.count);
+    co_await exchange.send(std::move(answer), part);
+}
+
+http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
+                              const Provenance& provenance, Services& services)
+{
+    Counters& counters = services.counters;
+    const Digest digest = want.digest;
+    const std::string etag = etag_of(digest);
+    if (is_unchanged(exchange.head(), etag, provenance.modified)) {
+        ++counters.hits;
+        co_await send_unchanged(exchange, etag, provenance);
+        co_return true;
+    }
+    auto decision = range_of(exchange.head(), etag, provenance.modified, digest.size_bytes);
+    if (decision.answer == http::RangeAnswer::part && services.fetcher.was_wrong_lately(digest))
+        decision = {};  // the client may hold a wrong beginning: it gets all of it again
+    const Slice slice = slice_of(decision, digest.size_bytes);
+    const auto held = services.blobs.read(digest);
+    if (held || slice.status == 416) {
+        ++counters.hits;
+        http::Answer answer = answer_head(slice.status, etag, provenance, "aptward; hit");
+        if (!slice.content_range.empty())
+            answer.header("Content-Range", slice.content_range);
+        counters.sent_bytes += slice.count;
+        const int fd = held ? held->get() : -1;
+        co_await exchange.send_file(std::move(answer), fd, slice.first, slice.count);
+        co_return true;
+    }
+    ++counters.misses;
+    auto signal = co_await http::make_signal();
+    const auto flight = services.fetcher.fetch(std::move(want));
+    flight->follow(signal);
+    const bool is_streamed = digest.size_bytes >= kStoredFirst && exchange.head().method == "GET";
+    const SteadyTime deadline = steady_now() + kFirstByte;
+    while (!flight->is_over() && !(is_streamed && flight->available() > slice.first)) {
+        const bool is_in_time = co_await signal->wait_until(deadline);
+        if (!is_in_time) {
+            co_await send_refusal(exchange, 503, "fetch.slow",
+                                  "no source has delivered this file within 9 s; it is still being "
+                                  "fetched, ask again",
+                                  counters);
+            co_return true;
+        }
+    }
+    const std::uint32_t epoch = flight->epoch();
+    if (flight->phase() == Flight::Phase::failed) {
+        if (flight->error()->code() == Errc::not_found)
+            co_return false;
+        co_await send_refusal(exchange, 503, "fetch.failed",
+                              "no source could deliver this file: " + flight->error()->message(),
+                              counters);
+        co_return true;
+    }
+    http::Answer answer = answer_head(slice.status, etag, provenance, "aptward; fwd=miss; stored");
+    if (!slice.content_range.empty())
+        answer.header("Content-Range", slice.content_range);
+    const bool is_begun = co_await exchange.begin(std::move(answer), slice.count);
+    if (is_begun && exchange.head().method != "HEAD") {
+        co_await follow(exchange, *flight, *signal, slice, epoch, counters);
+    }
+    co_return true;
+}
+
+}  // namespace aptward::archive

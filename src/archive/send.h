@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Sending proven bytes: from memory, from a blob, or from a flight with its tail held back.
+// Private to archive/.
+
+#include "archive/archive.h"
+
+namespace aptward::archive {
+
+/// What the headers of an answer say about its bytes.
+struct Provenance {
+    std::string generation;  ///< Short id; empty for none.
+    SystemTime modified{};   ///< A property of the content, the same on every node.
+    std::int64_t age_s = 0;  ///< Since a source last confirmed it.
+    bool is_stale = false;   ///< Older than wished, and no source confirms it now.
+    bool is_unverified = false;
+};
+
+/// "Sat, 01 Jan 2000 ..." and so on: Last-Modified for a pool file, a function of its digest alone
+/// (docs/decisions/0007-last-modified.md).
+SystemTime modified_of(const Digest& digest);
+
+/// 200 or 304 from memory, with conditions and ranges.
+http::Async<void> send_text(http::Exchange& exchange, std::string_view bytes,
+                            const std::string& etag, const Provenance& provenance,
+                            Counters& counters);
+
+/// The blob when it is held, else a flight. `missing_is_proven`: what a not_found of all sources
+/// means is up to the caller, who gets it back: false when nothing was sent because of it.
+http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
+                              const Provenance& provenance, Services& services);
+
+/// One sentence with a stable code: "suite.unavailable: ...". 503 carries Retry-After.
+http::Async<void> send_refusal(http::Exchange& exchange, int status, std::string code,
+                               std::string message, Counters& counters);
+
+}  // namespace aptward::archive

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The hot path: from a path to proven bytes, on the client's loop.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "archive/archive.h"
+#include "archive/send.h"
+#include "archive/suite.h"
+
+namespace aptward::archive {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What is held waits this long for a source to confirm or replace it (archive-reality 11).
+constexpr milliseconds kRevalidate{1000};
+// Without anything held, the client waits for the sources, well inside apt's 30 s.
+constexpr milliseconds kFirst{9000};
+// After a refresh, an absent name is not asked for again so soon.
+constexpr milliseconds kAbsentAgain{5000};
+
+std::int64_t age_of(const catalog::SuiteView& view)
+{
+    return (system_now() - view.checked_at).count();
+}
+
+Provenance provenance_of(const catalog::SuiteView& view, const catalog::Generation& generation)
+{
+    Provenance provenance;
+    provenance.generation = generation.short_id();
+    provenance.modified = generation.date();
+    provenance.age_s = age_of(view);
+    provenance.is_unverified = generation.verified().signers().empty();
+    return provenance;
+}
+
+}  // namespace
+
+std::optional<catalog::SuiteView> Archive::suite_view(std::string_view suite) const
+{
+    const auto view = view_.load();
+    const catalog::SuiteView* found = view->find(suite);
+    if (found == nullptr || !found->current)
+        return std::nullopt;
+    return *found;
+}
+
+bool Archive::is_fresh(const Name& name, const catalog::SuiteView& view) const
+{
+    const bool is_security = name.suite.find("security") != std::string::npos;
+    const auto limit = is_security ? settings_.security_freshness : settings_.freshness;
+    return view.checked != SteadyTime{} && steady_now() - view.checked < limit;
+}
+
+// The suite as it is served now: refreshed when what is held is older than wished.
+http::Async<std::optional<catalog::SuiteView>> Archive::fresh_suite(const Name& name)
+{
+    auto view = suite_view(name.suite);
+    if (view && is_fresh(name, *view))
+        co_return view;
+    const SteadyTime deadline = steady_now() + (view ? kRevalidate : kFirst);
+    co_await refresh(name.suite, deadline);
+    co_return suite_view(name.suite);
+}
+
+http::Async<void> Archive::serve(http::Exchange& exchange, std::string path)
+{
+    ++services_.counters.requests;
+    std::vector<std::string_view> suites;
+    const auto view = view_.load();
+    for (const auto& [suite, state] : view->suites)
+        suites.push_back(suite);
+    for (const KnownSuite& known : settings_.known_suites)
+        suites.push_back(known.suite);
+    const Name name = read_name(path, suites);
+    if (name.kind != Name::Kind::pool && !may_have_suite(name.suite)) {
+        co_await send_refusal(exchange, 404, "suite.not-configured",
+                              fmt::format("the suite {} of {} is not among the configured ones",
+                                          name.suite, settings_.id),
+                              services_.counters);
+        co_return;
+    }
+    if (name.kind == Name::Kind::release_file) {
+        co_await serve_release_file(exchange, name);
+    } else if (name.kind == Name::Kind::by_hash) {
+        co_await serve_by_hash(exchange, name);
+    } else if (name.kind == Name::Kind::index) {
+        co_await serve_index(exchange, name);
+    } else {
+        co_await serve_pool(exchange, name);
+    }
+}
+
+// Nothing is held of the suite: absence has to be proven by all sources, else it is ignorance.
+http::Async<void> Archive::refuse_unknown(http::Exchange& exchange, const Name& name)
+{
+    struct Found {
+        bool is_absent = false;
+        trust::Verdict verdict;
+    };
+    auto signal = co_await http::make_signal();
+    auto found = std::make_shared<Found>();
+    const auto look = [](std::shared_ptr<Archive> self, std::string suite,
+                         std::shared_ptr<Found> to,
+                         std::shared_ptr<http::Signal> done) -> http::Async<void> {
+        const auto known = self->suites_.find(suite);
+        if (known != self->suites_.end()) {
+            to->is_absent = known->second->is_absent();
+            to->verdict = known->second->report().verdict;
+        }
+        done->notify();
+        co_return;
+    };
+    http::spawn(services_.control, "why", look(shared_from_this(), name.suite, found, signal));
+    co_await signal->wait_until(steady_now() + milliseconds(500));
+    if (found->is_absent) {
+        co_await send_refusal(
+            exchange, 404, "suite.absent",
+            fmt::format("no source of {} has a suite {}", settings_.id, name.suite),
+            services_.counters);
+        co_return;
+    }
+    std::string code = found->verdict.code.empty() ? "suite.unavailable" : found->verdict.code;
+    const std::string why =
+        found->verdict.message.empty() ? "no source has answered yet" : found->verdict.message;
+    co_await send_refusal(
+        exchange, 503, std::move(code),
+        fmt::format("nothing proven is held of {} {}: {}", settings_.id, name.suite, why),
+        services_.counters);
+}
+
+http::Async<void> Archive::serve_release_file(http::Exchange& exchange, const Name& name)
+{
+    auto suite = co_await fresh_suite(name);
+    if (!suite) {
+        co_await refuse_unknown(exchange, name);
+        co_return;
+    }
+    const bool wants_detached = name.rest != "InRelease";
+    if (wants_detached && suite->current->files().release_gpg.empty()) {
+        auto signal = co_await http::make_signal();
+        const auto start = [](std::shared_ptr<Archive> self, std::string target,
+                              std::shared_ptr<http::Signal> done) -> http::Async<void> {
+            co_await self->suite(target).fetch_detached();
+            done->notify();
+        };
+        http::spawn(services_.control, "detached", start(shared_from_this(), name.suite, signal));
+        co_await signal->wait_until(steady_now() + kFirst);
+        suite = suite_view(name.suite);
+    }
+    co_await send_release_file(exchange, name, *suite);
+}
+
+http::Async<void> Archive::send_release_file(http::Exchange& exchange, const Name& name,
+                                             catalog::SuiteView suite)
+{
+    const catalog::Generation& generation = *suite.current;
+    const catalog::ReleaseFiles& files = generation.files();
+    const std::string& bytes = name.rest == "InRelease" ? files.inrelease
+                               : name.rest == "Release" ? files.release
+                                                        : files.release_gpg;
+    if (bytes.empty()) {
+        co_await send_refusal(exchange, 404, "release.other-form",
+                              "the vendor publishes this release in another form",
+                              services_.counters);
+        co_return;
+    }
+    Provenance provenance = provenance_of(suite, generation);
+    provenance.is_stale = !is_fresh(name, suite) && settings_.freshness.count() > 0;
+    if (name.rest != "Release.gpg")
+        pins_.note(exchange.principal().address, name.suite, generation.id());
+    const std::string etag = "\"" + generation.id() + "-" + name.rest + "\"";
+    co_await send_text(exchange, bytes, etag, provenance, services_.counters);
+}
+
+http::Async<void> Archive::serve_index(http::Exchange& exchange, const Name& name)
+{
+    auto suite = suite_view(name.suite);
+    if (!suite) {
+        suite = co_await fresh_suite(name);
+    }
+    if (!suite) {
+        co_await refuse_unknown(exchange, name);
+        co_return;
+    }
+    catalog::GenerationPtr generation = suite->current;
+    const std::string pinned = pins_.find(exchange.principal().address, name.suite);
+    if (!pinned.empty() && pinned != generation->id())
+        for (const catalog::GenerationPtr& recent : suite->recent)
+            if (recent->id() == pinned)
+                generation = recent;
+    // Patches to indexes are deliberately not offered, whatever the release lists (V35).
+    const bool is_patch = deb::classify_index(name.rest).kind == deb::IndexKind::pdiff;
+    const deb::ListedFile* file = is_patch ? nullptr : generation->release().find(name.rest);
+    if (file == nullptr) {
+        const std::string code = is_patch ? "index.no-pdiffs" : "index.unlisted";
+        co_await send_refusal(
+            exchange, 404, code,
+            fmt::format("the release of {} of {} does not offer {}",
+                        deb::format_release_date(generation->date()), name.suite, name.rest),
+            services_.counters);
+        co_return;
+    }
+    co_await send_listed(exchange, name, generation, *file, file->digests.front());
+}
+
+http::Async<void> Archive::serve_by_hash(http::Exchange& exchange, const Name& name)
+{
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        auto suite = suite_view(name.suite);
+        if (suite) {
+            std::vector<catalog::GenerationPtr> all = {suite->current};
+            all.insert(all.end(), suite->recent.begin(), suite->recent.end());
+            for (const catalog::GenerationPtr& generation : all) {
+                const deb::ListedFile* file = generation->find_by_hash(name.directory, name.hex);
+                if (file == nullptr ||
+                    deb::classify_index(file->path).kind == deb::IndexKind::pdiff)
+                    continue;
+                for (const Digest& digest : file->digests)
+                    if (digest.hex() == name.hex) {
+                        co_await send_listed(exchange, name, generation, *file, digest);
+                        co_return;
+                    }
+            }
+        }
+        if (attempt == 0 && !(suite && steady_now() - suite->checked < kAbsentAgain)) {
+            const milliseconds limit = suite ? kRevalidate * 3 : kFirst;
+            co_await refresh(name.suite, steady_now() + limit);
+        }
+    }
+    const auto suite = suite_view(name.suite);
+    if (!suite) {
+        co_await refuse_unknown(exchange, name);
+        co_return;
+    }
+    co_await send_refusal(exchange, 404, "index.unlisted",
+                          "no accepted release of " + name.suite + " lists this hash",
+                          services_.counters);
+}
+
+http::Async<void> Archive::send_listed(http::Exchange& exchange, const Name& name,
+                                       catalog::GenerationPtr generation,
+                                       const deb::ListedFile& file, Digest digest)
+{
+    fetch::Want want;
+    want.digest = digest;
+    want.sources = sources_;
+    want.archive = settings_.id;
+    want.is_mutable_name = true;
+    const std::string folder = suite_folder(name.suite);
+    const std::size_t slash = file.path.rfind('/');
+    const std::string directory = slash == std::string::npos ? "" : file.path.substr(0, slash + 1);
+    if (generation->release().acquire_by_hash)
+        want.paths.push_back(http::encode_path(folder + directory + "by-hash/" +
+                                               std::string(to_string(digest.algorithm)) + "/" +
+                                               digest.hex()));
+    want.paths.push_back(http::encode_path(folder + file.path));
+    catalog::SuiteView moment;
+    moment.checked_at = system_now();
+    const Provenance provenance = provenance_of(moment, *generation);
+    const std::string base(deb::without_compression(file.path));
+    const bool is_new = generation->tables().count(base) == 0;
+    if (is_new)
+        ++adoptions_;
+    const bool is_sent = co_await send_wanted(exchange, std::move(want), provenance, services_);
+    if (is_new) {
+        const auto adopt = [](std::shared_ptr<Archive> self, std::string suite_name, std::string id,
+                              std::string path, bool is_there) -> http::Async<void> {
+            if (is_there) {
+                Suite& target = self->suite(suite_name);
+                co_await target.adopt_index(std::move(id), std::move(path));
+            }
+            --self->adoptions_;
+        };
+        http::spawn(services_.control, "adopting " + file.path,
+                    adopt(shared_from_this(), name.suite, generation->id(), file.path, is_sent));
+    }
+    if (!is_sent) {
+        co_await send_refusal(
+            exchange, 404, "index.absent",
+            fmt::format("{} is listed, but no source of {} publishes it", file.path, settings_.id),
+            services_.counters);
+    }
+}
+
+http::Async<void> Archive::serve_pool(http::Exchange& exchange, const Name& name)
+{
+    std::optional<Digest> digest = view_.load()->find_pool(name.rest);
+    // An index that the client has just fetched may still be on its way into a table.
+    const SteadyTime settled = steady_now() + milliseconds(5000);
+    while (!digest && adoptions_ > 0 && steady_now() < settled) {
+        co_await http::sleep_until(steady_now() + milliseconds(20));
+        digest = view_.load()->find_pool(name.rest);
+    }
+    if (!digest) {
+        digest = view_.load()->find_pool(name.rest);
+    }
+    bool is_proven_absent = digest.has_value();
+    if (!digest) {
+        // The path is in no verified generation: refresh once, then say which it is (law 7).
+        const auto view = view_.load();
+        is_proven_absent = !view->suites.empty();
+        for (const auto& [suite, state] : view->suites) {
+            if (steady_now() - state.checked < kAbsentAgain && state.checked != SteadyTime{})
+                continue;
+            const bool is_over = co_await refresh(suite, steady_now() + kRevalidate);
+            is_proven_absent = is_proven_absent && is_over;
+        }
+        bool has_tables = false;
+        for (const auto& [suite, state] : view_.load()->suites)
+            if (state.current && !state.current->tables().empty())
+                has_tables = true;
+        is_proven_absent = is_proven_absent && has_tables;
+        digest = view_.load()->find_pool(name.rest);
+    }
+    if (digest) {
+        fetch::Want want;
+        want.digest = *digest;
+        want.sources = sources_;
+        want.archive = settings_.id;
+        want.paths.push_back(http::encode_path(name.rest));
+        Provenance provenance;
+        provenance.modified = modified_of(*digest);
+        const bool is_sent = co_await send_wanted(exchange, std::move(want), provenance, services_);
+        if (is_sent)
+            co_return;
+        co_await send_refusal(
+            exchange, 503, "pool.missing",
+            fmt::format("{} is in a verified index, but no source of {} has it now", name.rest,
+                        settings_.id),
+            services_.counters);
+        co_return;
+    }
+    if (is_proven_absent) {
+        co_await send_refusal(exchange, 404, "pool.absent",
+                              fmt::format("no index of {} lists {}", settings_.id, name.rest),
+                              services_.counters);
+        co_return;
+    }
+    co_await send_refusal(
+        exchange, 503, "pool.unknown",
+        fmt::format("whether {} has {} is not known: no index of it was read yet; "
+                    "run apt-get update through this node first",
+                    settings_.id, name.rest),
+        services_.counters);
+}
+
+}  // namespace aptward::archive

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// What an operator can say about an archive. Filled by node/config from the file, or by
+// node/zero_config from the machine's apt sources.
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "crypto/crypto.h"
+#include "fetch/source.h"
+
+namespace aptward::archive {
+
+enum class Verify {
+    enforce,     ///< Only what the policy accepts is served.
+    observe,     ///< Verdicts are recorded, nothing is refused.
+    unverified,  ///< No keys are configured: every report says so.
+};
+
+/// A suite known from the start: fetched at once and kept fresh. `suite` is the path behind
+/// dists/, or "dir/" ("/" for the root) for a flat repository.
+struct KnownSuite {
+    std::string suite;
+    std::vector<std::string> components, architectures;
+    bool has_sources = false;
+};
+
+struct ArchiveSettings {
+    std::string id;
+    std::vector<std::string> keyrings;  ///< Paths, for messages and reload.
+    crypto::Keyring keyring;            ///< Their content.
+    std::vector<fetch::SourceSettings> upstreams;
+    std::vector<std::string> hosts;  ///< "archive.example/debian", "mirror.example:8080/x"
+    std::vector<KnownSuite> known_suites;
+    std::vector<std::string> only_suites;  ///< Empty: whatever clients ask for.
+    std::chrono::seconds freshness{300};
+    std::chrono::seconds security_freshness{60};
+    Verify verify = Verify::enforce;
+    std::vector<std::string> signed_by;
+    unsigned threshold = 1;
+    std::vector<std::string> suite_aliases;
+    bool pins_first_signer = false;  ///< No Signed-By anywhere: the first good signer is pinned.
+};
+
+}  // namespace aptward::archive

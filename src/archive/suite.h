@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// One suite on the control loop: asking the sources, judging, adopting, publishing. Private to
+// archive/. The claim path of docs/architecture.md.
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "archive/archive.h"
+
+namespace aptward::archive {
+
+class Suite {
+public:
+    Suite(Archive& archive, std::string name);
+
+    /// Asks every source, takes the newest release that the policy accepts, and publishes it when
+    /// its indexes are there. Joins a refresh that runs already.
+    http::Async<void> refresh();
+
+    http::Async<void> restore(catalog::SuiteState state);
+    /// Reads an index that a client fetched into a table, and remembers that clients use it.
+    http::Async<void> adopt_index(std::string generation_id, std::string path);
+    /// Gets the vendor's detached Release and Release.gpg of the current release, if clients ask.
+    http::Async<void> fetch_detached();
+
+    /// Judges the current release again under other keys; empty when it holds.
+    http::Async<std::string> rejudge(crypto::Keyring keyring, trust::Policy policy);
+
+    http::Task<void> approve(std::string release_id, std::string who);
+
+    SuiteReport report() const;
+    const catalog::SuiteView& view() const { return view_; }
+    /// True when every source answered that it has no such suite.
+    bool is_absent() const { return is_absent_; }
+    SteadyTime last_try() const { return last_try_; }
+
+private:
+    /// What one source showed.
+    struct Observation {
+        fetch::SourcePtr source;
+        catalog::ReleaseFiles files;
+        trust::Judgement judgement;
+    };
+    /// What a source gave last time, for conditional requests.
+    struct Seen {
+        std::string etag, last_modified;
+        catalog::ReleaseFiles files;
+    };
+    /// The observations of one refresh, shared with late ones.
+    struct Gathering {
+        std::shared_ptr<http::Signal> signal;
+        std::vector<Observation> accepted;
+        std::size_t pending = 0, missing = 0, asked = 0;
+        std::string last_error;
+        bool is_closed = false;
+    };
+
+    http::Async<void> ask_all();
+    http::Async<void> ask(std::shared_ptr<Gathering> gathering, fetch::SourcePtr source);
+    http::Task<catalog::ReleaseFiles> get_files(fetch::SourcePtr source);
+    http::Async<trust::Judgement> judge(catalog::ReleaseFiles files);
+    http::Async<trust::Judgement> judge_under(catalog::ReleaseFiles files, crypto::Keyring keyring,
+                                              trust::Policy policy, trust::Freshness freshness);
+    void refuse(const fetch::SourcePtr& source, const trust::Judgement& judgement);
+    http::Async<void> adopt(Observation observation);
+    http::Async<void> take_turn();
+    void end_turn();
+    std::vector<std::string> needed_indexes(const deb::Release& release) const;
+    http::Task<std::shared_ptr<const catalog::Table>> table_of(
+        const catalog::Generation& generation, std::string path);
+    http::Task<void> fetch_blob(fetch::Want want);
+    fetch::Want want_of(const catalog::Generation& generation, const deb::ListedFile& file) const;
+    http::Async<bool> commit(catalog::GenerationPtr generation);
+    void show(catalog::GenerationPtr generation);
+    void touch();
+    void event(std::string code, const std::string& source, std::string message,
+               std::string evidence = {});
+
+    Archive& archive_;
+    Services& services_;
+    const std::string name_;
+    catalog::SuiteView view_;
+    trust::Floor floor_;
+    std::set<std::string> used_;  // index paths that clients use, one compression of each
+    std::map<const fetch::Source*, Seen> seen_;
+    std::map<std::string, std::vector<crypto::Signature>> verified_;  // by body and signature hash
+    trust::Verdict verdict_;
+    std::string held_;
+    bool is_refreshing_ = false;
+    bool is_adopting_ = false;
+    bool is_absent_ = false;
+    SteadyTime last_try_{};
+    std::vector<std::shared_ptr<http::Signal>> waiting_;  // for the refresh that runs
+    std::deque<std::shared_ptr<http::Signal>> turns_;     // for the adoption that runs
+};
+
+}  // namespace aptward::archive
