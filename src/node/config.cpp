@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The only file that includes toml++.
+#include "node/config.h"
+
+#include <fmt/format.h>
+
+#include <toml++/toml.h>
+#include <algorithm>
+#include <set>
+
+#include "base/file.h"
+#include "base/text.h"
+
+namespace aptward::node {
+namespace {
+
+using archive::ArchiveSettings;
+
+constexpr std::uint64_t kMaxConfigBytes = 1 << 20;
+
+std::optional<std::chrono::seconds> parse_duration(std::string_view text)
+{
+    const std::size_t unit_at = text.find_first_not_of("0123456789");
+    const auto number = parse_number<std::uint32_t>(text.substr(0, unit_at));
+    if (!number || unit_at == std::string_view::npos)
+        return std::nullopt;
+    const std::string_view unit = text.substr(unit_at);
+    const std::int64_t factor = unit == "s"   ? 1
+                                : unit == "m" ? 60
+                                : unit == "h" ? 3600
+                                : unit == "d" ? 86400
+                                              : 0;
+    if (factor == 0)
+        return std::nullopt;
+    return std::chrono::seconds(std::int64_t{*number} * factor);
+}
+
+bool is_archive_id(std::string_view id)
+{
+    return !id.empty() && id.size() <= 64 && id != "HTTPS" &&
+           id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") ==
+               std::string_view::npos &&
+           id.front() != '.';
+}
+
+bool is_fingerprint(std::string_view text)
+{
+    if (!text.empty() && text.back() == '!')
+        text.remove_suffix(1);
+    return text.size() == 40 &&
+           text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+}
+
+bool is_url(std::string_view text)
+{
+    return (text.substr(0, 7) == "http://" && text.size() > 7) ||
+           (text.substr(0, 8) == "https://" && text.size() > 8);
+}
+
+/// Reads one table's keys, collecting mistakes.
+class Reader {
+public:
+    Reader(const toml::table& table, std::string section, std::string file,
+           std::vector<Mistake>& mistakes)
+        : table_(table), section_(std::move(section)), file_(std::move(file)), mistakes_(mistakes)
+    {
+        for (const auto& [key, value] : table_) {
+            const std::string name(key.str());
+            const auto& keys = config_keys();
+            const bool is_known =
+                (section_.empty() && name == "archive") ||
+                std::any_of(keys.begin(), keys.end(), [&](const ConfigKey& known) {
+                    return section_ == known.section && name == known.name;
+                });
+            if (!is_known)
+                mistake(name, "there is no such key; accepted are: " + known_names());
+        }
+    }
+
+    void mistake(const std::string& key, const std::string& message)
+    {
+        const toml::node* node = table_.get(key);
+        const auto line = node != nullptr ? node->source().begin.line : table_.source().begin.line;
+        const std::string name = section_.empty() ? key : section_ + "." + key;
+        mistakes_.push_back({fmt::format("{}:{}", file_, line), name + ": " + message});
+    }
+
+    void read(const char* key, std::string& to)
+    {
+        const toml::node* node = table_.get(key);
+        if (node == nullptr)
+            return;
+        if (const auto text = node->value_exact<std::string>())
+            to = *text;
+        else
+            mistake(key, "a text in quotes is wanted");
+    }
+
+    void read(const char* key, std::vector<std::string>& to)
+    {
+        const toml::node* node = table_.get(key);
+        if (node == nullptr)
+            return;
+        const toml::array* list = node->as_array();
+        if (list == nullptr)
+            return mistake(key, "a list is wanted: [\"...\", \"...\"]");
+        to.clear();
+        for (const toml::node& element : *list) {
+            const auto text = element.value_exact<std::string>();
+            if (!text)
+                return mistake(key, "a list of texts in quotes is wanted");
+            to.push_back(*text);
+        }
+    }
+
+    void read(const char* key, unsigned& to, unsigned least, unsigned most)
+    {
+        const toml::node* node = table_.get(key);
+        if (node == nullptr)
+            return;
+        const auto number = node->value_exact<std::int64_t>();
+        if (!number || *number < least || *number > most)
+            return mistake(key, fmt::format("a whole number from {} to {} is wanted", least, most));
+        to = static_cast<unsigned>(*number);
+    }
+
+    void read(const char* key, bool& to)
+    {
+        const toml::node* node = table_.get(key);
+        if (node == nullptr)
+            return;
+        const auto value = node->value_exact<bool>();
+        if (!value)
+            return mistake(key, "accepted are: true, false");
+        to = *value;
+    }
+
+    void read(const char* key, std::chrono::seconds& to)
+    {
+        std::string text;
+        read(key, text);
+        if (text.empty())
+            return;
+        if (const auto duration = parse_duration(text))
+            to = *duration;
+        else
+            mistake(key,
+                    "\"" + text + "\" is no duration: write \"60s\", \"5m\", \"6h\" or \"2d\"");
+    }
+
+    template <class Enum>
+    void read(const char* key, Enum& to,
+              std::initializer_list<std::pair<const char*, Enum>> choices)
+    {
+        std::string text;
+        read(key, text);
+        if (text.empty())
+            return;
+        std::string accepted;
+        for (const auto& [name, value] : choices) {
+            if (text == name) {
+                to = value;
+                return;
+            }
+            accepted += (accepted.empty() ? "" : ", ") + std::string(name);
+        }
+        mistake(key, "\"" + text + "\" is not accepted; accepted are: " + accepted);
+    }
+
+private:
+    std::string known_names() const
+    {
+        std::string names;
+        for (const ConfigKey& key : config_keys())
+            if (section_ == key.section)
+                names += (names.empty() ? "" : ", ") + std::string(key.name);
+        return names;
+    }
+
+    const toml::table& table_;
+    std::string section_, file_;
+    std::vector<Mistake>& mistakes_;
+};
+
+void read_keys(Reader& reader, ArchiveSettings& settings)
+{
+    if (settings.verify == archive::Verify::unverified) {
+        if (!settings.keyrings.empty())
+            reader.mistake("keyrings",
+                           "an unverified archive has none; remove one of the two keys");
+        return;
+    }
+    if (settings.keyrings.empty())
+        return reader.mistake("keyrings",
+                              "the keyring files of this archive are missing, such as "
+                              "\"/usr/share/keyrings/ubuntu-archive-keyring.gpg\"");
+    std::vector<crypto::Keyring> parts;
+    for (const std::string& path : settings.keyrings) {
+        auto keyring = crypto::load_keyrings({path});
+        if (!keyring)
+            reader.mistake("keyrings", keyring.error().message());
+        else
+            parts.push_back(std::move(*keyring));
+    }
+    settings.keyring = crypto::merge_keyrings(parts);
+    for (const std::string& pin : settings.signed_by)
+        if (!is_fingerprint(pin))
+            reader.mistake("signed-by",
+                           "\"" + pin + "\" is no fingerprint of 40 hexadecimal digits");
+    std::set<std::string> primaries;
+    for (const crypto::PublicKey& key : settings.keyring.keys)
+        primaries.insert(key.primary);
+    const std::size_t usable =
+        settings.signed_by.empty() ? primaries.size() : settings.signed_by.size();
+    if (settings.threshold > usable && !settings.keyring.keys.empty())
+        reader.mistake("threshold", fmt::format("{} keys must sign, but only {} are configured",
+                                                settings.threshold, usable));
+}
+
+void read_upstreams(Reader& reader, ArchiveSettings& settings, const std::string& common_proxy)
+{
+    std::vector<std::string> urls, lists;
+    reader.read("upstreams", urls);
+    reader.read("upstream-lists", lists);
+    for (const std::string& list : lists) {
+        auto text = read_file(list, kMaxConfigBytes);
+        if (!text) {
+            reader.mistake("upstream-lists", text.error().message());
+            continue;
+        }
+        for (std::size_t start = 0; start < text->size();) {
+            const std::size_t end = std::min(text->find('\n', start), text->size());
+            const auto fields = words(std::string_view(*text).substr(start, end - start));
+            if (!fields.empty() && fields[0][0] != '#')
+                urls.emplace_back(fields[0]);  // what follows are mirror+file's own attributes
+            start = end + 1;
+        }
+    }
+    fetch::SourceSettings source;
+    source.proxy = common_proxy;
+    std::string password_file;
+    reader.read("proxy", source.proxy);
+    reader.read("user", source.user);
+    reader.read("password-file", password_file);
+    if (!password_file.empty()) {
+        auto password = read_file(password_file, 4096);
+        if (password)
+            source.password = password->substr(0, password->find('\n'));
+        else
+            reader.mistake("password-file", password.error().message());
+    }
+    for (std::string url : urls) {
+        if (!is_url(url) || url.find('@') != std::string::npos) {
+            reader.mistake("upstreams", "\"" + url +
+                                            "\" is no http:// or https:// URL (credentials "
+                                            "go to user and password-file)");
+            continue;
+        }
+        while (url.back() == '/')
+            url.pop_back();
+        source.url = url;
+        settings.upstreams.push_back(source);
+        settings.hosts.push_back(url);
+    }
+    if (urls.empty())
+        reader.mistake("upstreams",
+                       "at least one URL is wanted, such as "
+                       "\"http://archive.ubuntu.com/ubuntu\"");
+}
+
+ArchiveSettings read_archive(const toml::table& table, const std::string& file,
+                             const std::string& common_proxy, std::vector<Mistake>& mistakes)
+{
+    Reader reader(table, "archive", file, mistakes);
+    ArchiveSettings settings;
+    reader.read("id", settings.id);
+    if (!is_archive_id(settings.id))
+        reader.mistake("id", "\"" + settings.id +
+                                 "\" is no name: lower-case letters, digits, '-', "
+                                 "'_' and '.', at most 64");
+    reader.read("keyrings", settings.keyrings);
+    reader.read("signed-by", settings.signed_by);
+    reader.read("threshold", settings.threshold, 1, 100);
+    reader.read("verify", settings.verify,
+                {{"enforce", archive::Verify::enforce},
+                 {"observe", archive::Verify::observe},
+                 {"unverified", archive::Verify::unverified}});
+    read_keys(reader, settings);
+    reader.read("hosts", settings.hosts);
+    read_upstreams(reader, settings, common_proxy);
+    reader.read("freshness", settings.freshness);
+    settings.security_freshness = std::min(settings.security_freshness, settings.freshness);
+    reader.read("security-freshness", settings.security_freshness);
+    reader.read("suite-aliases", settings.suite_aliases);
+    reader.read("suites", settings.only_suites);
+    archive::KnownSuite known;
+    reader.read("components", known.components);
+    reader.read("architectures", known.architectures);
+    for (const std::string& suite : settings.only_suites) {
+        known.suite = suite;
+        settings.known_suites.push_back(known);
+    }
+    return settings;
+}
+
+void read_clients(Reader& reader, Config& config)
+{
+    std::vector<std::string> networks;
+    reader.read("clients", networks);
+    for (const std::string& text : networks) {
+        auto network = archive::parse_network(text);
+        if (network)
+            config.clients.push_back(std::move(*network));
+        else
+            reader.mistake("clients", network.error().message());
+    }
+}
+
+void read_whole(const toml::table& table, Config& config, std::vector<Mistake>& mistakes)
+{
+    const std::string& file = config.origin;
+    Reader reader(table, "", file, mistakes);
+    std::string state = config.state.string();
+    reader.read("state", state);
+    config.state = state;
+    if (!config.state.is_absolute())
+        reader.mistake("state", "\"" + state + "\" is no absolute path");
+    reader.read("listen", config.listen);
+    reader.read("admin", config.admin);
+    reader.read("admin-users", config.admin_users);
+    reader.read("connect", config.allows_connect);
+    reader.read("connect-hosts", config.connect_hosts);
+    reader.read("proxy", config.proxy);
+    reader.read("loops", config.loops, 0, 1024);
+    reader.read("log-level", config.log_level,
+                {{"debug", LogLevel::debug},
+                 {"info", LogLevel::info},
+                 {"warning", LogLevel::warning},
+                 {"error", LogLevel::error}});
+    reader.read("log-format", config.log_format,
+                {{"text", LogFormat::text}, {"json", LogFormat::json}});
+    read_clients(reader, config);
+    const toml::node* archives = table.get("archive");
+    if (archives == nullptr)
+        return add_machine_archives(config, mistakes, "/");
+    if (!archives->is_array_of_tables())
+        return reader.mistake("archive", "write [[archive]] with two brackets for each archive");
+    std::set<std::string> ids;
+    for (const toml::node& node : *archives->as_array()) {
+        config.archives.push_back(read_archive(*node.as_table(), file, config.proxy, mistakes));
+        if (!ids.insert(config.archives.back().id).second)
+            mistakes.push_back({fmt::format("{}:{}", file, node.source().begin.line),
+                                "archive.id: \"" + config.archives.back().id + "\" is used twice"});
+    }
+}
+
+}  // namespace
+
+ConfigOutcome read_config(const std::filesystem::path& file)
+{
+    ConfigOutcome outcome;
+    auto text = read_file(file, kMaxConfigBytes);
+    if (!text) {
+        outcome.mistakes.push_back({file.string(), text.error().message()});
+        return outcome;
+    }
+    Config config;
+    config.origin = file.string();
+    try {
+        const toml::table table = toml::parse(*text, file.string());
+        read_whole(table, config, outcome.mistakes);
+    } catch (const toml::parse_error& error) {
+        outcome.mistakes.push_back(
+            {fmt::format("{}:{}", file.string(), error.source().begin.line),
+             fmt::format("column {}: {}", error.source().begin.column, error.description())});
+    }
+    if (outcome.mistakes.empty())
+        outcome.config = std::move(config);
+    return outcome;
+}
+
+ConfigOutcome zero_config(const std::string& root)
+{
+    ConfigOutcome outcome;
+    Config config;
+    config.origin = "the machine's apt sources";
+    add_machine_archives(config, outcome.mistakes, root);
+    if (outcome.mistakes.empty())
+        outcome.config = std::move(config);
+    return outcome;
+}
+
+}  // namespace aptward::node

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The configuration file: TOML in, settings out, or every mistake at once.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "archive/front.h"
+#include "archive/settings.h"
+#include "base/log.h"
+
+namespace aptward::node {
+
+struct Config {
+    std::filesystem::path state = "/var/lib/aptward";
+    std::vector<std::string> listen = {"127.0.0.1:3142"};
+    std::string admin = "unix:/run/aptward/admin";
+    std::vector<std::string> admin_users;  ///< May write over the Unix socket, besides root and us.
+    std::vector<archive::Network> clients;
+    bool allows_connect = true;
+    std::vector<std::string> connect_hosts;
+    std::string proxy;   ///< For all upstream traffic; empty: none
+    unsigned loops = 0;  ///< 0: one per core
+    LogLevel log_level = LogLevel::info;
+    LogFormat log_format = LogFormat::text;
+    std::vector<archive::ArchiveSettings> archives;
+    std::vector<std::string> notes;  ///< What was skipped, one sentence each.
+    std::string origin;              ///< The file, or "the machine's apt sources".
+};
+
+/// A mistake: "FILE:LINE: KEY: what is wrong; accepted is ...".
+struct Mistake {
+    std::string where;
+    std::string message;
+};
+
+struct ConfigOutcome {
+    std::optional<Config> config;  ///< Absent exactly when there are mistakes.
+    std::vector<Mistake> mistakes;
+};
+
+/// Reads and checks a file and the keyrings it names. All semantic mistakes are reported at once,
+/// of syntax errors the first. A file without [[archive]] serves the machine's apt sources.
+ConfigOutcome read_config(const std::filesystem::path& file);
+
+/// The configuration of no file at all: defaults, and the machine's apt sources below `root`.
+ConfigOutcome zero_config(const std::string& root = "/");
+
+/// Adds the archives of the machine's apt sources; what cannot be served is named in `notes`.
+void add_machine_archives(Config& config, std::vector<Mistake>& mistakes, const std::string& root);
+
+/// Every key with its default and meaning: the source of `aptward config keys` and the man page.
+struct ConfigKey {
+    const char* section;  ///< "" or "archive"
+    const char* name;
+    const char* type;
+    const char* standard;  ///< The default, as it would be written.
+    const char* meaning;
+};
+const std::vector<ConfigKey>& config_keys();
+
+}  // namespace aptward::node

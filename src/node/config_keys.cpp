@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The one table of settings: `aptward config keys`, the man page and the checks come from it.
+#include "node/config.h"
+
+namespace aptward::node {
+
+const std::vector<ConfigKey>& config_keys()
+{
+    static const std::vector<ConfigKey> kKeys = {
+        {"", "state", "path", "\"/var/lib/aptward\"", "Folder of everything the node keeps."},
+        {"", "listen", "list of addresses", "[\"127.0.0.1:3142\"]",
+         "Where clients come in: \"ADDRESS:PORT\" or \"[V6]:PORT\"."},
+        {"", "admin", "address", "\"unix:/run/aptward/admin\"",
+         "Metrics, status and API: \"unix:PATH\" or \"127.0.0.1:PORT\" (then read-only)."},
+        {"", "admin-users", "list of user names", "[]",
+         "Users who may change things over the admin socket, besides root and the node's own."},
+        {"", "clients", "list of networks", "[]",
+         "Who may ask, as addresses or networks; empty means everybody who can connect."},
+        {"", "connect", "true or false", "true",
+         "Whether CONNECT tunnels (https sources through http::Proxy) are allowed."},
+        {"", "connect-hosts", "list of host:port", "[]",
+         "CONNECT targets allowed beyond port 443 of public addresses."},
+        {"", "proxy", "URL", "\"\"", "Outgoing proxy for all upstream traffic."},
+        {"", "loops", "number", "0", "Threads that serve clients; 0 means one per core."},
+        {"", "log-level", "debug, info, warning or error", "\"info\"", "The least that is logged."},
+        {"", "log-format", "text or json", "\"text\"", "How log lines look."},
+        {"archive", "id", "name", "", "Name of the archive: its mapped prefix is /ID/."},
+        {"archive", "keyrings", "list of paths", "",
+         "Keyring files (.gpg, .asc) whose keys may sign this archive."},
+        {"archive", "upstreams", "list of URLs", "",
+         "Equal sources of bytes; which is best is learned."},
+        {"archive", "upstream-lists", "list of paths", "[]",
+         "Files with one upstream URL a line (mirrors.txt, apt's mirror+file lists)."},
+        {"archive", "hosts", "list of host/path", "[]",
+         "Proxy requests for these prefixes mean this archive, besides the upstreams' own."},
+        {"archive", "suites", "list of suites", "[]",
+         "The only suites served; empty means whatever clients ask for."},
+        {"archive", "components", "list", "[]", "Components fetched ahead for the listed suites."},
+        {"archive", "architectures", "list", "[]",
+         "Architectures fetched ahead for the listed suites."},
+        {"archive", "freshness", "duration", "\"5m\"",
+         "How long a checked InRelease is served without asking again; 0s asks every time."},
+        {"archive", "security-freshness", "duration", "\"60s\"",
+         "The same for suites with \"security\" in their name."},
+        {"archive", "verify", "enforce, observe or unverified", "\"enforce\"",
+         "enforce serves only what is proven; observe records verdicts and refuses nothing; "
+         "unverified needs no keyring and is named in every report."},
+        {"archive", "signed-by", "list of fingerprints", "[]",
+         "Primary keys (40 hex digits; FPR! for exactly that key) that count; empty means all of "
+         "the keyrings."},
+        {"archive", "threshold", "number", "1", "Different primary keys that must have signed."},
+        {"archive", "suite-aliases", "list", "[]",
+         "Further names that a release may carry as its Suite or Codename."},
+        {"archive", "user", "name", "\"\"", "User for upstreams that want credentials."},
+        {"archive", "password-file", "path", "\"\"", "File whose first line is the password."},
+        {"archive", "proxy", "URL", "\"\"", "Outgoing proxy for this archive's upstreams."},
+    };
+    return kKeys;
+}
+
+}  // namespace aptward::node

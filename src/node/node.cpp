@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "node/node.h"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <future>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/log.h"
+#include "console/admin.h"
+#include "node/activation.h"
+
+namespace aptward::node {
+namespace {
+
+constexpr std::chrono::seconds kRestoreLimit{60};
+constexpr std::chrono::minutes kSaveEvery{5};
+
+std::vector<::uid_t> uids_of(const std::vector<std::string>& names)
+{
+    std::vector<::uid_t> uids;
+    for (const std::string& name : names)
+        if (const ::passwd* entry = ::getpwnam(name.c_str()))
+            uids.push_back(entry->pw_uid);
+    return uids;
+}
+
+// Runs a coroutine on `loop` and blocks this thread for its end.
+template <class Make>
+bool run_on(const http::Executor& loop, const char* name, std::chrono::milliseconds limit,
+            Make make)
+{
+    auto done = std::make_shared<std::promise<void>>();
+    auto future = done->get_future();
+    const auto body = [](Make inner, std::shared_ptr<std::promise<void>> end) -> http::Async<void> {
+        co_await inner();
+        end->set_value();
+    };
+    http::spawn(loop, name, body(std::move(make), done));
+    return future.wait_for(limit) == std::future_status::ready;
+}
+
+}  // namespace
+
+// Declared in the order in which things start; destroyed in the opposite one.
+struct Node::Parts {
+    Config config;
+    Fd lock;
+    std::unique_ptr<catalog::State> state;
+    std::optional<catalog::Releases> releases;
+    std::shared_ptr<store::Blobs> blobs;
+    std::unique_ptr<crypto::OpenPgpEngine> engine;
+    archive::Counters counters;
+    std::unique_ptr<WorkerPool> state_thread, workers, dialers;
+    std::unique_ptr<archive::EventLog> events;
+    http::Client client;
+    std::unique_ptr<fetch::Fetcher> fetcher;
+    std::unique_ptr<archive::Services> services;
+    std::unique_ptr<archive::Front> front;
+    std::unique_ptr<console::Admin> admin;
+    std::unique_ptr<http::Loops> control;  // one loop
+    std::unique_ptr<http::Loops> loops;
+    std::vector<std::string> addresses;
+    std::string admin_address;
+    std::mutex reload_mutex;
+    bool is_stopped = false;
+
+    Result<void> open_state(crypto::Spawner& spawner);
+    std::shared_ptr<archive::Routes> make_routes(const Config& from);
+    Result<void> restore(const archive::Routes& routes);
+    Result<void> listen();
+    Result<void> write_run_file();
+    http::Async<void> keep_saving();
+    http::Async<void> save_sources();
+};
+
+Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Node::~Node()
+{
+    stop();
+}
+
+Result<void> Node::Parts::open_state(crypto::Spawner& spawner)
+{
+    TRY_VOID(make_directories(config.state));
+    TRY(lock, store::lock_state(config.state));
+    std::error_code ignored;
+    std::filesystem::remove(config.state / "run.json", ignored);
+    TRY(blobs, store::Blobs::open(config.state));
+    TRY(state, catalog::State::open(config.state));
+    TRY(auto opened, catalog::Releases::open(config.state));
+    releases.emplace(std::move(opened));
+    TRY_VOID(make_directories(config.state / "tables"));
+    engine = crypto::make_gpgv(spawner);
+    return {};
+}
+
+std::shared_ptr<archive::Routes> Node::Parts::make_routes(const Config& from)
+{
+    auto routes = std::make_shared<archive::Routes>();
+    for (const archive::ArchiveSettings& settings : from.archives) {
+        const std::size_t index = routes->archives.size();
+        for (const std::string& host : settings.hosts)
+            routes->prefixes.push_back(archive::read_prefix(host, index));
+        routes->archives.push_back(std::make_shared<archive::Archive>(settings, *services));
+    }
+    routes->clients = from.clients;
+    routes->allows_connect = from.allows_connect;
+    routes->connect_hosts = from.connect_hosts;
+    routes->own_addresses = addresses;
+    return routes;
+}
+
+Result<void> Node::Parts::restore(const archive::Routes& routes)
+{
+    // The state thread may be writing: ask there (at a reload).
+    std::promise<void> is_read;
+    std::map<std::pair<std::string, std::string>, catalog::SuiteState> suites;
+    std::map<std::string, catalog::SourceState> remembered;
+    state_thread->post([&] {
+        suites = state->suites();
+        remembered = state->sources();
+        is_read.set_value();
+    });
+    is_read.get_future().wait();
+    for (const auto& archive : routes.archives) {
+        client.post([sources = archive->sources(), remembered] {
+            for (const auto& source : sources) {
+                const auto known = remembered.find(source->url());
+                if (known != remembered.end())
+                    source->restore(known->second.latency_ms, known->second.rate_bytes_per_s,
+                                    known->second.failures_in_a_row);
+            }
+        });
+        std::map<std::string, catalog::SuiteState> own;
+        for (const auto& [key, suite] : suites)
+            if (key.first == archive->settings().id)
+                own[key.second] = suite;
+        const bool is_restored = run_on(services->control, "restore", kRestoreLimit,
+                                        [archive, own]() { return archive->restore(own); });
+        if (!is_restored)
+            return fail(Errc::storage, "restoring " + archive->settings().id + " takes too long");
+    }
+    return {};
+}
+
+Result<void> Node::Parts::listen()
+{
+    std::vector<http::Listening> clients = inherited_sockets();
+    if (clients.empty())
+        for (const std::string& address : config.listen) {
+            TRY(auto listening, http::listen_on(address));
+            clients.push_back(std::move(listening));
+        }
+    if (config.admin.rfind("unix:", 0) == 0)
+        TRY_VOID(make_directories(std::filesystem::path(config.admin.substr(5)).parent_path()));
+    TRY(auto admin_listening, http::listen_on(config.admin));
+    for (const http::Listening& listening : clients)
+        addresses.push_back(listening.name);
+    admin_address = admin_listening.name;
+    front->use(make_routes(config));
+    TRY_VOID(restore(*front->routes()));
+    for (http::Listening& listening : clients)
+        loops->serve(std::move(listening),
+                     [this](http::Exchange& exchange) { return front->answer(exchange); }, {});
+    loops->serve(std::move(admin_listening),
+                 [this](http::Exchange& exchange) { return admin->answer(exchange); }, {});
+    return {};
+}
+
+Result<void> Node::Parts::write_run_file()
+{
+    const nlohmann::json run = {
+        {"pid", ::getpid()}, {"listen", addresses}, {"admin", admin_address}};
+    return write_file_durably(config.state / "run.json", run.dump() + "\n");
+}
+
+http::Async<void> Node::Parts::save_sources()
+{
+    std::map<std::string, catalog::SourceState> learned;
+    for (const auto& archive : front->routes()->archives) {
+        const auto reports = co_await fetcher->report(archive->sources());
+        for (const fetch::SourceReport& report : reports)
+            learned[report.url] = {report.latency_ms, report.rate_bytes_per_s,
+                                   report.failures_in_a_row};
+    }
+    auto job = [this, learned = std::move(learned)] { return state->put_sources(learned); };
+    const auto saved = co_await http::on_worker(*state_thread, std::move(job));
+    if (!saved)
+        log_error("state.failed", {}, saved.error().message());
+}
+
+http::Async<void> Node::Parts::keep_saving()
+{
+    for (;;) {
+        co_await http::sleep_until(steady_now() + kSaveEvery);
+        co_await save_sources();
+    }
+}
+
+Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawner)
+{
+    auto parts = std::make_unique<Parts>();
+    parts->config = std::move(config);
+    TRY_VOID(parts->open_state(spawner));
+    const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+    parts->state_thread = std::make_unique<WorkerPool>(1);
+    parts->workers = std::make_unique<WorkerPool>(std::max(2U, cores));
+    parts->dialers = std::make_unique<WorkerPool>(8);
+    parts->events = std::make_unique<archive::EventLog>(*parts->state, *parts->state_thread);
+    parts->fetcher = std::make_unique<fetch::Fetcher>(
+        parts->client, parts->blobs, *parts->workers,
+        [events = parts->events.get()](const fetch::FetchEvent& happened) {
+            catalog::Event event;
+            event.code = happened.code;
+            event.archive = happened.archive;
+            event.source = happened.source;
+            event.message = happened.message;
+            events->add(std::move(event));
+        });
+    parts->control = std::make_unique<http::Loops>(1);
+    parts->loops =
+        std::make_unique<http::Loops>(parts->config.loops == 0 ? cores : parts->config.loops);
+    parts->services = std::make_unique<archive::Services>(archive::Services{
+        parts->control->executor(), *parts->fetcher, *parts->blobs, *parts->workers, *parts->state,
+        *parts->state_thread, *parts->releases, *parts->engine, *parts->events, parts->counters,
+        parts->config.state / "tables"});
+    parts->front = std::make_unique<archive::Front>(*parts->services, *parts->dialers);
+    parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->loops);
+    parts->admin->set_notes(parts->config.notes);
+    parts->admin->set_writers(uids_of(parts->config.admin_users));
+    auto node = std::unique_ptr<Node>(new Node(std::move(parts)));
+    TRY_VOID(node->parts_->listen());
+    if (node->parts_->state->was_rebuilt())
+        node->parts_->events->add({0,
+                                   {},
+                                   "state.rebuilt",
+                                   "",
+                                   "",
+                                   "",
+                                   "the state database was rebuilt from the journal",
+                                   "",
+                                   ""});
+    http::spawn(node->parts_->services->control, "saving", node->parts_->keep_saving());
+    node->parts_->admin->set_ready(true);
+    TRY_VOID(node->parts_->write_run_file());
+    return node;
+}
+
+std::vector<std::string> Node::addresses() const
+{
+    return parts_->addresses;
+}
+std::string Node::admin_address() const
+{
+    return parts_->admin_address;
+}
+
+void Node::refresh_known(std::chrono::seconds limit,
+                         const std::function<void(std::size_t, std::size_t)>& progress)
+{
+    auto done = std::make_shared<std::atomic<std::size_t>>(0);
+    std::size_t total = 0;
+    const SteadyTime deadline = steady_now() + limit;
+    for (const auto& archive : parts_->front->routes()->archives)
+        for (const archive::KnownSuite& known : archive->settings().known_suites) {
+            ++total;
+            const auto body =
+                [](std::shared_ptr<archive::Archive> from, std::string suite, SteadyTime until,
+                   std::shared_ptr<std::atomic<std::size_t>> count) -> http::Async<void> {
+                co_await from->refresh(suite, until);
+                ++*count;
+            };
+            http::spawn(parts_->services->control, "first refresh",
+                        body(archive, known.suite, deadline, done));
+        }
+    std::size_t shown = total + 1;
+    while (steady_now() < deadline + std::chrono::seconds(1)) {
+        const std::size_t now = *done;
+        if (now != std::exchange(shown, now))
+            progress(now, total);
+        if (now == total)
+            return;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+}
+
+Result<void> Node::reload(Config config)
+{
+    const std::lock_guard lock(parts_->reload_mutex);
+    // Archives whose settings stay the same keep running; the others are judged under the new keys
+    // before anything changes: a reload is taken whole or refused whole.
+    auto routes = parts_->make_routes(config);
+    std::vector<std::string> refusals;
+    for (const auto& fresh : routes->archives)
+        for (const auto& running : parts_->front->routes()->archives) {
+            if (running->settings().id != fresh->settings().id ||
+                fresh->settings().verify == archive::Verify::unverified)
+                continue;
+            auto found = std::make_shared<std::vector<std::string>>();
+            const bool is_done = run_on(parts_->services->control, "rejudge", kRestoreLimit,
+                                        [running, fresh, found]() -> http::Async<void> {
+                                            auto policy = trust::Policy{};
+                                            policy.signed_by = fresh->settings().signed_by;
+                                            policy.threshold = fresh->settings().threshold;
+                                            policy.suite_aliases = fresh->settings().suite_aliases;
+                                            auto refused = co_await running->rejudge(
+                                                fresh->settings().keyring, policy);
+                                            *found = std::move(refused);
+                                        });
+            if (!is_done)
+                return fail(Errc::unavailable, "the node is too busy to check the new keys");
+            for (const std::string& refusal : *found)
+                refusals.push_back(fresh->settings().id + " " + refusal);
+        }
+    if (!refusals.empty())
+        return fail(Errc::untrusted,
+                    fmt::format("the new configuration is refused, because what is "
+                                "served now would not be accepted by it: {}",
+                                fmt::join(refusals, "; ")));
+    TRY_VOID(parts_->restore(*routes));
+    const auto before = parts_->front->routes();
+    parts_->front->use(std::move(routes));
+    for (const auto& archive : before->archives)
+        archive->retire();
+    parts_->admin->set_notes(config.notes);
+    parts_->events->add({0, {}, "node.reloaded", "", "", "", "configuration reloaded", "", ""});
+    parts_->config.archives = std::move(config.archives);
+    return {};
+}
+
+std::string Node::status_json()
+{
+    auto text = std::make_shared<std::string>();
+    run_on(parts_->services->control, "status", std::chrono::seconds(10),
+           [this, text]() -> http::Async<void> {
+               auto status = co_await parts_->admin->status();
+               *text = std::move(status);
+           });
+    return *text;
+}
+
+void Node::stop()
+{
+    if (!parts_ || std::exchange(parts_->is_stopped, true))
+        return;
+    if (parts_->loops) {
+        parts_->loops->stop(std::chrono::seconds(5));
+        if (parts_->front && parts_->front->routes())
+            run_on(parts_->services->control, "saving", std::chrono::seconds(3),
+                   [this]() { return parts_->save_sources(); });
+    }
+    // Threads end before what they use: first those that start work, then those that do it.
+    parts_->client.stop();
+    parts_->loops.reset();
+    parts_->control.reset();
+    parts_->dialers.reset();
+    parts_->workers.reset();
+    parts_->state_thread.reset();
+    std::error_code ignored;
+    std::filesystem::remove(parts_->config.state / "run.json", ignored);
+}
+
+}  // namespace aptward::node

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// One running node: everything wired together, in the order in which it starts and stops.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "crypto/crypto.h"
+#include "node/config.h"
+
+namespace aptward::node {
+
+class Node {
+public:
+    /// Starts everything: state, sources, archives restored from the disk, listeners. Nothing is
+    /// left running on failure. `spawner` was started before any thread and outlives the node.
+    static Result<std::unique_ptr<Node>> start(Config config, crypto::Spawner& spawner);
+    ~Node();
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+
+    /// The addresses clients reach it at, with real ports; and the admin's.
+    std::vector<std::string> addresses() const;
+    std::string admin_address() const;
+
+    /// Fetches the suites that the configuration names, all at once; blocks until each is served or
+    /// has failed, at most `limit`. `progress` gets the number done and of all.
+    void refresh_known(std::chrono::seconds limit,
+                       const std::function<void(std::size_t, std::size_t)>& progress);
+
+    /// Takes over the archives and client rules of a new configuration, or refuses it whole and
+    /// goes on with the old one. Addresses and the state folder stay. Fails with untrusted,
+    /// naming the current generations that the new keys would not accept.
+    Result<void> reload(Config config);
+
+    /// The JSON that `/api/v1/status` gives.
+    std::string status_json();
+
+    /// Ends running answers, saves what was learned, lets go of the state.
+    void stop();
+
+private:
+    struct Parts;
+    explicit Node(std::unique_ptr<Parts> parts);
+    std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace aptward::node
