@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Asking the running node: one request over its admin socket.
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "archive/front.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "cli/commands.h"
+
+namespace aptward::cli {
+namespace {
+
+Result<Fd> connect_to(const std::string& address)
+{
+    if (address.rfind("unix:", 0) != 0) {
+        const std::size_t colon = address.rfind(':');
+        const auto port = parse_number<std::uint16_t>(address.substr(colon + 1));
+        if (!port)
+            return fail(Errc::malformed, address + " is no admin address");
+        TRY(Fd socket,
+            archive::dial(address.substr(0, colon), *port, true, std::chrono::seconds(5)));
+        return socket;
+    }
+    ::sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    const std::string path = address.substr(5);
+    if (path.size() >= sizeof name.sun_path)
+        return fail(Errc::malformed, path + " is too long for a socket");
+    std::memcpy(name.sun_path, path.data(), path.size());
+    Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket ||
+        ::connect(socket.get(), static_cast<const ::sockaddr*>(static_cast<const void*>(&name)),
+                  sizeof name) != 0)
+        return fail(Errc::unavailable, "no node answers at " + address + ": " +
+                                           std::strerror(errno) +
+                                           " (is it running? systemctl status aptward)");
+    return socket;
+}
+
+}  // namespace
+
+Result<AdminAnswer> ask_admin(const std::string& address, const std::string& method,
+                              const std::string& target, const std::string& body)
+{
+    TRY(const Fd socket, connect_to(address));
+    const ::timeval limit{30, 0};
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    const std::string request =
+        method + " " + target +
+        " HTTP/1.1\r\nHost: admin\r\nConnection: close\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body;
+    TRY_VOID(write_all(socket.get(), request));
+    std::string answer;
+    char buffer[65536];
+    for (;;) {
+        const ssize_t got = ::read(socket.get(), buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        answer.append(buffer, static_cast<std::size_t>(got));
+    }
+    const std::size_t end = answer.find("\r\n\r\n");
+    const auto status = answer.size() > 12 ? parse_number<int>(answer.substr(9, 3)) : std::nullopt;
+    if (end == std::string::npos || !status)
+        return fail(Errc::unavailable, "the node at " + address + " gave no whole answer");
+    return AdminAnswer{*status, answer.substr(end + 4)};
+}
+
+}  // namespace aptward::cli

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The commands of `aptward`, one file each. Private to cli/.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "node/config.h"
+
+namespace CLI {
+class App;
+}
+
+namespace aptward::cli {
+
+inline constexpr int kOk = 0, kNo = 1, kUsage = 2, kUnknown = 3;
+inline constexpr const char* kConfigFile = "/etc/aptward/aptward.toml";
+
+/// What main runs after parsing; set by the command that was given.
+using Action = std::function<int()>;
+
+void add_serve(CLI::App& app, Action& action);
+void add_status(CLI::App& app, Action& action);
+void add_events(CLI::App& app, Action& action);
+void add_config(CLI::App& app, Action& action);
+void add_scrub(CLI::App& app, Action& action);
+void add_approve(CLI::App& app, Action& action);
+
+/// Adds --config with its default.
+void add_config_option(CLI::App& command, std::string& file);
+
+/// The configuration, or its mistakes on standard error. `file` empty: /etc/aptward/aptward.toml
+/// when it is there, else the machine's apt sources.
+std::optional<node::Config> load_config(const std::string& file);
+
+/// One request to the admin port of the running node. Fails with unavailable when none runs.
+struct AdminAnswer {
+    int status = 0;
+    std::string body;
+};
+Result<AdminAnswer> ask_admin(const std::string& address, const std::string& method,
+                              const std::string& target, const std::string& body = {});
+
+/// Prints `status`' table. Colours only when `out` is a terminal.
+std::string render_status_table(const std::string& status_json, bool has_colours);
+
+/// True when standard output is a terminal.
+bool is_terminal();
+
+}  // namespace aptward::cli

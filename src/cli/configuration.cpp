@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `aptward config check | keys`, and loading the configuration for every other command.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "cli/commands.h"
+
+namespace aptward::cli {
+namespace {
+
+node::ConfigOutcome read(const std::string& file)
+{
+    if (!file.empty())
+        return node::read_config(file);
+    if (std::filesystem::exists(kConfigFile))
+        return node::read_config(kConfigFile);
+    return node::zero_config();
+}
+
+int check(const std::string& file)
+{
+    const auto outcome = read(file);
+    for (const node::Mistake& mistake : outcome.mistakes)
+        std::fprintf(stderr, "%s: %s\n", mistake.where.c_str(), mistake.message.c_str());
+    if (!outcome.config)
+        return kUsage;
+    for (const std::string& note : outcome.config->notes)
+        std::printf("note: %s\n", note.c_str());
+    std::printf("%s: fine, %zu archives\n", outcome.config->origin.c_str(),
+                outcome.config->archives.size());
+    return kOk;
+}
+
+int list_keys()
+{
+    std::string section = "?";
+    for (const node::ConfigKey& key : node::config_keys()) {
+        if (section != key.section) {
+            section = key.section;
+            fmt::print("{}\n", section.empty() ? "# at the top" : "\n[[" + section + "]]");
+        }
+        fmt::print("{} = {}\n    {}. {}\n", key.name,
+                   *key.standard == '\0' ? "(required)" : key.standard, key.type, key.meaning);
+    }
+    return kOk;
+}
+
+}  // namespace
+
+bool is_terminal()
+{
+    return ::isatty(STDOUT_FILENO) == 1;
+}
+
+void add_config_option(CLI::App& command, std::string& file)
+{
+    command.add_option("--config", file,
+                       std::string("Configuration file (default: ") + kConfigFile +
+                           " when it exists, else the machine's apt sources)");
+}
+
+std::optional<node::Config> load_config(const std::string& file)
+{
+    auto outcome = read(file);
+    for (const node::Mistake& mistake : outcome.mistakes)
+        std::fprintf(stderr, "aptward: %s: %s\n", mistake.where.c_str(), mistake.message.c_str());
+    return std::move(outcome.config);
+}
+
+void add_config(CLI::App& app, Action& action)
+{
+    CLI::App* config = app.add_subcommand("config", "Check the configuration, or list its keys");
+    config->require_subcommand(1);
+    auto file = std::make_shared<std::string>();
+    CLI::App* checking = config->add_subcommand("check", "Say whether the configuration is right");
+    add_config_option(*checking, *file);
+    checking->callback([&action, file] { action = [file] { return check(*file); }; });
+    config->add_subcommand("keys", "List every key with its default and meaning")
+        ->callback([&action] { action = list_keys; });
+}
+
+}  // namespace aptward::cli

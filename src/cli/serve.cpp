@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `aptward serve`: runs the node until SIGTERM; SIGHUP reloads the configuration.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/self_check.h"
+#include "node/activation.h"
+#include "node/node.h"
+
+namespace aptward::cli {
+namespace {
+
+struct Options {
+    std::string config;
+    std::string state;
+    std::vector<std::string> listen;
+    std::string admin;
+    bool checks_itself = false;
+};
+
+// Every thread inherits the mask: signals come to the main thread's sigwait only.
+::sigset_t block_signals()
+{
+    ::signal(SIGPIPE, SIG_IGN);
+    ::sigset_t set;
+    ::sigemptyset(&set);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP})
+        ::sigaddset(&set, number);
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    return set;
+}
+
+void raise_descriptor_limit()
+{
+    ::rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+void apply(const Options& options, node::Config& config)
+{
+    if (!options.state.empty())
+        config.state = std::filesystem::absolute(options.state);
+    if (!options.listen.empty())
+        config.listen = options.listen;
+    if (!options.admin.empty())
+        config.admin = options.admin;
+}
+
+void reload(node::Node& node, const Options& options)
+{
+    auto config = load_config(options.config);
+    if (!config) {
+        log_error("config.refused", {}, "the new configuration has mistakes; the old one stays");
+        return;
+    }
+    apply(options, *config);
+    const auto done = node.reload(std::move(*config));
+    if (!done)
+        log_error("config.refused", {}, done.error().message());
+    else
+        log_info("config.reloaded", {}, "the new configuration is in force");
+}
+
+// Shows the table of what is served and the line for apt; the first thing a newcomer sees.
+void introduce(node::Node& node, bool checks_itself)
+{
+    const bool is_shown = is_terminal();
+    node.refresh_known(std::chrono::seconds(90), [&](std::size_t done, std::size_t total) {
+        if (is_shown)
+            fmt::print("\rfetching and proving suites: {} of {} ", done, total);
+        std::fflush(stdout);
+    });
+    if (is_shown)
+        fmt::print("\r{:40}\r", "");
+    const std::string address = node.addresses().front();
+    if (checks_itself)
+        fmt::print("{}\n", check_with_apt(address));
+    fmt::print("{}\n", render_status_table(node.status_json(), is_terminal()));
+    fmt::print(
+        "To use this node, put this line into /etc/apt/apt.conf.d/30aptward:\n\n"
+        "    Acquire::http::Proxy \"http://{}\";\n\n",
+        address);
+    std::fflush(stdout);
+}
+
+int serve(const Options& options)
+{
+    auto config = load_config(options.config);
+    if (!config)
+        return kUsage;
+    apply(options, *config);
+    configure_log(config->log_level, config->log_format);
+    raise_descriptor_limit();
+    const ::sigset_t signals = block_signals();
+    auto spawner = crypto::Spawner::start();
+    if (!spawner) {
+        std::fprintf(stderr, "aptward: %s\n", spawner.error().message().c_str());
+        return kUsage;
+    }
+    for (const std::string& note : config->notes)
+        log_info("config.note", {}, note);
+    auto node = node::Node::start(std::move(*config), **spawner);
+    if (!node) {
+        std::fprintf(stderr, "aptward: %s\n", node.error().message().c_str());
+        return kUsage;
+    }
+    for (const std::string& address : (*node)->addresses())
+        log_info("node.started", {{"address", address}, {"admin", (*node)->admin_address()}},
+                 "serving clients");
+    node::notify_service_manager("READY=1");
+    introduce(**node, options.checks_itself);
+    for (;;) {
+        int number = 0;
+        if (::sigwait(&signals, &number) != 0)
+            continue;
+        if (number != SIGHUP)
+            break;
+        node::notify_service_manager("RELOADING=1");
+        reload(**node, options);
+        node::notify_service_manager("READY=1");
+    }
+    node::notify_service_manager("STOPPING=1");
+    log_info("node.stopped", {}, "stopping: running answers may end");
+    (*node)->stop();
+    return kOk;
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Action& action)
+{
+    auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand("serve", "Run the node");
+    add_config_option(*command, options->config);
+    command->add_option("--state", options->state, "Folder for everything the node keeps");
+    command->add_option("--listen", options->listen, "Address for clients, such as 127.0.0.1:3142");
+    command->add_option("--admin", options->admin,
+                        "Admin address, such as unix:/run/aptward/admin");
+    command->add_flag("--self-check", options->checks_itself,
+                      "Run a real apt-get update through the node first, in a private root");
+    command->callback([&action, options] { action = [options] { return serve(*options); }; });
+}
+
+}  // namespace aptward::cli

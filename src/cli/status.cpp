@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `aptward status`, `aptward events`, `aptward approve`: what the running node knows and is told.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "cli/commands.h"
+#include "deb/deb.h"
+
+namespace aptward::cli {
+namespace {
+
+struct Options {
+    std::string config;
+    bool is_json = false;
+    std::int64_t after = 0;
+    std::string archive, suite, release;
+};
+
+int failed(const Error& error)
+{
+    std::fprintf(stderr, "aptward: %s\n", error.message().c_str());
+    return kUnknown;
+}
+
+int show_status(const Options& options)
+{
+    const auto config = load_config(options.config);
+    if (!config)
+        return kUsage;
+    const auto answer = ask_admin(config->admin, "GET", "/api/v1/status");
+    if (!answer)
+        return failed(answer.error());
+    if (options.is_json)
+        std::fputs(answer->body.c_str(), stdout);
+    else
+        std::fputs(render_status_table(answer->body, is_terminal()).c_str(), stdout);
+    return answer->status == 200 ? kOk : kUnknown;
+}
+
+int show_events(const Options& options)
+{
+    const auto config = load_config(options.config);
+    if (!config)
+        return kUsage;
+    const auto answer =
+        ask_admin(config->admin, "GET", fmt::format("/api/v1/events?after={}", options.after));
+    if (!answer)
+        return failed(answer.error());
+    if (options.is_json) {
+        std::fputs(answer->body.c_str(), stdout);
+        return kOk;
+    }
+    const auto events = nlohmann::json::parse(answer->body, nullptr, false);
+    for (const auto& event : events)
+        fmt::print("{} {}  {:<24} {} {} {}{}\n", event.value("number", 0),
+                   deb::format_release_date(from_unix(event.value("time", std::int64_t{0}))),
+                   event.value("code", ""), event.value("archive", ""), event.value("suite", ""),
+                   event.value("source", "").empty() ? "" : event.value("source", "") + ": ",
+                   event.value("message", ""));
+    return kOk;
+}
+
+int approve(const Options& options)
+{
+    const auto config = load_config(options.config);
+    if (!config)
+        return kUsage;
+    const nlohmann::json request = {
+        {"archive", options.archive}, {"suite", options.suite}, {"release", options.release}};
+    const auto answer = ask_admin(config->admin, "POST", "/api/v1/approve", request.dump());
+    if (!answer)
+        return failed(answer.error());
+    std::fputs(answer->body.c_str(), answer->status == 200 ? stdout : stderr);
+    return answer->status == 200 ? kOk : kNo;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Action& action)
+{
+    auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand("status", "Show archives, generations and sources");
+    add_config_option(*command, options->config);
+    command->add_flag("--json", options->is_json, "Print the facts as JSON");
+    command->callback([&action, options] { action = [options] { return show_status(*options); }; });
+}
+
+void add_events(CLI::App& app, Action& action)
+{
+    auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand("events", "Show what happened, newest last");
+    add_config_option(*command, options->config);
+    command->add_flag("--json", options->is_json, "Print the facts as JSON");
+    command->add_option("--after", options->after, "Only events with a higher number");
+    command->callback([&action, options] { action = [options] { return show_events(*options); }; });
+}
+
+void add_approve(CLI::App& app, Action& action)
+{
+    auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand(
+        "approve",
+        "Accept a release that the policy refused (its id is in `aptward events --json`)");
+    add_config_option(*command, options->config);
+    command->add_option("archive", options->archive, "Id of the archive")->required();
+    command->add_option("suite", options->suite, "Suite")->required();
+    command->add_option("release", options->release, "Id of the refused release")->required();
+    command->callback([&action, options] { action = [options] { return approve(*options); }; });
+}
+
+}  // namespace aptward::cli

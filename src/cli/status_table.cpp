@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The table of `aptward status` and of the self-check.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/commands.h"
+
+namespace aptward::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kGreen = "\033[32m";
+constexpr const char* kRed = "\033[31m";
+constexpr const char* kYellow = "\033[33m";
+constexpr const char* kPlain = "\033[0m";
+
+struct Row {
+    std::vector<std::string> cells;
+    const char* colour = "";
+};
+
+std::string aligned(const std::vector<Row>& rows, bool has_colours)
+{
+    std::vector<std::size_t> widths;
+    for (const Row& row : rows)
+        for (std::size_t i = 0; i < row.cells.size(); ++i) {
+            widths.resize(std::max(widths.size(), i + 1));
+            widths[i] = std::max(widths[i], row.cells[i].size());
+        }
+    std::string text;
+    for (const Row& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < row.cells.size(); ++i)
+            line += i + 1 < row.cells.size() ? fmt::format("{:<{}}  ", row.cells[i], widths[i])
+                                             : row.cells[i];
+        text +=
+            has_colours && *row.colour != '\0' ? row.colour + line + kPlain + "\n" : line + "\n";
+    }
+    return text;
+}
+
+std::string signers(const Json& suite)
+{
+    std::string text;
+    for (const auto& signer : suite.value("signed_by", Json::array()))
+        text += (text.empty() ? "" : ",") + signer.get<std::string>().substr(24);
+    return text.empty() ? "NOBODY (unverified)" : text;
+}
+
+Row suite_row(const Json& archive, const Json& suite)
+{
+    const std::string generation = suite.value("generation", "");
+    const auto verdict = suite.value("verdict", Json::object());
+    if (generation.empty())
+        return {{archive.value("id", ""), suite.value("suite", ""), "none", "", "",
+                 verdict.value("code", "") + ": " + verdict.value("message", "")},
+                kRed};
+    const std::string held = suite.value("held", "");
+    const std::int64_t checked = suite.value("checked_at", std::int64_t{0});
+    const std::string age = human_seconds(to_unix(system_now()) - checked) + " ago";
+    const bool is_unverified = suite.value("signed_by", Json::array()).empty();
+    return {{archive.value("id", ""), suite.value("suite", ""), generation.substr(0, 12),
+             suite.value("date_text", ""), signers(suite),
+             held.empty() ? "checked " + age : "HELD: " + held},
+            is_unverified  ? kRed
+            : held.empty() ? kGreen
+                           : kYellow};
+}
+
+Row source_row(const Json& archive, const Json& source)
+{
+    const std::string health = source.value("health", "");
+    return {{archive.value("id", ""), source.value("url", ""), health,
+             fmt::format("{:.0f} ms", source.value("latency_ms", 0.0)),
+             human_size(static_cast<std::uint64_t>(source.value("rate_bytes_per_s", 0.0))) + "/s",
+             source.value("last_fault", "")},
+            health == "good"   ? kGreen
+            : health == "down" ? kRed
+                               : kYellow};
+}
+
+}  // namespace
+
+std::string render_status_table(const std::string& status_json, bool has_colours)
+{
+    const Json status = Json::parse(status_json, nullptr, false);
+    if (!status.is_object())
+        return "the node's status is not readable\n";
+    std::vector<Row> suites = {{{"ARCHIVE", "SUITE", "GENERATION", "DATE", "SIGNED BY", "STATE"}}};
+    std::vector<Row> sources = {{{"ARCHIVE", "SOURCE", "HEALTH", "LATENCY", "RATE", "LAST FAULT"}}};
+    for (const Json& archive : status.value("archives", Json::array())) {
+        for (const Json& suite : archive.value("suites", Json::array()))
+            suites.push_back(suite_row(archive, suite));
+        for (const Json& source : archive.value("sources", Json::array()))
+            sources.push_back(source_row(archive, source));
+    }
+    std::string text = aligned(suites, has_colours) + "\n" + aligned(sources, has_colours);
+    const Json tunnels = status.value("tunnels", Json::object());
+    if (tunnels.value("count", 0) > 0)
+        text += fmt::format("\nunprotected: {} CONNECT tunnels, {} (neither verified nor kept)\n",
+                            tunnels.value("count", 0),
+                            human_size(tunnels.value("bytes", std::uint64_t{0})));
+    for (const auto& note : status.value("notes", Json::array()))
+        text += "\nnote: " + note.get<std::string>();
+    if (!status.value("notes", Json::array()).empty())
+        text += "\n";
+    return text;
+}
+
+}  // namespace aptward::cli
