@@ -193,6 +193,13 @@ http::Async<void> Archive::serve_index(http::Exchange& exchange, const Name& nam
     // Patches to indexes are deliberately not offered, whatever the release lists (V35).
     const bool is_patch = deb::classify_index(name.rest).kind == deb::IndexKind::pdiff;
     const deb::ListedFile* file = is_patch ? nullptr : generation->release().find(name.rest);
+    if (file == nullptr && !is_patch && name.suite.back() == '/') {
+        // A flat repository keeps its packages beside its indexes.
+        Name in_pool;
+        in_pool.rest = suite_folder(name.suite) + name.rest;
+        co_await serve_pool(exchange, in_pool);
+        co_return;
+    }
     if (file == nullptr) {
         const std::string code = is_patch ? "index.no-pdiffs" : "index.unlisted";
         co_await send_refusal(

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A signed archive on disk, made with gpg and dpkg-deb, in as many generations as a test wants."""
+import datetime
+import gzip
+import hashlib
+import lzma
+import os
+import pathlib
+import subprocess
+import textwrap
+
+DATE = "%a, %d %b %Y %H:%M:%S UTC"
+
+
+class Key:
+    """A signing key in a home of its own."""
+
+    def __init__(self, folder, name):
+        self.home = pathlib.Path(folder)
+        self.home.mkdir(mode=0o700)
+        self.name = f"{name}@archive.example"
+        self.gpg("--quick-generate-key", self.name, "ed25519", "sign", "never")
+        self.keyring = self.home / "keyring.gpg"
+        self.keyring.write_bytes(self.gpg("--export"))
+
+    def gpg(self, *arguments, stdin=b""):
+        return subprocess.run(
+            ["gpg", "--homedir", str(self.home), "--batch", "--yes", "--quiet", "--pinentry-mode",
+             "loopback", "--passphrase", "", *arguments],
+            input=stdin, capture_output=True, check=True).stdout
+
+    def inline(self, text):
+        return self.gpg("--clearsign", "--digest-algo", "SHA512", stdin=text)
+
+    def detached(self, text):
+        return self.gpg("--armor", "--detach-sign", "--digest-algo", "SHA512", stdin=text)
+
+
+def make_deb(folder, name, version, payload_bytes):
+    root = folder / f"{name}-{version}-root"
+    (root / "DEBIAN").mkdir(parents=True)
+    (root / "usr/share/aptward-test").mkdir(parents=True)
+    (root / "usr/share/aptward-test" / name).write_bytes(os.urandom(payload_bytes))
+    (root / "DEBIAN/control").write_text(
+        f"Package: {name}\nVersion: {version}\nArchitecture: all\n"
+        f"Maintainer: Test <test@archive.example>\nDescription: {name}\n")
+    deb = folder / f"{name}_{version}_all.deb"
+    subprocess.run(["dpkg-deb", "-Znone", "--root-owner-group", "-b", root, deb],
+                   check=True, capture_output=True)
+    return deb
+
+
+class Archive:
+    """`root` is what a web server shows. Every publish() is a new generation."""
+
+    def __init__(self, folder, key, suite="stable", by_hash=True, flat=False, forms=("inline",),
+                 hashes=("SHA256",)):
+        self.folder = pathlib.Path(folder)
+        self.root = self.folder / "www"
+        (self.root / "pool").mkdir(parents=True)
+        self.key, self.suite, self.by_hash, self.flat = key, suite, by_hash, flat
+        self.forms, self.hashes = forms, hashes
+        self.packages = {}
+        self.when = datetime.datetime.utcnow().replace(microsecond=0) - datetime.timedelta(days=1)
+
+    @property
+    def suite_folder(self):
+        return self.root / "flat" if self.flat else self.root / "dists" / self.suite
+
+    def add(self, name, version="1", payload_bytes=2000):
+        deb = make_deb(self.folder, name, version, payload_bytes)
+        target = (self.root / "flat" if self.flat else self.root / "pool") / deb.name
+        target.parent.mkdir(exist_ok=True)
+        deb.rename(target)
+        self.packages[name] = (version, target)
+        return target
+
+    def publish(self, later=60, date=None, **fields):
+        self.when = date or self.when + datetime.timedelta(seconds=later)
+        directory = "" if self.flat else "main/binary-amd64/"
+        text = "".join(self._stanza(*item) for item in sorted(self.packages.items())).encode()
+        listed = {directory + "Packages": text,
+                  directory + "Packages.xz": lzma.compress(text),
+                  directory + "Packages.gz": gzip.compress(text)}
+        for path, content in listed.items():
+            if path.endswith("Packages"):
+                continue  # listed, not published, as on real mirrors
+            file = self.suite_folder / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+            for kind in self.hashes if self.by_hash else ():
+                twin = file.parent / "by-hash" / kind / hashlib.new(kind, content).hexdigest()
+                twin.parent.mkdir(parents=True, exist_ok=True)
+                twin.write_bytes(content)
+        self.sign(self.release_text(listed, **fields))
+
+    def _stanza(self, name, item):
+        version, path = item
+        content = path.read_bytes()
+        place = "./" + path.relative_to(self.root).as_posix() if self.flat else \
+            path.relative_to(self.root).as_posix()
+        return textwrap.dedent(f"""\
+            Package: {name}
+            Version: {version}
+            Architecture: all
+            Maintainer: Test <test@archive.example>
+            Filename: {place}
+            Size: {len(content)}
+            SHA256: {hashlib.sha256(content).hexdigest()}
+            Description: {name}
+
+            """)
+
+    def release_text(self, listed, **fields):
+        values = {"Origin": "Test", "Label": "Test", "Suite": self.suite, "Codename": self.suite,
+                  "Date": self.when.strftime(DATE), "Architectures": "all amd64",
+                  "Components": "main", "Acquire-By-Hash": "yes" if self.by_hash else None}
+        values.update(fields)
+        text = "".join(f"{name}: {value}\n" for name, value in values.items() if value)
+        for kind in self.hashes:
+            text += f"{kind}:\n" + "".join(
+                f" {hashlib.new(kind, content).hexdigest()} {len(content)} {path}\n"
+                for path, content in sorted(listed.items()))
+        return text.encode()
+
+    def sign(self, text):
+        self.suite_folder.mkdir(parents=True, exist_ok=True)
+        if "inline" in self.forms:
+            (self.suite_folder / "InRelease").write_bytes(self.key.inline(text))
+        if "detached" in self.forms:
+            (self.suite_folder / "Release").write_bytes(text)
+            (self.suite_folder / "Release.gpg").write_bytes(self.key.detached(text))
+        # As on mirrors, the time of the files is the vendor's; two releases never share one.
+        moment = self.when.replace(tzinfo=datetime.timezone.utc).timestamp()
+        for file in self.suite_folder.glob("*Release*"):
+            os.utime(file, (moment, moment))

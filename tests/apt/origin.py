@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A web server on a loopback address that can misbehave in every way that mirrors do."""
+import email.utils
+import pathlib
+import re
+import socket
+import threading
+import time
+import urllib.parse
+
+
+class Origin:
+    """`fault` is a function path -> mode or None; a mode is (name, argument...)."""
+
+    def __init__(self, root, address="127.0.0.1"):
+        self.root = pathlib.Path(root)
+        self.address, self.fault, self.requests = address, lambda path: None, []
+        self.connections, self.sent = 0, 0
+        self.stopping = threading.Event()
+        self.listen()
+
+    def listen(self, port=0):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind((self.address, port))
+        self.socket.listen(256)
+        self.port = self.socket.getsockname()[1]
+        self.open = set()
+        threading.Thread(target=self.accept, args=(self.socket,), daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://{self.address}:{self.port}"
+
+    def always(self, *mode, only=""):
+        self.fault = lambda path: mode if only in path else None
+
+    def heal(self):
+        self.fault = lambda path: None
+
+    def die(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        for client in list(self.open):
+            try:
+                client.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def revive(self):
+        self.listen(self.port)
+
+    def close(self):
+        self.stopping.set()
+        try:
+            self.die()
+        except OSError:
+            pass
+
+    def accept(self, listening):
+        while True:
+            try:
+                client, _ = listening.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.open.add(client)
+            threading.Thread(target=self.talk, args=(client,), daemon=True).start()
+
+    def talk(self, client):
+        try:
+            stream = client.makefile("rb")
+            while self.answer(client, stream):
+                pass
+        except OSError:
+            pass
+        finally:
+            self.open.discard(client)
+            client.close()
+
+    def send(self, client, content):
+        client.sendall(content)
+        self.sent += len(content)
+
+    def head(self, status, length, extra=""):
+        length_line = "" if length is None else f"Content-Length: {length}\r\n"
+        return f"HTTP/1.1 {status} X\r\n{length_line}{extra}\r\n".encode()
+
+    def answer(self, client, stream):
+        line = stream.readline().decode()
+        if not line:
+            return False
+        headers = {}
+        while (header := stream.readline().decode().strip()):
+            name, value = header.split(":", 1)
+            headers[name.lower()] = value.strip()
+        path = urllib.parse.unquote(line.split()[1])
+        self.requests.append((path, headers))
+        mode = self.fault(path)
+        file = self.root / path.lstrip("/")
+        if mode and mode[0] != "trickle" and (done := self.misbehave(client, mode, path)) is not None:
+            return done
+        if not file.is_file():
+            client.sendall(self.head(404, 5) + b"none\n")
+            return True
+        content = file.read_bytes()
+        if mode and mode[0] == "trickle":
+            client.sendall(self.head(200, len(content)))
+            for byte in content:
+                client.sendall(bytes([byte]))
+                if self.stopping.wait(1 / mode[1]):
+                    return False
+            return True
+        modified = email.utils.formatdate(int(file.stat().st_mtime), usegmt=True)
+        extra = f"Last-Modified: {modified}\r\n"
+        if headers.get("if-modified-since") == modified:
+            client.sendall(self.head(304, None, extra))
+            return True
+        span = re.fullmatch(r"bytes=(\d+)-", headers.get("range", ""))
+        if span and int(span[1]) < len(content):
+            extra += f"Content-Range: bytes {span[1]}-{len(content) - 1}/{len(content)}\r\n"
+            content = content[int(span[1]):]
+            client.sendall(self.head(206, len(content), extra))
+        else:
+            client.sendall(self.head(200, len(content), extra))
+        self.send(client, content)
+        return True
+
+    def misbehave(self, client, mode, path):
+        kind = mode[0]
+        file = self.root / path.lstrip("/")
+        content = file.read_bytes() if file.is_file() else b""
+        if kind == "stall":
+            self.stopping.wait(60)
+            return False
+        if kind == "status":
+            client.sendall(self.head(mode[1], 6) + b"sorry\n")
+            return True
+        if kind == "html":
+            page = b"<html><body>Please log in</body></html>"
+            client.sendall(self.head(200, len(page), "Content-Type: text/html\r\n") + page)
+            return True
+        if kind == "redirect":
+            client.sendall(self.head(302, 0, f"Location: {mode[1]}\r\n"))
+            return True
+        if kind == "unasked304":
+            client.sendall(self.head(304, None))
+            return True
+        if kind == "root":
+            file = pathlib.Path(mode[1]) / path.lstrip("/")
+            content = file.read_bytes() if file.is_file() else b"none\n"
+            client.sendall(self.head(200 if file.is_file() else 404, len(content)) + content)
+            return True
+        if not content:
+            return None
+        if kind == "truncate":
+            client.sendall(self.head(200, len(content)))
+            self.send(client, content[:mode[1]])
+            return False
+        if kind == "tamper":
+            at = {"first": 0, "middle": len(content) // 2, "last": len(content) - 1}[mode[1]]
+            wrong = content[:at] + bytes([content[at] ^ 1]) + content[at + 1:]
+            client.sendall(self.head(200, len(wrong)))
+            self.send(client, wrong)
+            return True
+        if kind == "swap":
+            other = mode[1].read_bytes()
+            client.sendall(self.head(200, len(other)) + other)
+            return True
+        if kind == "endless":
+            client.sendall(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
+            chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+            for _ in range(3000):
+                self.send(client, chunk)
+            return False
+        raise AssertionError(kind)
