@@ -75,8 +75,9 @@ Async<std::invoke_result_t<Job>> on_worker(WorkerPool& pool, Job job)
         signal->notify();
     });
     bool is_done = false;
-    while (!is_done)
+    while (!is_done) {
         is_done = co_await signal->wait_until(kNoDeadline);
+    }
     co_return std::move(**value);
 }
 
