@@ -225,14 +225,14 @@ Result<void> walk_lines(RecordReader& reader, const char* line, const char* end)
 // One bit for each of the 32 positions from `at` where a line that may matter ends.
 __attribute__((target("avx2"), always_inline)) inline std::uint32_t candidates(const char* at)
 {
-    const auto load = [](const char* from) __attribute__((target("avx2"), always_inline)) {
-        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-    };
+    const auto* bytes = reinterpret_cast<const __m256i*>(at);
+    const auto* next_bytes = reinterpret_cast<const __m256i*>(at + 1);
+    const auto* after_next = reinterpret_cast<const __m256i*>(at + 2);
     const __m256i newline = _mm256_set1_epi8('\n');
     const __m256i lower_case = _mm256_set1_epi8(0x20);
-    const __m256i first = load(at + 1);
+    const __m256i first = _mm256_loadu_si256(next_bytes);
     const __m256i first_lower = _mm256_or_si256(first, lower_case);
-    const __m256i second_lower = _mm256_or_si256(load(at + 2), lower_case);
+    const __m256i second_lower = _mm256_or_si256(_mm256_loadu_si256(after_next), lower_case);
     const __m256i is_first = _mm256_or_si256(_mm256_cmpeq_epi8(first_lower, _mm256_set1_epi8('f')),
                                              _mm256_cmpeq_epi8(first_lower, _mm256_set1_epi8('s')));
     const __m256i is_second =
@@ -241,7 +241,8 @@ __attribute__((target("avx2"), always_inline)) inline std::uint32_t candidates(c
     const __m256i is_end = _mm256_or_si256(_mm256_cmpeq_epi8(first, newline),
                                            _mm256_cmpeq_epi8(first, _mm256_set1_epi8('\r')));
     const __m256i wanted = _mm256_or_si256(_mm256_and_si256(is_first, is_second), is_end);
-    const __m256i found = _mm256_and_si256(_mm256_cmpeq_epi8(load(at), newline), wanted);
+    const __m256i found =
+        _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_loadu_si256(bytes), newline), wanted);
     return static_cast<std::uint32_t>(_mm256_movemask_epi8(found));
 }
 
