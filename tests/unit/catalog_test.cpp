@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/file.h"
+#include "catalog/state.h"
+#include "catalog/table.h"
+#include "crypto/crypto.h"
+
+namespace aptward::catalog {
+namespace {
+
+class CatalogTest : public testing::Test {
+protected:
+    CatalogTest()
+    {
+        std::string pattern =
+            (std::filesystem::temp_directory_path() / "aptward-catalog-XXXXXX").string();
+        folder = ::mkdtemp(pattern.data());
+    }
+    ~CatalogTest() override { std::filesystem::remove_all(folder); }
+    std::filesystem::path folder;
+};
+
+TEST_F(CatalogTest, ATableFindsEveryPathAndNoOther)
+{
+    std::vector<std::string> paths;
+    for (int i = 0; i < 5000; ++i)
+        paths.push_back("pool/main/p/package" + std::to_string(i) + ".deb");
+    std::vector<TableEntry> entries;
+    for (const std::string& path : paths)
+        entries.push_back({path, crypto::digest_of(path)});
+    entries.push_back({paths.front(), crypto::digest_of("another")});  // the first one wins
+    entries.push_back({"wide", crypto::digest_of("wide", HashAlgorithm::sha512)});
+    ASSERT_TRUE(write_file_durably(folder / "t", Table::build(entries)));
+    const auto table = Table::open(folder / "t");
+    ASSERT_TRUE(table) << table.error().message();
+    for (const std::string& path : paths)
+        ASSERT_EQ((*table)->find(path), crypto::digest_of(path));
+    EXPECT_EQ((*table)->find("wide"), crypto::digest_of("wide", HashAlgorithm::sha512));
+    EXPECT_FALSE((*table)->find("pool/main/p/package5000.deb"));
+    EXPECT_FALSE((*table)->find(""));
+}
+
+TEST_F(CatalogTest, R7_ADamagedTableIsRefused)
+{
+    const Digest digest = crypto::digest_of("x");
+    std::string bytes = Table::build({{"x", digest}});
+    for (const std::size_t at : {std::size_t{0}, bytes.size() / 2, bytes.size() - 1}) {
+        std::string damaged = bytes;
+        damaged[at] = static_cast<char>(damaged[at] ^ 1);
+        ASSERT_TRUE(write_file_durably(folder / "t", damaged));
+        const auto table = Table::open(folder / "t");
+        ASSERT_FALSE(table);
+        EXPECT_EQ(table.error().code(), Errc::malformed);
+    }
+    EXPECT_EQ(Table::open(folder / "none").error().code(), Errc::not_found);
+}
+
+trust::Floor floor_at(const std::string& id, std::int64_t date)
+{
+    trust::Floor floor;
+    floor.release_id = id;
+    floor.date = from_unix(date);
+    floor.signers = {"F"};
+    return floor;
+}
+
+TEST_F(CatalogTest, R9_R10_WhatWasPublishedSurvivesTheLossOfTheDatabase)
+{
+    {
+        const auto state = State::open(folder);
+        ASSERT_TRUE(state) << state.error().message();
+        ASSERT_TRUE((*state)->publish("a", "stable", floor_at("one", 10), "one"));
+        ASSERT_TRUE((*state)->publish("a", "stable", floor_at("two", 20), "two"));
+        ASSERT_TRUE((*state)->note_used("a", "stable", "main/binary-amd64/Packages.xz"));
+        ASSERT_TRUE((*state)->approve("a", "stable", "three", "root"));
+    }
+    for (const bool is_corrupt : {false, true}) {
+        if (is_corrupt) {
+            std::filesystem::remove(folder / "aptward.db-wal");
+            ASSERT_TRUE(write_file_durably(folder / "aptward.db", std::string(8192, 'x')));
+        } else {
+            std::filesystem::remove(folder / "aptward.db");
+        }
+        const auto state = State::open(folder);
+        ASSERT_TRUE(state) << state.error().message();
+        EXPECT_TRUE((*state)->was_rebuilt());
+        const SuiteState suite = (*state)->suites().at({"a", "stable"});
+        EXPECT_EQ(suite.current, "two");
+        EXPECT_EQ(suite.previous, std::vector<std::string>{"one"});
+        EXPECT_EQ(suite.floor.date, from_unix(20));
+        EXPECT_EQ(suite.floor.approved, std::set<std::string>{"three"});
+        EXPECT_EQ(suite.used.size(), 1U);
+    }
+}
+
+TEST_F(CatalogTest, EventsAreNumberedForEver)
+{
+    const auto state = State::open(folder);
+    ASSERT_TRUE(state);
+    Event event;
+    event.code = "test";
+    for (int i = 1; i <= 5; ++i)
+        EXPECT_EQ((*state)->add_event(event), i);
+    const auto events = (*state)->events(2, 2);
+    ASSERT_EQ(events.size(), 2U);
+    EXPECT_EQ(events.back().number, 5);
+}
+
+}  // namespace
+}  // namespace aptward::catalog

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <gtest/gtest.h>
+#include <libdeflate.h>
+#include <lzma.h>
+
+#include "deb/deb.h"
+
+namespace aptward::deb {
+namespace {
+
+const std::string kHash(64, 'c');
+
+std::vector<std::pair<std::string, Digest>> files_of(const std::string& text)
+{
+    std::vector<std::pair<std::string, Digest>> files;
+    const auto done = scan_packages(text, [&](const PoolFile& file) {
+        files.emplace_back(std::string(file.path), file.digest);
+    });
+    EXPECT_TRUE(done) << done.error().message();
+    return files;
+}
+
+TEST(Packages, GivesEveryFileWithItsDigest)
+{
+    const auto files = files_of("Package: a\nFilename: ./pool/a.deb\nSize: 7\nSHA256: " + kHash +
+                                "\nDescription: x\n Filename: not/this\n\nPackage: virtual\n\n"
+                                "Package: b\nFilename: pool/b+c~1.deb\nSize: 9\nSHA512: " +
+                                kHash + kHash + "\n");
+    ASSERT_EQ(files.size(), 2U);
+    EXPECT_EQ(files[0].first, "pool/a.deb");
+    EXPECT_EQ(files[0].second.size_bytes, 7U);
+    EXPECT_EQ(files[1].second.algorithm, HashAlgorithm::sha512);
+}
+
+TEST(Packages, A25_RefusesRecordsThatNameAFileWithoutProof)
+{
+    const auto nothing = [](const PoolFile&) {};
+    for (const std::string& bad :
+         {std::string("Filename: pool/a.deb\nSize: 7\n"),
+          "Filename: pool/a.deb\nSHA256: " + kHash + "\n",
+          "Filename: ../a.deb\nSize: 7\nSHA256: " + kHash + "\n",
+          "Filename: a.deb\nSize: -7\nSHA256: " + kHash + "\n",
+          std::string("Filename: a.deb\nSize: 7\nSHA256: abc\n"),
+          "Filename: a.deb\nFilename: b.deb\nSize: 7\nSHA256: " + kHash + "\n"}) {
+        const auto done = scan_packages(bad, nothing);
+        ASSERT_FALSE(done) << bad;
+        EXPECT_EQ(done.error().code(), Errc::malformed);
+    }
+}
+
+TEST(Sources, GivesOneFilePerListedName)
+{
+    std::vector<std::string> paths;
+    const auto done = scan_sources("Package: a\nDirectory: pool/a\nChecksums-Sha256:\n " + kHash +
+                                       " 5 a.dsc\n " + kHash + " 6 a.tar.xz\n",
+                                   [&](const PoolFile& file) { paths.emplace_back(file.path); });
+    ASSERT_TRUE(done) << done.error().message();
+    EXPECT_EQ(paths, (std::vector<std::string>{"pool/a/a.dsc", "pool/a/a.tar.xz"}));
+}
+
+std::string gzip(const std::string& plain)
+{
+    libdeflate_compressor* compressor = libdeflate_alloc_compressor(9);
+    std::string packed(libdeflate_gzip_compress_bound(compressor, plain.size()), '\0');
+    packed.resize(libdeflate_gzip_compress(compressor, plain.data(), plain.size(), packed.data(),
+                                           packed.size()));
+    libdeflate_free_compressor(compressor);
+    return packed;
+}
+
+std::string xz(const std::string& plain)
+{
+    std::string packed(lzma_stream_buffer_bound(plain.size()), '\0');
+    std::size_t size = 0;
+    const auto* from = static_cast<const std::uint8_t*>(static_cast<const void*>(plain.data()));
+    auto* to = static_cast<std::uint8_t*>(static_cast<void*>(packed.data()));
+    EXPECT_EQ(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC32, nullptr, from, plain.size(), to, &size,
+                                      packed.size()),
+              LZMA_OK);
+    packed.resize(size);
+    return packed;
+}
+
+TEST(Decompress, A4b_V32_StopsABombAtItsLimit)
+{
+    const std::string bomb(50'000'000, '\0');
+    for (const auto& [packed, kind] :
+         {std::pair{gzip(bomb), Compression::gz}, std::pair{xz(bomb), Compression::xz}}) {
+        EXPECT_FALSE(decompress(packed, kind, 1'000'000));
+        const auto whole = decompress(packed, kind, bomb.size());
+        ASSERT_TRUE(whole) << whole.error().message();
+        EXPECT_EQ(*whole, bomb);
+        EXPECT_FALSE(decompress(packed.substr(0, packed.size() / 2), kind, bomb.size()));
+        EXPECT_FALSE(decompress(packed + "garbage", kind, bomb.size()));
+    }
+}
+
+}  // namespace
+}  // namespace aptward::deb

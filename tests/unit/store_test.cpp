@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "crypto/crypto.h"
+#include "store/journal.h"
+#include "store/store.h"
+
+namespace aptward::store {
+namespace {
+
+class StoreTest : public testing::Test {
+protected:
+    StoreTest()
+    {
+        std::string pattern =
+            (std::filesystem::temp_directory_path() / "aptward-store-XXXXXX").string();
+        state = ::mkdtemp(pattern.data());
+        blobs = *Blobs::open(state);
+    }
+    ~StoreTest() override { std::filesystem::remove_all(state); }
+
+    std::filesystem::path path_of(const Digest& digest) const
+    {
+        return state / "blobs/sha256" / digest.hex().substr(0, 2) / digest.hex();
+    }
+
+    // Overwrites one byte behind the store's back.
+    void rot(const Digest& digest) const
+    {
+        ::chmod(path_of(digest).c_str(), 0644);
+        const Fd file(::open(path_of(digest).c_str(), O_WRONLY));
+        ASSERT_TRUE(write_all_at(file.get(), "X", 1));
+    }
+
+    std::filesystem::path state;
+    std::shared_ptr<Blobs> blobs;
+};
+
+TEST_F(StoreTest, KeepsWhatItWasGivenUnderItsHash)
+{
+    const auto digest = blobs->put("hello");
+    ASSERT_TRUE(digest);
+    EXPECT_TRUE(blobs->holds(*digest));
+    EXPECT_TRUE(blobs->put("hello"));
+    EXPECT_TRUE(blobs->read(*digest));
+    EXPECT_EQ(blobs->volume().blobs, 1U);
+}
+
+TEST_F(StoreTest, R7_R26_ScrubFindsAFlippedBitAndSetsItAside)
+{
+    const auto digest = blobs->put("hello");
+    const auto other = blobs->put("world");
+    rot(*digest);
+    const auto report = blobs->scrub([](std::uint64_t, std::uint64_t) { return true; });
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->damaged_names, std::vector<std::string>{digest->hex()});
+    EXPECT_FALSE(blobs->holds(*digest));
+    EXPECT_TRUE(blobs->holds(*other));
+    EXPECT_TRUE(blobs->put("hello"));
+    EXPECT_TRUE(blobs->holds(*digest));
+}
+
+TEST_F(StoreTest, R8_TruncatedAndSymlinkedBlobsAreNotServed)
+{
+    const auto cut = blobs->put("to be cut");
+    ASSERT_EQ(::truncate(path_of(*cut).c_str(), 3), 0);
+    EXPECT_EQ(blobs->read(*cut).error().code(), Errc::not_found);
+    const auto linked = blobs->put("to be linked");
+    std::filesystem::remove(path_of(*linked));
+    std::filesystem::create_symlink("/etc/passwd", path_of(*linked));
+    EXPECT_EQ(blobs->read(*linked).error().code(), Errc::not_found);
+    EXPECT_FALSE(blobs->holds(*linked));
+}
+
+TEST_F(StoreTest, ASecondDigestIsASecondName)
+{
+    const auto staged = blobs->stage();
+    ASSERT_TRUE(staged);
+    ASSERT_TRUE(write_all(staged->get(), "both"));
+    const Digest wide = crypto::digest_of("both", HashAlgorithm::sha512);
+    ASSERT_TRUE(blobs->commit(*staged, {crypto::digest_of("both"), wide}));
+    EXPECT_TRUE(blobs->read(wide));
+}
+
+TEST_F(StoreTest, R25_TheLockKeepsASecondNodeOff)
+{
+    const auto lock = lock_state(state);
+    ASSERT_TRUE(lock);
+    const auto second = lock_state(state);
+    ASSERT_FALSE(second);
+    EXPECT_NE(second.error().message().find("in use by another node"), std::string::npos);
+}
+
+TEST_F(StoreTest, TheJournalCutsATornLineAndSkipsADamagedOne)
+{
+    const auto file = state / "journal";
+    {
+        auto opened = open_journal(file);
+        ASSERT_TRUE(opened && opened->journal.append("{\"a\":1}") &&
+                    opened->journal.append("{\"b\":2}") && opened->journal.append("{\"c\":3}"));
+    }
+    std::string bytes = *read_file(file, 1 << 20);
+    bytes[bytes.find("{\"b\"") + 2] = 'x';
+    ASSERT_TRUE(write_file_durably(file, bytes + "0123456789abcdef {\"torn"));
+    auto again = open_journal(file);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->entries, (std::vector<std::string>{"{\"a\":1}", "{\"c\":3}"}));
+    EXPECT_EQ(again->damaged_lines, 1U);
+    ASSERT_TRUE(again->journal.append("{\"d\":4}"));
+    EXPECT_EQ(open_journal(file)->entries.back(), "{\"d\":4}");
+}
+
+}  // namespace
+}  // namespace aptward::store

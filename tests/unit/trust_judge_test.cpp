@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <gtest/gtest.h>
+
+#include "trust/trust.h"
+
+namespace aptward::trust {
+namespace {
+
+using crypto::Signature;
+
+const std::string kOne(40, '1'), kTwo(40, '2'), kSub(40, '3');
+const SystemTime kNow = from_unix(1'790'000'000);
+
+Signature good(const std::string& fingerprint, const std::string& primary)
+{
+    Signature signature;
+    signature.status = Signature::Status::good;
+    signature.fingerprint = fingerprint;
+    signature.primary = primary;
+    signature.hash_algorithm = 10;
+    signature.created = kNow - std::chrono::hours(2);
+    return signature;
+}
+
+class JudgeTest : public testing::Test {
+protected:
+    JudgeTest()
+    {
+        for (const auto& [fingerprint, primary] :
+             {std::pair{kOne, kOne}, std::pair{kTwo, kTwo}, std::pair{kSub, kOne}}) {
+            crypto::PublicKey key;
+            key.fingerprint = fingerprint;
+            key.primary = primary;
+            key.algorithm = 1;
+            key.bits = 4096;
+            keyring.keys.push_back(key);
+        }
+        signatures = {good(kOne, kOne)};
+    }
+
+    std::string text(SystemTime date, const std::string& more = {}) const
+    {
+        return "Origin: Test\nLabel: Test\nSuite: stable\nCodename: stable\nDate: " +
+               deb::format_release_date(date) + "\n" + more;
+    }
+
+    std::string code(const std::string& release)
+    {
+        last = judge({release, "signatures"}, signatures, keyring, policy, floor, suite, kNow,
+                     Freshness::live);
+        EXPECT_EQ(last.is_accepted(), last.verdict.code == "release.accepted" ||
+                                          last.verdict.code == "release.unchanged");
+        return last.verdict.code;
+    }
+
+    void accept(const std::string& release)
+    {
+        ASSERT_EQ(code(release), "release.accepted") << last.verdict.message;
+        floor = raise(floor, *last.release);
+    }
+
+    crypto::Keyring keyring;
+    Policy policy;
+    Floor floor;
+    std::vector<Signature> signatures;
+    std::string suite = "stable";
+    Judgement last;
+    const SystemTime hour_ago = kNow - std::chrono::hours(1);
+};
+
+TEST_F(JudgeTest, V20_AcceptsAndRecordsWhoSigned)
+{
+    accept(text(hour_ago));
+    EXPECT_EQ(floor.signers, std::vector<std::string>{kOne});
+    EXPECT_EQ(code(text(hour_ago)), "release.unchanged");
+    signatures.clear();
+    EXPECT_EQ(code(text(hour_ago)), "release.unsigned");
+}
+
+TEST_F(JudgeTest, V13_OneBadSignatureSpoilsTheFileAndAnUnknownOneDoesNot)
+{
+    signatures.push_back(good(kTwo, kTwo));
+    signatures.back().status = Signature::Status::unknown_key;
+    EXPECT_EQ(code(text(hour_ago)), "release.accepted");
+    signatures.back().status = Signature::Status::bad;
+    EXPECT_EQ(code(text(hour_ago)), "release.bad-signature");
+}
+
+TEST_F(JudgeTest, V12_ExpiredAndRevokedKeysAreWorthless)
+{
+    signatures[0].status = Signature::Status::expired;
+    EXPECT_EQ(code(text(hour_ago)), "release.expired-signature");
+    signatures[0].status = Signature::Status::revoked;
+    EXPECT_EQ(code(text(hour_ago)), "release.revoked-key");
+}
+
+TEST_F(JudgeTest, V14_V15_WeakHashesAndKeysAreRefused)
+{
+    for (const int weak : {1, 2, 3, 11}) {
+        signatures[0].hash_algorithm = weak;
+        EXPECT_EQ(code(text(hour_ago)), "release.weak") << weak;
+    }
+    signatures[0].hash_algorithm = 8;
+    keyring.keys[0].bits = 1024;
+    EXPECT_EQ(code(text(hour_ago)), "release.weak");
+    keyring.keys[0].bits = 4096;
+    keyring.keys[0].algorithm = 17;
+    EXPECT_EQ(code(text(hour_ago)), "release.weak");
+}
+
+TEST_F(JudgeTest, V16_PinsNamePrimaryKeysOrExactlyOneKey)
+{
+    policy.signed_by = {kTwo};
+    EXPECT_EQ(code(text(hour_ago)), "release.unknown-key");
+    signatures = {good(kSub, kOne)};
+    policy.signed_by = {kOne};
+    EXPECT_EQ(code(text(hour_ago)), "release.accepted");
+    policy.signed_by = {kOne + "!"};
+    EXPECT_EQ(code(text(hour_ago)), "release.unknown-key");
+}
+
+TEST_F(JudgeTest, A12_V17_TheThresholdCountsEachPrimaryKeyOnce)
+{
+    policy.threshold = 2;
+    signatures.push_back(good(kSub, kOne));
+    EXPECT_EQ(code(text(hour_ago)), "release.threshold");
+    signatures.push_back(good(kTwo, kTwo));
+    EXPECT_EQ(code(text(hour_ago)), "release.accepted");
+}
+
+TEST_F(JudgeTest, V18_SignedByOfAReleaseBindsTheNextOne)
+{
+    accept(text(hour_ago, "Signed-By: " + kTwo + "\n"));
+    EXPECT_EQ(code(text(kNow - std::chrono::minutes(1))), "release.unknown-key");
+    signatures = {good(kTwo, kTwo)};
+    EXPECT_EQ(code(text(kNow - std::chrono::minutes(1))), "release.accepted");
+}
+
+TEST_F(JudgeTest, V21_A8_NothingFromTheFutureCounts)
+{
+    EXPECT_EQ(code(text(kNow + std::chrono::hours(1))), "release.not-yet-valid");
+    signatures[0].created = kNow + std::chrono::hours(1);
+    EXPECT_EQ(code(text(hour_ago)), "release.not-yet-valid");
+}
+
+TEST_F(JudgeTest, A6_V27_OlderOrEqualButDifferentReleasesAreRefused)
+{
+    accept(text(hour_ago));
+    EXPECT_EQ(code(text(hour_ago - std::chrono::hours(1))), "release.rollback");
+    EXPECT_EQ(code(text(hour_ago, "Version: 2\n")), "release.equivocation");
+    floor.approved.insert(release_id(text(hour_ago - std::chrono::hours(1))));
+    EXPECT_EQ(code(text(hour_ago - std::chrono::hours(1))), "release.accepted");
+}
+
+TEST_F(JudgeTest, A24_AClockBehindTheNewestReleaseExtendsNoTrust)
+{
+    accept(text(hour_ago));
+    floor.date = kNow + std::chrono::hours(24);
+    EXPECT_EQ(code(text(hour_ago)), "release.clock-behind");
+}
+
+TEST_F(JudgeTest, V26_ExpiredReleasesAreRefused)
+{
+    EXPECT_EQ(
+        code(text(hour_ago, "Valid-Until: " +
+                                deb::format_release_date(kNow - std::chrono::minutes(1)) + "\n")),
+        "release.expired");
+}
+
+TEST_F(JudgeTest, V28_V30_ChangesOfIdentityNeedAnApproval)
+{
+    accept(text(hour_ago));
+    std::string changed = text(kNow - std::chrono::minutes(1));
+    changed.replace(changed.find("Origin: Test"), 12, "Origin: Else");
+    EXPECT_EQ(code(changed), "release.identity-changed");
+    EXPECT_EQ(code(text(kNow - std::chrono::minutes(1), "NotAutomatic: yes\n")),
+              "release.identity-changed");
+}
+
+TEST_F(JudgeTest, A22_V29_AnotherSuiteIsRefused)
+{
+    suite = "testing";
+    EXPECT_EQ(code(text(hour_ago)), "release.wrong-suite");
+}
+
+TEST_F(JudgeTest, V10_BothFormsOfOneReleaseHaveOneId)
+{
+    EXPECT_EQ(release_id("Suite: x\nDate: y"), release_id("Suite: x  \r\nDate: y\n"));
+    EXPECT_NE(release_id("Suite: x\nDate: y"), release_id("Suite: x\nDate: z"));
+}
+
+TEST_F(JudgeTest, OnlyJournalledReleasesAreRecalled)
+{
+    const std::string release = text(hour_ago);
+    EXPECT_TRUE(recall({release, ""}, {release_id(release)}, {kOne}));
+    EXPECT_FALSE(recall({release, ""}, {release_id("another")}, {kOne}));
+}
+
+}  // namespace
+}  // namespace aptward::trust
