@@ -21,6 +21,7 @@ int run(int argc, char** argv)
     add_serve(app, action);
     add_status(app, action);
     add_events(app, action);
+    add_doctor(app, action);
     add_approve(app, action);
     add_scrub(app, action);
     add_config(app, action);

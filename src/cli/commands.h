@@ -24,6 +24,7 @@ using Action = std::function<int()>;
 void add_serve(CLI::App& app, Action& action);
 void add_status(CLI::App& app, Action& action);
 void add_events(CLI::App& app, Action& action);
+void add_doctor(CLI::App& app, Action& action);
 void add_config(CLI::App& app, Action& action);
 void add_scrub(CLI::App& app, Action& action);
 void add_approve(CLI::App& app, Action& action);

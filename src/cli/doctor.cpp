@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `aptward doctor`: one sentence per archive: what works, what does not, why, and what to do.
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/commands.h"
+
+namespace aptward::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint64_t kLittleSpace = 1'000'000'000;
+constexpr std::int64_t kExpirySoon = 48 * 3600;
+constexpr std::int64_t kLongUnchecked = 6 * 3600;
+
+struct Finding {
+    bool is_fine = true;
+    std::string subject, sentence;
+};
+
+std::string joined(const std::vector<std::string>& parts)
+{
+    return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+// What is wrong with one suite; empty when nothing is.
+std::string trouble_of(const Json& suite, std::int64_t now)
+{
+    const std::string name = suite.value("suite", "");
+    const Json verdict = suite.value("verdict", Json::object());
+    if (suite.value("generation", "").empty())
+        return fmt::format("{} is not served: {} ({}); see aptward events", name,
+                           verdict.value("message", "no source has answered yet"),
+                           verdict.value("code", "suite.unavailable"));
+    if (!suite.value("held", "").empty())
+        return name + ": a newer " + suite.value("held", "") +
+               "; the last whole one is served, and it is tried again by itself";
+    const std::string code = verdict.value("code", "");
+    if (code != "release.accepted" && code != "release.unchanged" && code != "release.restored" &&
+        code != "release.unverified")
+        return fmt::format("{}: a source shows a release that is refused: {} ({})", name,
+                           verdict.value("message", ""), code);
+    const std::int64_t until = suite.value("valid_until", std::int64_t{0});
+    if (until != 0 && until < now)
+        return name +
+               " is expired: the vendor has published no newer release; clients refuse it "
+               "unless their source says [check-valid-until=no]";
+    if (until != 0 && until - now < kExpirySoon)
+        return fmt::format("{} expires in {}", name, human_seconds(until - now));
+    const std::int64_t unchecked = now - suite.value("checked_at", std::int64_t{0});
+    if (unchecked > kLongUnchecked)
+        return fmt::format("{} was not confirmed by any source for {}: what is held is served",
+                           name, human_seconds(unchecked));
+    return "";
+}
+
+Finding judge_archive(const Json& archive, std::int64_t now)
+{
+    std::vector<std::string> troubles;
+    const Json suites = archive.value("suites", Json::array());
+    std::size_t served = 0;
+    for (const Json& suite : suites) {
+        served += suite.value("generation", "").empty() ? 0 : 1;
+        const std::string trouble = trouble_of(suite, now);
+        if (!trouble.empty())
+            troubles.push_back(trouble);
+    }
+    std::size_t good = 0;
+    const Json sources = archive.value("sources", Json::array());
+    for (const Json& source : sources) {
+        const std::string health = source.value("health", "");
+        good += health == "good" || health == "untried" ? 1 : 0;
+        if (health == "down" || health == "shaky")
+            troubles.push_back(fmt::format("{} is {} ({})", source.value("url", ""), health,
+                                           source.value("last_fault", "")));
+    }
+    if (good == 0 && !sources.empty())
+        troubles.push_back(
+            "no source works: what is held goes on being served; add an upstream "
+            "under upstreams in aptward.toml");
+    if (archive.value("verify", "") != "enforce")
+        troubles.push_back("it is NOT verified (verify = \"" + archive.value("verify", "") + "\")");
+    Finding finding;
+    finding.subject = archive.value("id", "");
+    finding.is_fine = troubles.empty();
+    finding.sentence =
+        fmt::format("{} of {} suites served, {} of {} sources work{}", served, suites.size(), good,
+                    sources.size(), troubles.empty() ? "." : "; but " + joined(troubles) + ".");
+    return finding;
+}
+
+Finding judge_disk(const std::filesystem::path& state)
+{
+    struct ::statvfs space{};
+    Finding finding;
+    finding.subject = "disk";
+    if (::statvfs(state.c_str(), &space) != 0) {
+        finding.is_fine = false;
+        finding.sentence = "the state folder " + state.string() + " cannot be looked at.";
+        return finding;
+    }
+    const std::uint64_t left = std::uint64_t{space.f_bavail} * space.f_frsize;
+    finding.is_fine = left >= kLittleSpace;
+    finding.sentence = fmt::format("{} left below {}{}", human_size(left), state.string(),
+                                   finding.is_fine ? "."
+                                                   : ": files are passed on but not kept when "
+                                                     "it is full; free some.");
+    return finding;
+}
+
+int diagnose(const std::string& file, bool is_json)
+{
+    const auto config = load_config(file);
+    if (!config)
+        return kUsage;
+    const auto answer = ask_admin(config->admin, "GET", "/api/v1/status");
+    const Json status = answer ? Json::parse(answer->body, nullptr, false) : Json();
+    if (!status.is_object()) {
+        std::fprintf(
+            stderr, "aptward: %s\n",
+            answer ? "the node's answer is not readable" : answer.error().message().c_str());
+        return kUnknown;
+    }
+    std::vector<Finding> findings;
+    for (const Json& archive : status.value("archives", Json::array()))
+        findings.push_back(judge_archive(archive, to_unix(system_now())));
+    findings.push_back(judge_disk(config->state));
+    for (const Json& note : status.value("notes", Json::array()))
+        findings.push_back({false, "sources", note.get<std::string>()});
+    const bool is_fine = std::all_of(findings.begin(), findings.end(),
+                                     [](const Finding& finding) { return finding.is_fine; });
+    Json list = Json::array();
+    for (const Finding& finding : findings) {
+        list.push_back({{"subject", finding.subject},
+                        {"fine", finding.is_fine},
+                        {"sentence", finding.sentence}});
+        if (!is_json)
+            fmt::print("{} {}: {}\n", finding.is_fine ? "ok " : "!! ", finding.subject,
+                       finding.sentence);
+    }
+    if (is_json)
+        fmt::print("{}\n", list.dump(1));
+    return is_fine ? kOk : kNo;
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Action& action)
+{
+    auto file = std::make_shared<std::string>();
+    auto is_json = std::make_shared<bool>(false);
+    CLI::App* command =
+        app.add_subcommand("doctor", "Say per archive what works, what does not, and what to do");
+    add_config_option(*command, *file);
+    command->add_flag("--json", *is_json, "Print the facts as JSON");
+    command->callback([&action, file, is_json] {
+        action = [file, is_json] { return diagnose(*file, *is_json); };
+    });
+}
+
+}  // namespace aptward::cli
