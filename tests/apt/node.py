@@ -116,6 +116,9 @@ class Node:
                 answer += part
         return answer
 
+    def command(self, *arguments):
+        return subprocess.run([PROGRAM, *arguments, "--config", self.config],
+                              capture_output=True, text=True)
+
     def scrub(self):
-        return subprocess.run([PROGRAM, "scrub", "--config", self.config],
-                              capture_output=True, text=True).returncode
+        return self.command("scrub").returncode

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a sysadmin sees and does."""
+import json
+import signal
+import subprocess
+
+import pytest
+
+from node import PROGRAM, until
+
+pytestmark = pytest.mark.smoke
+
+
+def test_status_doctor_and_events_say_what_is(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin)
+    assert scene.apt(node).update().returncode == 0
+    table = node.command("status")
+    assert table.returncode == 0 and "stable" in table.stdout and "\033[" not in table.stdout
+    assert json.loads(node.command("status", "--json").stdout)["archives"][0]["id"] == "test"
+    fine = node.command("doctor")
+    assert fine.returncode == 0 and "1 of 1 suites served" in fine.stdout, fine.stdout
+    origin.die()
+    scene.apt(node).update()
+    sick = until("a finding", lambda: (found := node.command("doctor")).returncode == 1 and found)
+    assert "refused" in sick.stdout and "what is held" in sick.stdout
+    assert "release.published" in node.command("events").stdout
+    node.stop()
+    assert node.command("doctor").returncode == 3
+
+
+def test_V28_an_approval_lets_a_refused_release_in(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0
+    archive.publish(Origin="Renamed")
+    apt.update()
+    events = json.loads(node.command("events", "--json").stdout)
+    (refused,) = {event["evidence"] for event in events if event["code"] == "release.identity-changed"}
+    done = node.command("approve", "test", "stable", refused)
+    assert done.returncode == 0, done.stderr
+    apt.update()
+    until("the approved release", lambda: node.suite()["generation"] == refused)
+
+
+def test_mistakes_in_the_configuration_are_named_all_at_once(scene):
+    file = scene.folder / "wrong.toml"
+    file.write_text('listen = "x"\nstate = "relative"\nfreshnes = 1\n[[archive]]\nid = "A B"\n'
+                    'keyrings = ["/none.gpg"]\nupstreams = ["ftp://x"]\nverify = "maybe"\n')
+    check = subprocess.run([PROGRAM, "config", "check", "--config", file], capture_output=True, text=True)
+    assert check.returncode == 2
+    for word in (":1: listen", ":2: state", ":3: freshnes", ":5: archive.id", "archive.keyrings",
+                 "archive.upstreams", "accepted are: enforce, observe, unverified"):
+        assert word in check.stderr, (word, check.stderr)
+    file.write_text("state = \n")
+    broken = subprocess.run([PROGRAM, "config", "check", "--config", file], capture_output=True, text=True)
+    assert broken.returncode == 2 and f"{file}:1" in broken.stderr
+
+
+def test_a_reload_is_taken_whole_or_refused_whole(scene, other_key):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    assert scene.apt(node).update().returncode == 0
+    good = node.config.read_text()
+    node.config.write_text(good.replace(str(archive.key.keyring), str(other_key.keyring)))
+    node.process.send_signal(signal.SIGHUP)
+    until("refused", lambda: "config.refused" in node.log_text())
+    assert scene.apt(node).update().returncode == 0
+    node.config.write_text(good + 'threshold = 1\n')
+    node.process.send_signal(signal.SIGHUP)
+    until("taken", lambda: "config.reloaded" in node.log_text())
+    assert scene.apt(node).update().returncode == 0
+    node.stop()
+
+
+def test_the_admin_port_is_written_to_by_root_and_the_node_only(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    from node import UnixConnection
+    connection = UnixConnection(f"{node.folder}/admin")
+    connection.request("POST", "/api/v1/nothing", body="{}")
+    assert connection.getresponse().status == 404
+    assert node.admin("/readyz") == "ready\n"
