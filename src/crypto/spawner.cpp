@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <system_error>
 
 #include "base/clock.h"
@@ -120,7 +121,14 @@ Result<std::unique_ptr<Spawner>> Spawner::start()
     pipe->socket.reset(ends[0]);
     const Fd far_end(ends[1]);
     const ::pid_t parent = ::getpid();
+    // Blocked over the fork: a signal may not reach the child before it ignores signals.
+    sigset_t all;
+    sigset_t before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, &before);
     pipe->process = ::fork();
+    if (pipe->process != 0)
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (pipe->process == 0)
         serve_spawn_requests(far_end.get(), parent);
     if (pipe->process < 0)

@@ -175,6 +175,9 @@ void serve_spawn_requests(int socket, ::pid_t parent)
     // A signal to the whole group or service is meant for the node; it decides when this ends.
     for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE})
         ::signal(number, SIG_IGN);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGCHLD, SIG_IGN);  // Supervisors report for themselves; the kernel buries them.
     ::prctl(PR_SET_NAME, "aptward-spawner");
     socket = keep_only(socket);
