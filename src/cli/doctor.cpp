@@ -69,7 +69,8 @@ Finding judge_archive(const Json& archive, std::int64_t now)
     const Json suites = archive.value("suites", Json::array());
     std::size_t served = 0;
     for (const Json& suite : suites) {
-        served += suite.value("generation", "").empty() ? 0 : 1;
+        if (!suite.value("generation", "").empty())
+            ++served;
         const std::string trouble = trouble_of(suite, now);
         if (!trouble.empty())
             troubles.push_back(trouble);
@@ -78,7 +79,8 @@ Finding judge_archive(const Json& archive, std::int64_t now)
     const Json sources = archive.value("sources", Json::array());
     for (const Json& source : sources) {
         const std::string health = source.value("health", "");
-        good += health == "good" || health == "untried" ? 1 : 0;
+        if (health == "good" || health == "untried")
+            ++good;
         if (health == "down" || health == "shaky")
             troubles.push_back(fmt::format("{} is {} ({})", source.value("url", ""), health,
                                            source.value("last_fault", "")));
