@@ -150,7 +150,8 @@ void read_names(const Fields& fields, Release& release)
     release.signed_by = fields.text("Signed-By");
     release.snapshots = fields.text("Snapshots");
     release.changelogs = fields.text("Changelogs");
-    for (const std::string_view index : words(fields.text("No-Support-for-Architecture-all")))
+    const std::string without_all = fields.text("No-Support-for-Architecture-all");
+    for (const std::string_view index : words(without_all))
         release.packages_without_all = release.packages_without_all || index == "Packages";
 }
 
