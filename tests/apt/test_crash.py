@@ -43,7 +43,7 @@ def test_C7_kill_9_at_seeded_moments_loses_nothing_and_tears_nothing(scene):
         asking.join(chance.random() * 0.12)
         # What no current or recent generation lists any more is not served any more.
         recent = [f"/foo_{seed + 2 - back}_" for back in range(3)]
-        before = {path for path in held if "/p" in path[11:] or any(name in path for name in recent)}
+        before = {path for path in held if path[10:].startswith("/p") or any(name in path for name in recent)}
         node.kill()
         asking.join()
         node.start()
