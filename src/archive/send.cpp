@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
 
 #include "base/text.h"
+#include "store/hot_blobs.h"
 
 namespace aptward::archive {
 namespace {
@@ -20,6 +22,16 @@ constexpr std::uint64_t kTail = 64 * 1024;
 constexpr milliseconds kFirstByte{9000};
 constexpr milliseconds kNextByte{25'000};
 constexpr const char* kRetryAfter = "5";
+
+// A loop is a thread, so this is one for each loop; together they hold 16 MiB or a little more.
+store::HotBlobs& hot_blobs()
+{
+    constexpr std::uint64_t kAllLoops = 16 << 20;
+    constexpr std::uint64_t kLeast = 1 << 20;
+    static const unsigned kLoops = std::max(1U, std::thread::hardware_concurrency());
+    thread_local store::HotBlobs hot({std::max(kLeast, kAllLoops / kLoops), 2048});
+    return hot;
+}
 
 // Held back until the hash is right (A1-note).
 std::uint64_t tail_of(std::uint64_t size)
@@ -106,6 +118,19 @@ http::Async<void> send_unchanged(http::Exchange& exchange, const std::string& et
 {
     http::Answer answer = answer_head(304, etag, provenance, "aptward; hit");
     co_await exchange.send(std::move(answer), "");
+}
+
+// `blob` is null for a slice of nothing.
+http::Async<void> send_held(http::Exchange& exchange, http::Answer answer, store::HotBlobPtr blob,
+                            Slice slice)
+{
+    if (blob == nullptr || blob->is_in_hand) {
+        const std::string_view all = blob == nullptr ? std::string_view() : blob->bytes;
+        const std::string_view part = all.substr(slice.first, slice.count);
+        co_await exchange.send(std::move(answer), part);
+    } else {
+        co_await exchange.send_file(std::move(answer), blob->file.get(), slice.first, slice.count);
+    }
 }
 
 // Follows a flight of a large file: bytes go out as they come, the tail when the hash is right.
@@ -214,15 +239,14 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
     if (decision.answer == http::RangeAnswer::part && services.fetcher.was_wrong_lately(digest))
         decision = {};  // the client may hold a wrong beginning: it gets all of it again
     const Slice slice = slice_of(decision, digest.size_bytes);
-    const auto held = services.blobs.read(digest);
+    const auto held = hot_blobs().get(services.blobs, digest);
     if (held || slice.status == 416) {
         ++counters.hits;
         http::Answer answer = answer_head(slice.status, etag, provenance, "aptward; hit");
         if (!slice.content_range.empty())
             answer.header("Content-Range", slice.content_range);
         counters.sent_bytes += slice.count;
-        const int fd = held ? held->get() : -1;
-        co_await exchange.send_file(std::move(answer), fd, slice.first, slice.count);
+        co_await send_held(exchange, std::move(answer), held ? *held : nullptr, slice);
         co_return true;
     }
     ++counters.misses;

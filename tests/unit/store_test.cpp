@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "crypto/crypto.h"
+#include "store/hot_blobs.h"
 #include "store/journal.h"
 #include "store/store.h"
 
@@ -113,6 +114,45 @@ TEST_F(StoreTest, TheJournalCutsATornLineAndSkipsADamagedOne)
     EXPECT_EQ(again->damaged_lines, 1U);
     ASSERT_TRUE(again->journal.append("{\"d\":4}"));
     EXPECT_EQ(open_journal(file)->entries.back(), "{\"d\":4}");
+}
+
+TEST_F(StoreTest, SmallHotBlobsAreServedFromMemoryAndStayRightWhenTheDiskDoesNot)
+{
+    const Digest digest = *blobs->put("small");
+    HotBlobs hot({1 << 20, 8});
+    ASSERT_EQ((*hot.get(*blobs, digest))->bytes, "small");
+    rot(digest);
+    EXPECT_EQ((*hot.get(*blobs, digest))->bytes, "small");
+    EXPECT_FALSE(HotBlobs({1 << 20, 8}).get(*blobs, digest)) << "R7: found out when it is read";
+    EXPECT_FALSE(blobs->holds(digest));
+}
+
+TEST_F(StoreTest, R7_R8_ALargeHotBlobThatIsCutOrSetAsideIsNotServed)
+{
+    const Digest cut = *blobs->put(std::string(kLargestInHand + 1, 'a'));
+    const Digest gone = *blobs->put(std::string(kLargestInHand + 1, 'b'));
+    HotBlobs hot({1 << 20, 8});
+    ASSERT_TRUE(hot.get(*blobs, cut));
+    ASSERT_TRUE(hot.get(*blobs, gone));
+    ::chmod(path_of(cut).c_str(), 0644);
+    ASSERT_EQ(::truncate(path_of(cut).c_str(), 10), 0);
+    ASSERT_TRUE(blobs->set_aside(gone));
+    EXPECT_FALSE(hot.get(*blobs, cut));
+    EXPECT_FALSE(hot.get(*blobs, gone)) << "the open file is still whole, but was set aside";
+}
+
+TEST_F(StoreTest, HotBlobsStayWithinTheirBytesAndEntriesAndKeepWhatIsAskedFor)
+{
+    HotBlobs hot({1000, 8});
+    const Digest favourite = *blobs->put(std::string(100, 'f'));
+    for (int i = 0; i < 50; ++i) {
+        ASSERT_TRUE(hot.get(*blobs, favourite));
+        ASSERT_TRUE(hot.get(*blobs, *blobs->put(std::string(300, static_cast<char>('A' + i)))));
+        EXPECT_LE(hot.bytes(), 1000U);
+        EXPECT_LE(hot.size(), 8U);
+    }
+    std::filesystem::remove(path_of(favourite));
+    EXPECT_TRUE(hot.get(*blobs, favourite)) << "what is asked for again and again stays in hand";
 }
 
 }  // namespace
