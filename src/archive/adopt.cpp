@@ -211,6 +211,7 @@ http::Async<void> Suite::adopt(Observation observation)
 {
     co_await take_turn();
     const trust::VerifiedRelease& release = *observation.judgement.release;
+    archive_.note_vouched(observation.judgement.unapproved, release.id());
     if (view_.current && view_.current->id() == release.id()) {
         verdict_ = observation.judgement.verdict;
         held_.clear();
@@ -281,6 +282,10 @@ http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
         co_return false;
     }
     floor_ = std::move(floor);
+    if (archive_.settings_.pins_first_signer) {
+        std::set<std::string> signers(floor_.signers.begin(), floor_.signers.end());
+        co_await archive_.count_keys(std::move(signers), "first signer");
+    }
     event("release.published", generation->origin_url(),
           "published the release of " + deb::format_release_date(generation->date()), id);
     show(std::move(generation));

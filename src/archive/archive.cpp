@@ -26,15 +26,6 @@ Archive::Archive(ArchiveSettings settings, Services& services)
 
 Archive::~Archive() = default;
 
-trust::Policy Archive::policy() const
-{
-    trust::Policy policy;
-    policy.signed_by = settings_.signed_by;
-    policy.threshold = settings_.threshold;
-    policy.suite_aliases = settings_.suite_aliases;
-    return policy;
-}
-
 bool Archive::may_have_suite(const std::string& suite) const
 {
     const auto& only = settings_.only_suites;
@@ -78,8 +69,10 @@ http::Async<void> Archive::keep_fresh(std::string name)
     }
 }
 
-http::Async<void> Archive::restore(std::map<std::string, catalog::SuiteState> suites)
+http::Async<void> Archive::restore(std::map<std::string, catalog::SuiteState> suites,
+                                   std::optional<std::set<std::string>> approved)
 {
+    co_await restore_keys(std::move(approved));
     for (auto& [name, state] : suites) {
         catalog::SuiteState owned = std::move(state);
         co_await suite(name).restore(std::move(owned));
@@ -101,28 +94,21 @@ http::Async<bool> Archive::refresh(std::string name, SteadyTime deadline)
     co_return co_await signal->wait_until(deadline);
 }
 
+http::Task<void> Archive::approve_known(std::string name, std::string release_id, std::string who)
+{
+    const auto known = suites_.find(name);
+    if (known == suites_.end())
+        co_return fail(Errc::not_found, "the suite " + name + " is not known here");
+    co_return co_await known->second->approve(std::move(release_id), std::move(who));
+}
+
 http::Task<void> Archive::approve(std::string name, std::string release_id, std::string who)
 {
-    auto signal = co_await http::make_signal();
-    auto outcome = std::make_shared<Result<void>>(fail(Errc::unavailable, "the node is busy"));
-    const auto start = [](std::shared_ptr<Archive> self, std::string suite_name, std::string id,
-                          std::string by, std::shared_ptr<Result<void>> to,
-                          std::shared_ptr<http::Signal> done) -> http::Async<void> {
-        const auto known = self->suites_.find(suite_name);
-        if (known == self->suites_.end()) {
-            *to = fail(Errc::not_found, "the suite " + suite_name + " is not known here");
-        } else {
-            auto result = co_await known->second->approve(std::move(id), std::move(by));
-            *to = std::move(result);
-        }
-        done->notify();
+    auto make = [self = shared_from_this(), name, release_id, who] {
+        return self->approve_known(name, release_id, who);
     };
-    http::spawn(services_.control, "approving",
-                start(shared_from_this(), name, release_id, who, outcome, signal));
-    const bool is_done = co_await signal->wait_until(steady_now() + std::chrono::seconds(10));
-    if (!is_done)
-        co_return fail(Errc::unavailable, "the node is busy");
-    co_return *outcome;
+    const SteadyTime deadline = steady_now() + kControlLimit;
+    co_return co_await http::on_loop(services_.control, "approving", std::move(make), deadline);
 }
 
 std::vector<SuiteReport> Archive::report() const
@@ -134,12 +120,13 @@ std::vector<SuiteReport> Archive::report() const
     return reports;
 }
 
-http::Async<std::vector<std::string>> Archive::rejudge(crypto::Keyring keyring,
-                                                       trust::Policy policy)
+http::Async<std::vector<std::string>> Archive::rejudge(const ArchiveSettings& other)
 {
+    const crypto::Keyring keyring = other.keyring;
+    const trust::Policy under = policy(other);
     std::vector<std::string> refusals;
     for (const auto& [name, suite] : suites_) {
-        auto refusal = co_await suite->rejudge(keyring, policy);
+        auto refusal = co_await suite->rejudge(keyring, under);
         if (!refusal.empty())
             refusals.push_back(std::move(refusal));
     }

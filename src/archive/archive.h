@@ -50,6 +50,16 @@ struct SuiteReport {
     std::string held;        ///< Why a newer release is not visible yet; empty: nothing is held.
 };
 
+/// A key that could sign an archive, but that no operator has approved.
+struct ProposedKey {
+    std::string fingerprint;  ///< Of the primary key.
+    std::string user_id;      ///< As the keyring says: hostile text.
+    std::string vouched_by;   ///< Id of a release that approved keys signed too; empty: none seen.
+};
+
+/// How long an operator's request waits for the control loop.
+inline constexpr std::chrono::seconds kControlLimit{10};
+
 class Suite;
 
 class Archive : public std::enable_shared_from_this<Archive> {
@@ -61,8 +71,11 @@ public:
     const std::vector<fetch::SourcePtr>& sources() const { return sources_; }
     std::shared_ptr<const catalog::ArchiveView> view() const { return view_.load(); }
 
-    /// Brings back what was published before a restart. Control loop, before anything is served.
-    http::Async<void> restore(std::map<std::string, catalog::SuiteState> suites);
+    /// Brings back what was published before a restart, and which keys were approved: nothing when
+    /// the archive is new, and then the configured ones are. Control loop, before anything is
+    /// served.
+    http::Async<void> restore(std::map<std::string, catalog::SuiteState> suites,
+                              std::optional<std::set<std::string>> approved);
 
     /// Refreshes `suite` and waits for the outcome until `deadline`, whichever is first. The
     /// refresh itself goes on. False when it is not over. Any loop.
@@ -74,8 +87,15 @@ public:
 
     /// Control loop.
     std::vector<SuiteReport> report() const;
-    /// Re-judges everything current under the present keyring; refusals in words. Control loop.
-    http::Async<std::vector<std::string>> rejudge(crypto::Keyring keyring, trust::Policy policy);
+    /// Re-judges everything current under other settings; refusals in words. Control loop.
+    http::Async<std::vector<std::string>> rejudge(const ArchiveSettings& other);
+
+    /// Primary fingerprints that count, and keys that wait for an approval. Control loop.
+    const std::set<std::string>& approved_keys() const { return approved_; }
+    std::vector<ProposedKey> proposed_keys() const;
+    /// An operator approves proposed keys; none given: all of them. Any loop.
+    /// Fails with not_found for a key that is not proposed, naming those that are.
+    http::Task<void> approve_keys(std::vector<std::string> fingerprints, std::string who);
 
     /// An operator accepts a release that the policy refused; the next refresh takes it. Any loop.
     http::Task<void> approve(std::string suite, std::string release_id, std::string who);
@@ -107,15 +127,22 @@ private:
     // control loop
     Suite& suite(const std::string& name);
     void publish_view(const std::string& suite, catalog::SuiteView view);
-    trust::Policy policy() const;
+    trust::Policy policy(const ArchiveSettings& settings) const;
+    http::Async<void> restore_keys(std::optional<std::set<std::string>> approved);
+    http::Async<bool> count_keys(std::set<std::string> keys, std::string who);
+    http::Task<void> approve_proposed(std::vector<std::string> fingerprints, std::string who);
+    void note_vouched(const std::vector<std::string>& keys, const std::string& release_id);
     http::Async<void> keep_fresh(std::string suite);
+    http::Task<void> approve_known(std::string name, std::string release_id, std::string who);
 
     ArchiveSettings settings_;
     Services& services_;
     std::vector<fetch::SourcePtr> sources_;
     std::atomic<std::shared_ptr<const catalog::ArchiveView>> view_;
     std::map<std::string, std::unique_ptr<Suite>> suites_;  // control loop
-    std::atomic<int> adoptions_{0};                         // indexes on their way into tables
+    std::set<std::string> approved_;                        // keys; control loop
+    std::map<std::string, std::string> vouched_;  // unapproved key -> release; control loop
+    std::atomic<int> adoptions_{0};               // indexes on their way into tables
     std::atomic<bool> is_retired_{false};
     ClientPins pins_;
 };

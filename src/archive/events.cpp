@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "archive/events.h"
 
+#include <set>
+#include <string_view>
+
 #include "base/log.h"
 
 namespace aptward::archive {
@@ -11,8 +14,11 @@ constexpr std::size_t kMostRemembered = 10'000;
 
 bool is_alarming(const std::string& code)
 {
-    return code != "release.published" && code != "fetch.hedged" && code != "node.started" &&
-           code != "node.stopped";
+    static const std::set<std::string_view> kCalm = {
+        "release.published", "fetch.hedged",  "node.started",     "node.stopped",
+        "node.reloaded",     "keys.approved", "release.approved",
+    };
+    return kCalm.count(code) == 0;
 }
 
 }  // namespace

@@ -180,7 +180,7 @@ http::Async<trust::Judgement> Suite::judge(catalog::ReleaseFiles files)
     const ArchiveSettings& settings = archive_.settings_;
     trust::Judgement judgement;
     if (settings.verify != Verify::unverified) {
-        judgement = co_await judge_under(files, settings.keyring, archive_.policy(),
+        judgement = co_await judge_under(files, settings.keyring, archive_.policy(settings),
                                          trust::Freshness::live);
         if (judgement.is_accepted() || settings.verify == Verify::enforce)
             co_return judgement;
@@ -229,8 +229,8 @@ http::Async<trust::Judgement> Suite::judge_under(catalog::ReleaseFiles files,
             verified_.clear();
         known = verified_.insert_or_assign(key, std::move(*signatures)).first;
     }
-    if (archive_.settings_.pins_first_signer && policy.signed_by.empty())
-        policy.signed_by = floor_.signers;
+    if (archive_.settings_.pins_first_signer && !floor_.date)
+        policy.approved.clear();  // the first good signer of a suite is taken, and pinned then
     co_return trust::judge(std::move(*text), known->second, keyring, policy, floor_, name_,
                            system_now(), freshness);
 }
@@ -275,8 +275,9 @@ http::Async<void> Suite::fetch_detached()
             continue;
         files.release = std::move(release->body);
         files.release_gpg = std::move(signature->body);
-        const auto judgement = co_await judge_under(files, archive_.settings_.keyring,
-                                                    archive_.policy(), trust::Freshness::stored);
+        const auto judgement =
+            co_await judge_under(files, archive_.settings_.keyring,
+                                 archive_.policy(archive_.settings_), trust::Freshness::stored);
         // The three files of a suite are of one generation, or two of them are not offered (D.3).
         if (!judgement.is_accepted() || judgement.id != generation->id() ||
             view_.current != generation)

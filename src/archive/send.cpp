@@ -246,7 +246,8 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
         if (!slice.content_range.empty())
             answer.header("Content-Range", slice.content_range);
         counters.sent_bytes += slice.count;
-        co_await send_held(exchange, std::move(answer), held ? *held : nullptr, slice);
+        store::HotBlobPtr blob = held ? *held : nullptr;
+        co_await send_held(exchange, std::move(answer), std::move(blob), slice);
         co_return true;
     }
     ++counters.misses;

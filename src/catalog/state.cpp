@@ -89,12 +89,18 @@ struct State::Database {
     Sqlite sqlite;
     store::Journal journal;
     std::map<std::pair<std::string, std::string>, SuiteState> suites;
+    std::map<std::string, std::set<std::string>> approved_keys;
     bool was_rebuilt = false;
 
     // Replays one entry of the journal. Unknown kinds are of a newer version: ignored.
     void apply(const Json& entry)
     {
         const std::string kind = entry.value("kind", "");
+        if (kind == "keys") {
+            approved_keys[entry.value("archive", "")] =
+                entry.value("approved", std::set<std::string>());
+            return;
+        }
         SuiteState& state = suites[{entry.value("archive", ""), entry.value("suite", "")}];
         if (kind == "published") {
             state.floor = floor_of(entry.value("floor", Json::object()));
@@ -112,11 +118,17 @@ struct State::Database {
                           {archive, suite, to_json(suites[{archive, suite}]).dump()});
     }
 
-    Result<void> decide(Json entry)
+    Result<void> append(Json entry)
     {
         entry["time"] = to_unix(system_now());
         TRY_VOID(journal.append(entry.dump()));
         apply(entry);
+        return {};
+    }
+
+    Result<void> decide(const Json& entry)
+    {
+        TRY_VOID(append(entry));
         return save(entry.value("archive", ""), entry.value("suite", ""));
     }
 };
@@ -150,7 +162,7 @@ Result<std::unique_ptr<State>> State::open(const std::filesystem::path& state)
     if (!sqlite)
         return tl::unexpected<Error>(sqlite.error());
     auto database = std::make_unique<Database>(
-        Database{std::move(*sqlite), std::move(journal.journal), {}, was_lost});
+        Database{std::move(*sqlite), std::move(journal.journal), {}, {}, was_lost});
     // The journal is the truth: replaying it whole also repairs a projection that fell behind.
     for (const std::string& text : journal.entries) {
         const Json entry = Json::parse(text, nullptr, false);
@@ -185,6 +197,18 @@ Result<void> State::approve(const std::string& archive, const std::string& suite
                               {"suite", suite},
                               {"release", release_id},
                               {"who", who}});
+}
+
+Result<void> State::approve_keys(const std::string& archive, const std::set<std::string>& keys,
+                                 const std::string& who)
+{
+    return database_->append(
+        {{"kind", "keys"}, {"archive", archive}, {"approved", keys}, {"who", who}});
+}
+
+std::map<std::string, std::set<std::string>> State::approved_keys() const
+{
+    return database_->approved_keys;
 }
 
 Result<void> State::note_used(const std::string& archive, const std::string& suite,

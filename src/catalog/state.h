@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,11 @@ public:
     /// An operator's approval of a release that the policy refused.
     Result<void> approve(const std::string& archive, const std::string& suite,
                          const std::string& release_id, const std::string& who);
+    /// The keys of an archive that count from now on: all of them, as primary fingerprints.
+    Result<void> approve_keys(const std::string& archive, const std::set<std::string>& keys,
+                              const std::string& who);
+    /// By archive; none for an archive that was never served.
+    std::map<std::string, std::set<std::string>> approved_keys() const;
     Result<void> note_used(const std::string& archive, const std::string& suite,
                            const std::string& index_base);
 

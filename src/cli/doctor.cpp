@@ -89,6 +89,10 @@ Finding judge_archive(const Json& archive, std::int64_t now)
         troubles.push_back(
             "no source works: what is held goes on being served; add an upstream "
             "under upstreams in aptward.toml");
+    for (const Json& key : archive.value("proposed_keys", Json::array()))
+        troubles.push_back(
+            fmt::format("key {} is new in its keyring and does not count yet: see aptward keys",
+                        key.value("fingerprint", "")));
     if (archive.value("verify", "") != "enforce")
         troubles.push_back("it is NOT verified (verify = \"" + archive.value("verify", "") + "\")");
     Finding finding;

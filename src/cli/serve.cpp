@@ -5,8 +5,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <map>
 #include <memory>
 
 #include "base/log.h"
@@ -17,6 +20,8 @@
 
 namespace aptward::cli {
 namespace {
+
+constexpr std::chrono::seconds kLookAtKeyrings{5};
 
 struct Options {
     std::string config;
@@ -56,6 +61,35 @@ void apply(const Options& options, node::Config& config)
     if (!options.admin.empty())
         config.admin = options.admin;
 }
+
+// A package upgrade brings a new keyring file: it is read again as if SIGHUP had come, and its new
+// keys are proposed.
+class KeyringWatch {
+public:
+    explicit KeyringWatch(node::Node& node) : node_(node), seen_(look()) {}
+
+    bool have_changed()
+    {
+        auto now = look();
+        const bool is_other = now != seen_;
+        seen_ = std::move(now);
+        return is_other;
+    }
+
+private:
+    std::map<std::string, std::filesystem::file_time_type> look() const
+    {
+        std::map<std::string, std::filesystem::file_time_type> times;
+        for (const std::string& file : node_.keyring_files()) {
+            std::error_code none;
+            times[file] = std::filesystem::last_write_time(file, none);
+        }
+        return times;
+    }
+
+    node::Node& node_;
+    std::map<std::string, std::filesystem::file_time_type> seen_;
+};
 
 void reload(node::Node& node, const Options& options)
 {
@@ -120,11 +154,15 @@ int serve(const Options& options)
                  "serving clients");
     node::notify_service_manager("READY=1");
     introduce(**node, options.checks_itself);
+    KeyringWatch keyrings(**node);
     for (;;) {
-        int number = 0;
-        if (::sigwait(&signals, &number) != 0)
+        const ::timespec pause{kLookAtKeyrings.count(), 0};
+        const int number = ::sigtimedwait(&signals, nullptr, &pause);
+        if (number < 0 && errno == EAGAIN && !keyrings.have_changed())
             continue;
-        if (number != SIGHUP)
+        if (number < 0 && errno != EAGAIN)
+            continue;
+        if (number == SIGINT || number == SIGTERM)
             break;
         node::notify_service_manager("RELOADING=1");
         reload(**node, options);

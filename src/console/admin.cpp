@@ -106,20 +106,22 @@ http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
     std::vector<ArchiveReport> reports;
     for (const auto& archive : routes->archives) {
         ArchiveReport report;
-        report.archive = archive;
         auto signal = co_await http::make_signal();
-        auto suites = std::make_shared<std::vector<archive::SuiteReport>>();
+        auto told = std::make_shared<ArchiveReport>();
         const auto look = [](std::shared_ptr<archive::Archive> from,
-                             std::shared_ptr<std::vector<archive::SuiteReport>> to,
+                             std::shared_ptr<ArchiveReport> to,
                              std::shared_ptr<http::Signal> done) -> http::Async<void> {
-            *to = from->report();
+            to->suites = from->report();
+            to->approved_keys = from->approved_keys();
+            to->proposed_keys = from->proposed_keys();
             done->notify();
             co_return;
         };
-        http::spawn(services.control, "report", look(archive, suites, signal));
+        http::spawn(services.control, "report", look(archive, told, signal));
         const bool is_done = co_await signal->wait_until(steady_now() + std::chrono::seconds(2));
         if (is_done)
-            report.suites = *suites;
+            report = std::move(*told);
+        report.archive = archive;
         auto sources = co_await services.fetcher.report(archive->sources());
         report.sources = std::move(sources);
         reports.push_back(std::move(report));
@@ -155,8 +157,15 @@ http::Async<std::string> Admin::status()
             suites.push_back(to_json(suite));
         for (const auto& source : report.sources)
             sources.push_back(to_json(source));
+        Json proposed = Json::array();
+        for (const archive::ProposedKey& key : report.proposed_keys)
+            proposed.push_back({{"fingerprint", key.fingerprint},
+                                {"user_id", key.user_id},
+                                {"vouched_by", key.vouched_by}});
         document["archives"].push_back({{"id", report.archive->settings().id},
                                         {"verify", verify_name(report.archive->settings().verify)},
+                                        {"approved_keys", report.approved_keys},
+                                        {"proposed_keys", proposed},
                                         {"suites", suites},
                                         {"sources", sources}});
     }
@@ -190,6 +199,32 @@ http::Async<std::string> Admin::events(std::string query)
     co_return list.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::shared_ptr<archive::Archive> Admin::find_archive(const std::string& id) const
+{
+    for (const auto& archive : front_.routes()->archives)
+        if (archive->settings().id == id)
+            return archive;
+    return nullptr;
+}
+
+// {"archive": "debian", "keys": ["40 hex digits", ...]}; no keys: all that are proposed.
+http::Async<void> Admin::approve_keys(http::Exchange& exchange, std::string body)
+{
+    const Json request = Json::parse(body, nullptr, false);
+    std::vector<std::string> keys;
+    if (request.is_object() && request.contains("keys") && request["keys"].is_array())
+        for (const Json& key : request["keys"])
+            keys.push_back(key.is_string() ? key.get<std::string>() : std::string());
+    const auto target = find_archive(request.is_object() ? request.value("archive", "") : "");
+    if (!target) {
+        co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
+        co_return;
+    }
+    const std::string who = "uid " + std::to_string(exchange.principal().uid);
+    auto done = co_await target->approve_keys(std::move(keys), who);
+    co_await send_outcome(exchange, done, "approved");
+}
+
 http::Async<void> Admin::change(http::Exchange& exchange)
 {
     const std::string& path = exchange.target().path;
@@ -210,6 +245,11 @@ http::Async<void> Admin::change(http::Exchange& exchange)
         co_await send_outcome(exchange, done, "reloaded");
         co_return;
     }
+    if (path == "/api/v1/keys/approve") {
+        std::string request = std::move(*body);
+        co_await approve_keys(exchange, std::move(request));
+        co_return;
+    }
     if (path == "/api/v1/approve") {
         const Json request = Json::parse(*body, nullptr, false);
         if (!request.is_object() || !request.contains("archive") || !request.contains("suite") ||
@@ -218,10 +258,7 @@ http::Async<void> Admin::change(http::Exchange& exchange)
                                "request.malformed: archive, suite and release are wanted\n");
             co_return;
         }
-        std::shared_ptr<archive::Archive> target;
-        for (const auto& archive : front_.routes()->archives)
-            if (archive->settings().id == request.value("archive", ""))
-                target = archive;
+        const auto target = find_archive(request.value("archive", ""));
         if (!target) {
             co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
             co_return;

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ private:
     http::Async<std::string> metrics();
     http::Async<std::string> events(std::string query);
     http::Async<void> change(http::Exchange& exchange);
+    http::Async<void> approve_keys(http::Exchange& exchange, std::string body);
+    std::shared_ptr<archive::Archive> find_archive(const std::string& id) const;
     bool may_write(const http::Principal& principal) const;
 
     archive::Services& services_;
@@ -54,6 +57,8 @@ private:
 struct ArchiveReport {
     std::shared_ptr<archive::Archive> archive;
     std::vector<archive::SuiteReport> suites;
+    std::vector<archive::ProposedKey> proposed_keys;
+    std::set<std::string> approved_keys;
     std::vector<fetch::SourceReport> sources;
 };
 

@@ -84,4 +84,26 @@ Async<std::invoke_result_t<Job>> on_worker(WorkerPool& pool, Job job)
 /// Starts a coroutine of its own on `loop`. `name` says in the log whose exception ended it.
 void spawn(const Executor& loop, std::string name, Async<void> task);
 
+/// Runs the coroutine that `make` gives, a Task, on `loop` and brings its result back to the
+/// calling coroutine's loop. Fails with unavailable when it is not over at `deadline`; it goes on
+/// then.
+template <class Make>
+std::invoke_result_t<Make> on_loop(Executor loop, std::string name, Make make, SteadyTime deadline)
+{
+    using Outcome = typename std::invoke_result_t<Make>::value_type;
+    auto signal = co_await make_signal();
+    auto outcome = std::make_shared<std::optional<Outcome>>();
+    const auto body = [](Make inner, std::shared_ptr<std::optional<Outcome>> to,
+                         std::shared_ptr<Signal> done) -> Async<void> {
+        auto value = co_await inner();
+        to->emplace(std::move(value));
+        done->notify();
+    };
+    spawn(loop, std::move(name), body(std::move(make), outcome, signal));
+    const bool is_over = co_await signal->wait_until(deadline);
+    if (!is_over)
+        co_return fail(Errc::unavailable, "the node is busy");
+    co_return std::move(**outcome);
+}
+
 }  // namespace aptward::http

@@ -9,6 +9,7 @@
 #include <future>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "base/log.h"
@@ -28,6 +29,24 @@ std::vector<::uid_t> uids_of(const std::vector<std::string>& names)
         if (const ::passwd* entry = ::getpwnam(name.c_str()))
             uids.push_back(entry->pw_uid);
     return uids;
+}
+
+// archive-reality 9: a threshold above the signers seen would refuse everything from now on.
+Result<void> check_threshold(const archive::ArchiveSettings& settings,
+                             const std::map<std::string, catalog::SuiteState>& suites)
+{
+    if (settings.verify == archive::Verify::unverified)
+        return {};
+    for (const auto& [name, suite] : suites)
+        if (!suite.current.empty() && !suite.floor.signers.empty() &&
+            suite.floor.signers.size() < settings.threshold)
+            return fail(
+                Errc::malformed,
+                fmt::format("archive {}: threshold = {} is above the {} keys that signed "
+                            "the release of {} which is served: nothing newer would ever "
+                            "be accepted; lower it",
+                            settings.id, settings.threshold, suite.floor.signers.size(), name));
+    return {};
 }
 
 // Runs a coroutine on `loop` and blocks this thread for its end.
@@ -123,7 +142,9 @@ Result<void> Node::Parts::restore(const archive::Routes& routes)
     std::promise<void> is_read;
     std::map<std::pair<std::string, std::string>, catalog::SuiteState> suites;
     std::map<std::string, catalog::SourceState> remembered;
+    std::map<std::string, std::set<std::string>> keys;
     state_thread->post([&] {
+        keys = state->approved_keys();
         suites = state->suites();
         remembered = state->sources();
         is_read.set_value();
@@ -142,8 +163,13 @@ Result<void> Node::Parts::restore(const archive::Routes& routes)
         for (const auto& [key, suite] : suites)
             if (key.first == archive->settings().id)
                 own[key.second] = suite;
-        const bool is_restored = run_on(services->control, "restore", kRestoreLimit,
-                                        [archive, own]() { return archive->restore(own); });
+        TRY_VOID(check_threshold(archive->settings(), own));
+        std::optional<std::set<std::string>> approved;
+        if (const auto known = keys.find(archive->settings().id); known != keys.end())
+            approved = known->second;
+        const bool is_restored =
+            run_on(services->control, "restore", kRestoreLimit,
+                   [archive, own, approved]() { return archive->restore(own, approved); });
         if (!is_restored)
             return fail(Errc::storage, "restoring " + archive->settings().id + " takes too long");
     }
@@ -306,12 +332,8 @@ Result<void> Node::reload(Config config)
             auto found = std::make_shared<std::vector<std::string>>();
             const bool is_done = run_on(parts_->services->control, "rejudge", kRestoreLimit,
                                         [running, fresh, found]() -> http::Async<void> {
-                                            auto policy = trust::Policy{};
-                                            policy.signed_by = fresh->settings().signed_by;
-                                            policy.threshold = fresh->settings().threshold;
-                                            policy.suite_aliases = fresh->settings().suite_aliases;
-                                            auto refused = co_await running->rejudge(
-                                                fresh->settings().keyring, policy);
+                                            auto refused =
+                                                co_await running->rejudge(fresh->settings());
                                             *found = std::move(refused);
                                         });
             if (!is_done)
@@ -333,6 +355,15 @@ Result<void> Node::reload(Config config)
     parts_->events->add({0, {}, "node.reloaded", "", "", "", "configuration reloaded", "", ""});
     parts_->config.archives = std::move(config.archives);
     return {};
+}
+
+std::vector<std::string> Node::keyring_files() const
+{
+    std::vector<std::string> files;
+    for (const auto& archive : parts_->front->routes()->archives)
+        for (const std::string& file : archive->settings().keyrings)
+            files.push_back(file);
+    return files;
 }
 
 std::string Node::status_json()

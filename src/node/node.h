@@ -36,6 +36,9 @@ public:
     /// naming the current generations that the new keys would not accept.
     Result<void> reload(Config config);
 
+    /// The files that hold the archives' keys; a change of one calls for a reload. Any thread.
+    std::vector<std::string> keyring_files() const;
+
     /// The JSON that `/api/v1/status` gives.
     std::string status_json();
 

@@ -14,6 +14,7 @@ using Status = Signature::Status;
 
 constexpr int kRsa = 1, kEcdsa = 19, kEddsa = 22, kEd25519 = 27, kEd448 = 28;
 constexpr int kSha256 = 8, kSha384 = 9, kSha512 = 10;
+constexpr const char* kUnapproved = "unapproved-key";
 
 // V14: SHA-1, MD5 and RIPEMD-160 give no trust; SHA-224 is refused as apt's newest policy does.
 bool is_strong_hash(int algorithm)
@@ -100,7 +101,7 @@ struct Judge {
     {
         if (signatures.empty())
             return refuse("unsigned", "it carries no signature");
-        std::set<std::string> signers;
+        std::set<std::string> signers, unapproved;
         std::set<std::string> reasons;
         for (const Signature& signature : signatures) {
             // V13: one wrong signature of a known key spoils the file.
@@ -110,10 +111,13 @@ struct Judge {
             std::string reason = weakness_of(signature);
             if (reason.empty())
                 signers.insert(signature.primary);
-            else
+            else if (reason == kUnapproved)
+                unapproved.insert(signature.primary);
+            if (!reason.empty())
                 reasons.insert(std::move(reason));
         }
         result.signers.assign(signers.begin(), signers.end());
+        result.unapproved.assign(unapproved.begin(), unapproved.end());
         if (signers.empty())
             return refuse_for(reasons);
         if (signers.size() < policy.threshold)
@@ -143,7 +147,11 @@ struct Judge {
         if (signature.created > now + policy.max_future && freshness == Freshness::live)
             return "not-yet-valid";  // V21
         const auto& pins = policy.signed_by.empty() ? floor.next_signed_by : policy.signed_by;
-        return is_pinned(signature, pins) ? "" : "unknown-key";
+        if (!is_pinned(signature, pins))
+            return "unknown-key";
+        const bool is_approved =
+            policy.approved.empty() || policy.approved.count(signature.primary) > 0;
+        return is_approved ? "" : kUnapproved;
     }
 
     bool refuse_for(const std::set<std::string>& reasons)
@@ -154,6 +162,9 @@ struct Judge {
             {"expired-signature", "its signature or the key of it is expired"},
             {"weak", "its signature uses a hash or key that is too weak"},
             {"not-yet-valid", "its signature is dated in the future"},
+            {kUnapproved,
+             "it is signed only by a key that is new in the keyring: if the vendor announced "
+             "that key, approve it (aptward keys)"},
             {"unknown-key", "it is not signed by any of the configured keys"}};
         for (const auto& [code, sentence] : kSentences)
             if (reasons.count(code) > 0)

@@ -21,6 +21,10 @@ struct Policy {
     /// Primary fingerprints (40 hex digits) that count, or "FPR!" for exactly that (sub)key.
     /// Empty: every key of the keyring.
     std::vector<std::string> signed_by;
+    /// Primary fingerprints that an operator has approved, by configuring their keyring first or
+    /// by `aptward keys approve`. A key that only turned up in a keyring file since counts for
+    /// nothing. Empty: every key of the keyring is approved.
+    std::set<std::string> approved;
     unsigned threshold = 1;  ///< Different primary keys that must have signed (V17).
     std::chrono::seconds max_future{10};
     std::optional<std::chrono::seconds> max_valid_time;  ///< As apt's Max-ValidTime.
@@ -67,6 +71,8 @@ struct Judgement {
     bool is_accepted() const { return release.has_value(); }
     /// The primary fingerprints that signed well, also of a refused release.
     std::vector<std::string> signers;
+    /// Primary fingerprints that signed well and strongly, but are not approved yet.
+    std::vector<std::string> unapproved;
     std::string id;
     std::optional<SystemTime> date;
 };
@@ -82,8 +88,8 @@ enum class Freshness {
 
 /// Judges one release. `signatures` is what the engine said about `text` under `keyring`.
 /// Codes of refusals, in the order they are found: release.bad-signature, release.unsigned,
-/// release.unknown-key, release.expired-signature, release.revoked-key, release.weak,
-/// release.threshold, release.malformed, release.wrong-suite, release.not-yet-valid,
+/// release.unknown-key, release.unapproved-key, release.expired-signature, release.revoked-key,
+/// release.weak, release.threshold, release.malformed, release.wrong-suite, release.not-yet-valid,
 /// release.clock-behind, release.expired, release.rollback, release.equivocation,
 /// release.identity-changed.
 Judgement judge(crypto::SignedText text, const std::vector<crypto::Signature>& signatures,

@@ -83,3 +83,56 @@ def test_the_admin_port_is_written_to_by_root_and_the_node_only(scene):
     connection.request("POST", "/api/v1/nothing", body="{}")
     assert connection.getresponse().status == 404
     assert node.admin("/readyz") == "ready\n"
+
+
+def test_V16_a_new_key_is_proposed_and_counts_after_one_command(scene, other_key):
+    archive = scene.archive()
+    keyring = scene.folder / "keyring.gpg"
+    keyring.write_bytes(archive.key.keyring.read_bytes())
+    node = scene.node(archive, scene.origin(archive), keyrings=[str(keyring)])
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0
+    # The vendor announces a key, and a package upgrade puts it into the keyring file.
+    keyring.write_bytes(archive.key.keyring.read_bytes() + other_key.keyring.read_bytes())
+    until("proposed", lambda: "keys.proposed" in node.event_codes())
+    listed = node.command("keys")
+    assert listed.returncode == 0 and "PROPOSED" in listed.stdout and "stranger@" in listed.stdout
+    assert node.command("doctor").returncode == 1
+    # Alone, the new key is worth nothing, also after a restart.
+    archive.key, vendor = other_key, archive.key
+    archive.publish()
+    before = node.suite()["generation"]
+    scene.apt(node).update()
+    until("refused", lambda: "release.unapproved-key" in node.event_codes())
+    node.kill()
+    node.start()
+    scene.apt(node).update()
+    assert node.suite()["generation"] == before
+    assert node.command("keys", "approve", "test", "0" * 40).returncode == 1
+    done = node.command("keys", "approve", "test")
+    assert done.returncode == 0, done.stderr
+    until("accepted", lambda: scene.apt(node).update() and node.suite()["generation"] != before)
+    # Back under the old key alone: both count now.
+    archive.key = vendor
+    archive.publish()
+    latest = node.suite()["generation"]
+    until("accepted", lambda: scene.apt(node).update() and node.suite()["generation"] != latest)
+
+
+def test_V17_a_threshold_above_the_signers_seen_is_refused(scene, other_key):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    assert scene.apt(node).update().returncode == 0
+    node.stop()
+    both = scene.folder / "both.gpg"
+    both.write_bytes(archive.key.keyring.read_bytes() + other_key.keyring.read_bytes())
+    good = node.config.read_text()
+    node.config.write_text(good.replace(str(archive.key.keyring), str(both)) + "threshold = 2\n")
+    refused = subprocess.run([PROGRAM, "serve", "--config", node.config], capture_output=True, text=True)
+    assert refused.returncode == 2 and "above the 1 keys that signed" in refused.stderr, refused.stderr
+    node.config.write_text(good + "threshold = 2\n")
+    impossible = node.command("config", "check")
+    assert impossible.returncode == 2 and "only 1 are configured" in impossible.stderr
+    node.config.write_text(good)
+    node.start()
+    assert scene.apt(node).update().returncode == 0

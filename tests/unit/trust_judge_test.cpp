@@ -77,6 +77,23 @@ TEST_F(JudgeTest, V20_AcceptsAndRecordsWhoSigned)
     EXPECT_EQ(code(text(hour_ago)), "release.unsigned");
 }
 
+TEST_F(JudgeTest, V16_AKeyThatIsNewInTheKeyringCountsOnlyOnceItIsApproved)
+{
+    policy.approved = {kOne};
+    accept(text(hour_ago));
+    EXPECT_TRUE(last.unapproved.empty());
+    signatures.push_back(good(kTwo, kTwo));
+    const std::string both = text(hour_ago + std::chrono::minutes(1));
+    accept(both);
+    EXPECT_EQ(last.unapproved, std::vector<std::string>{kTwo}) << "vouched for: to be proposed";
+    EXPECT_EQ(last.signers, std::vector<std::string>{kOne});
+    signatures.erase(signatures.begin());
+    const std::string rotated = text(hour_ago + std::chrono::minutes(2));
+    EXPECT_EQ(code(rotated), "release.unapproved-key");
+    policy.approved.insert(kTwo);
+    EXPECT_EQ(code(rotated), "release.accepted");
+}
+
 TEST_F(JudgeTest, V13_OneBadSignatureSpoilsTheFileAndAnUnknownOneDoesNot)
 {
     signatures.push_back(good(kTwo, kTwo));

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Which keys count for an archive, and how one more comes to count: a key that turns up in a
+// keyring file, or beside approved ones under a release, is proposed; an operator approves it.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "archive/archive.h"
+#include "base/text.h"
+
+namespace aptward::archive {
+namespace {
+
+std::set<std::string> primaries_of(const crypto::Keyring& keyring)
+{
+    std::set<std::string> primaries;
+    for (const crypto::PublicKey& key : keyring.keys)
+        primaries.insert(key.primary);
+    return primaries;
+}
+
+std::string user_of(const crypto::Keyring& keyring, const std::string& fingerprint)
+{
+    const crypto::PublicKey* key = keyring.find(fingerprint);
+    return key == nullptr ? std::string() : key->user_id;
+}
+
+}  // namespace
+
+trust::Policy Archive::policy(const ArchiveSettings& settings) const
+{
+    trust::Policy policy;
+    policy.signed_by = settings.signed_by;
+    policy.approved = approved_;
+    // Naming a fingerprint in the configuration is an approval.
+    if (!approved_.empty())
+        for (std::string pin : settings.signed_by) {
+            if (pin.back() == '!')
+                pin.pop_back();
+            for (const crypto::PublicKey& key : settings.keyring.keys)
+                if (equals_ignoring_case(key.fingerprint, pin))
+                    policy.approved.insert(key.primary);
+        }
+    policy.threshold = settings.threshold;
+    policy.suite_aliases = settings.suite_aliases;
+    return policy;
+}
+
+http::Async<void> Archive::restore_keys(std::optional<std::set<std::string>> approved)
+{
+    if (settings_.verify == Verify::unverified)
+        co_return;
+    if (approved) {
+        approved_ = std::move(*approved);
+    } else if (!settings_.pins_first_signer) {
+        std::set<std::string> configured = primaries_of(settings_.keyring);
+        co_await count_keys(std::move(configured), "configuration");
+    }
+    for (const ProposedKey& key : proposed_keys()) {
+        catalog::Event event;
+        event.code = "keys.proposed";
+        event.archive = settings_.id;
+        event.message = fmt::format(
+            "{} ({}) is new in the keyring and counts for nothing yet: aptward keys approve {} {}",
+            key.fingerprint, printable(key.user_id), settings_.id, key.fingerprint);
+        event.evidence = key.fingerprint;
+        services_.events.add(std::move(event));
+    }
+}
+
+std::vector<ProposedKey> Archive::proposed_keys() const
+{
+    std::vector<ProposedKey> proposed;
+    if (approved_.empty())
+        return proposed;
+    const std::set<std::string> counting = policy(settings_).approved;
+    for (const std::string& fingerprint : primaries_of(settings_.keyring)) {
+        const auto vouched = vouched_.find(fingerprint);
+        // Without Signed-By, a keyring holds the keys of other archives too: only a key that
+        // signed beside an approved one has to do with this one.
+        const bool is_ours = !settings_.pins_first_signer || vouched != vouched_.end();
+        if (counting.count(fingerprint) == 0 && is_ours)
+            proposed.push_back({fingerprint, user_of(settings_.keyring, fingerprint),
+                                vouched == vouched_.end() ? std::string() : vouched->second});
+    }
+    return proposed;
+}
+
+void Archive::note_vouched(const std::vector<std::string>& keys, const std::string& release_id)
+{
+    for (const std::string& key : keys) {
+        const bool is_first = vouched_.emplace(key, release_id).second;
+        if (!is_first)
+            continue;
+        catalog::Event event;
+        event.code = "keys.proposed";
+        event.archive = settings_.id;
+        event.message = fmt::format(
+            "{} ({}) signed a release that approved keys signed too, and counts for nothing yet: "
+            "aptward keys approve {} {}",
+            key, printable(user_of(settings_.keyring, key)), settings_.id, key);
+        event.evidence = release_id;
+        services_.events.add(std::move(event));
+    }
+}
+
+// The journal comes first: a key counts once a power cut cannot make it uncounted again.
+http::Async<bool> Archive::count_keys(std::set<std::string> keys, std::string who)
+{
+    std::set<std::string> all = approved_;
+    all.insert(keys.begin(), keys.end());
+    if (all == approved_)
+        co_return true;
+    auto job = [this, all, who] { return services_.state.approve_keys(settings_.id, all, who); };
+    const auto done = co_await http::on_worker(services_.state_thread, std::move(job));
+    if (!done) {
+        catalog::Event event;
+        event.code = "store.failed";
+        event.archive = settings_.id;
+        event.message = done.error().message();
+        services_.events.add(std::move(event));
+        co_return false;
+    }
+    approved_.insert(all.begin(), all.end());
+    co_return true;
+}
+
+http::Task<void> Archive::approve_proposed(std::vector<std::string> fingerprints, std::string who)
+{
+    std::set<std::string> proposed, chosen;
+    for (const ProposedKey& key : proposed_keys())
+        proposed.insert(key.fingerprint);
+    if (proposed.empty())
+        co_return fail(Errc::not_found, "no key of " + settings_.id + " waits for an approval");
+    for (std::string fingerprint : fingerprints) {
+        std::transform(fingerprint.begin(), fingerprint.end(), fingerprint.begin(),
+                       [](char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 32) : c; });
+        if (proposed.count(fingerprint) == 0)
+            co_return fail(
+                Errc::not_found,
+                fmt::format("{} is not proposed for {}; proposed are: {}", printable(fingerprint),
+                            settings_.id, fmt::join(proposed, ", ")));
+        chosen.insert(fingerprint);
+    }
+    if (chosen.empty())
+        chosen = proposed;
+    const std::string names = fmt::format("{}", fmt::join(chosen, ", "));
+    const bool is_counted = co_await count_keys(chosen, who);
+    if (!is_counted)
+        co_return fail(Errc::storage, "the journal could not be written: nothing was approved");
+    catalog::Event event;
+    event.code = "keys.approved";
+    event.archive = settings_.id;
+    event.message = names + " counts from now on";
+    event.who = who;
+    services_.events.add(std::move(event));
+    co_return Result<void>();
+}
+
+http::Task<void> Archive::approve_keys(std::vector<std::string> fingerprints, std::string who)
+{
+    auto make = [self = shared_from_this(), fingerprints, who] {
+        return self->approve_proposed(fingerprints, who);
+    };
+    const SteadyTime deadline = steady_now() + kControlLimit;
+    co_return co_await http::on_loop(services_.control, "approving keys", std::move(make),
+                                     deadline);
+}
+
+}  // namespace aptward::archive

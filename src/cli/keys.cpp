@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `aptward keys`: which keys count for each archive, and approving new ones.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "cli/commands.h"
+
+namespace aptward::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Options {
+    std::string config, archive;
+    std::vector<std::string> fingerprints;
+    bool is_json = false;
+};
+
+int list(const Options& options)
+{
+    const auto config = load_config(options.config);
+    if (!config)
+        return kUsage;
+    const auto answer = ask_admin(config->admin, "GET", "/api/v1/status");
+    if (!answer) {
+        std::fprintf(stderr, "aptward: %s\n", answer.error().message().c_str());
+        return kUnknown;
+    }
+    const Json status = Json::parse(answer->body, nullptr, false);
+    if (!status.is_object())
+        return kUnknown;
+    Json archives = Json::array();
+    bool is_any_proposed = false;
+    for (const Json& archive : status.value("archives", Json::array())) {
+        const std::string id = archive.value("id", "");
+        archives.push_back({{"archive", id},
+                            {"approved", archive.value("approved_keys", Json::array())},
+                            {"proposed", archive.value("proposed_keys", Json::array())}});
+        if (options.is_json)
+            continue;
+        for (const Json& key : archive.value("approved_keys", Json::array()))
+            fmt::print("{}  {}  approved\n", id, key.get<std::string>());
+        for (const Json& key : archive.value("proposed_keys", Json::array())) {
+            is_any_proposed = true;
+            fmt::print("{}  {}  PROPOSED  {}{}\n", id, key.value("fingerprint", ""),
+                       printable(key.value("user_id", "")),
+                       key.value("vouched_by", "").empty()
+                           ? "  (no release signed by an approved key vouches for it)"
+                           : "  (signed a release beside approved keys)");
+        }
+    }
+    if (options.is_json)
+        fmt::print("{}\n", archives.dump(1));
+    else if (is_any_proposed)
+        fmt::print(
+            "\nCompare the fingerprint with what the vendor announced, then:\n"
+            "    aptward keys approve ARCHIVE FINGERPRINT\n");
+    return kOk;
+}
+
+int approve(const Options& options)
+{
+    const auto config = load_config(options.config);
+    if (!config)
+        return kUsage;
+    const Json request = {{"archive", options.archive}, {"keys", options.fingerprints}};
+    const auto answer = ask_admin(config->admin, "POST", "/api/v1/keys/approve", request.dump());
+    if (!answer) {
+        std::fprintf(stderr, "aptward: %s\n", answer.error().message().c_str());
+        return kUnknown;
+    }
+    std::fputs(answer->body.c_str(), answer->status == 200 ? stdout : stderr);
+    return answer->status == 200 ? kOk : kNo;
+}
+
+}  // namespace
+
+void add_keys(CLI::App& app, Action& action)
+{
+    auto options = std::make_shared<Options>();
+    CLI::App* keys =
+        app.add_subcommand("keys", "Show which keys count for each archive; approve new ones");
+    add_config_option(*keys, options->config);
+    keys->add_flag("--json", options->is_json, "Print the facts as JSON");
+    keys->callback([&action, options, keys] {
+        if (keys->get_subcommands().empty())
+            action = [options] { return list(*options); };
+    });
+    CLI::App* approving = keys->add_subcommand(
+        "approve", "Let proposed keys of an archive count; without FINGERPRINT all of them");
+    add_config_option(*approving, options->config);
+    approving->add_option("archive", options->archive, "Id of the archive")->required();
+    approving->add_option("fingerprint", options->fingerprints, "Primary fingerprints");
+    approving->callback([&action, options] { action = [options] { return approve(*options); }; });
+}
+
+}  // namespace aptward::cli
