@@ -127,10 +127,7 @@ void Suite::touch()
 
 fetch::Want Suite::want_of(const catalog::Generation& generation, const deb::ListedFile& file) const
 {
-    fetch::Want want;
-    want.digest = file.digests.front();
-    want.sources = archive_.sources_;
-    want.archive = archive_.settings_.id;
+    fetch::Want want = archive_.want_of(file.digests.front());
     const std::string folder = suite_folder(name_);
     const std::size_t slash = file.path.rfind('/');
     const std::string directory = slash == std::string::npos ? "" : file.path.substr(0, slash + 1);

@@ -26,6 +26,16 @@ Archive::Archive(ArchiveSettings settings, Services& services)
 
 Archive::~Archive() = default;
 
+fetch::Want Archive::want_of(const Digest& digest) const
+{
+    fetch::Want want;
+    want.digest = digest;
+    want.sources = sources_;
+    want.archive = settings_.id;
+    want.lent = lent();
+    return want;
+}
+
 bool Archive::may_have_suite(const std::string& suite) const
 {
     const auto& only = settings_.only_suites;
@@ -73,6 +83,7 @@ http::Async<void> Archive::restore(std::map<std::string, catalog::SuiteState> su
                                    std::optional<std::set<std::string>> approved)
 {
     co_await restore_keys(std::move(approved));
+    co_await restore_admission();
     for (auto& [name, state] : suites) {
         catalog::SuiteState owned = std::move(state);
         co_await suite(name).restore(std::move(owned));

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "archive/admission.h"
 #include "archive/client_pins.h"
 #include "archive/events.h"
 #include "archive/names.h"
@@ -124,6 +125,25 @@ private:
     http::Async<std::optional<catalog::SuiteView>> fresh_suite(const Name& name);
     http::Async<void> refuse_unknown(http::Exchange& exchange, const Name& name);
 
+    // private.cpp
+    /// What the upstream accepted last, to fetch with while it is fresh.
+    struct Lent {
+        fetch::CredentialsPtr credentials;
+        SteadyTime until;
+    };
+    /// Whether this client may have the bytes; when not, it was answered. Client's loop.
+    http::Async<bool> admit(http::Exchange& exchange, std::string path);
+    http::Async<bool> refuse_client(http::Exchange& exchange, int status, std::string code,
+                                    std::string message);
+    http::Async<Result<void>> ask_upstream(fetch::CredentialsPtr credentials, std::string suite);
+    std::string suite_to_ask_for(const std::string& path) const;
+    fetch::CredentialsPtr lent() const;
+    bool may_ask_sources() const;
+    http::Async<void> restore_admission();
+    void keep_admission();
+    /// Bytes of this archive, wherever they may be.
+    fetch::Want want_of(const Digest& digest) const;
+
     // control loop
     Suite& suite(const std::string& name);
     void publish_view(const std::string& suite, catalog::SuiteView view);
@@ -145,6 +165,8 @@ private:
     std::atomic<int> adoptions_{0};               // indexes on their way into tables
     std::atomic<bool> is_retired_{false};
     ClientPins pins_;
+    std::unique_ptr<Admission> admission_;  // of a private archive, once restored
+    std::atomic<std::shared_ptr<const Lent>> lent_;
 };
 
 }  // namespace aptward::archive

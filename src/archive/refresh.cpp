@@ -56,6 +56,8 @@ void Suite::event(std::string code, const std::string& source, std::string messa
 
 http::Async<void> Suite::refresh()
 {
+    if (!archive_.may_ask_sources())
+        co_return;  // a private archive whose clients have not come lately
     if (is_refreshing_) {
         auto signal = co_await http::make_signal();
         waiting_.push_back(signal);
@@ -146,6 +148,8 @@ http::Task<catalog::ReleaseFiles> Suite::get_files(fetch::SourcePtr source)
     request.limit_bytes = crypto::kMaxReleaseBytes;
     request.time_limit = kAskLimit;
     request.is_optional = true;
+    if (source == archive_.sources_.front())
+        request.lent = archive_.lent();
     const Seen before = seen_[source.get()];
     request.etag = before.etag;
     request.last_modified = before.last_modified;
@@ -266,6 +270,8 @@ http::Async<void> Suite::fetch_detached()
         request.limit_bytes = crypto::kMaxReleaseBytes;
         request.time_limit = milliseconds(3000);
         request.is_optional = true;
+        if (source == archive_.sources_.front())
+            request.lent = archive_.lent();
         catalog::ReleaseFiles files;
         request.path = http::encode_path(suite_folder(name_) + "Release");
         auto release = co_await services_.fetcher.document(request);

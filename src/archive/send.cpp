@@ -185,8 +185,16 @@ SystemTime modified_of(const Digest& digest)
 http::Async<void> send_refusal(http::Exchange& exchange, int status, std::string code,
                                std::string message, Counters& counters)
 {
+    co_await send_refusal(exchange, status, std::move(code), std::move(message), counters, "");
+}
+
+http::Async<void> send_refusal(http::Exchange& exchange, int status, std::string code,
+                               std::string message, Counters& counters, std::string challenge)
+{
     http::Answer answer(status);
     answer.type("text/plain; charset=utf-8");
+    if (!challenge.empty())
+        answer.header("WWW-Authenticate", challenge);
     if (status == 503)
         answer.header("Retry-After", kRetryAfter);
     if (status == 404)

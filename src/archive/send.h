@@ -30,7 +30,10 @@ http::Async<void> send_text(http::Exchange& exchange, std::string_view bytes,
 http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
                               const Provenance& provenance, Services& services);
 
-/// One sentence with a stable code: "suite.unavailable: ...". 503 carries Retry-After.
+/// One sentence with a stable code: "suite.unavailable: ...". 503 carries Retry-After, 401 the
+/// `challenge` for WWW-Authenticate.
+http::Async<void> send_refusal(http::Exchange& exchange, int status, std::string code,
+                               std::string message, Counters& counters, std::string challenge);
 http::Async<void> send_refusal(http::Exchange& exchange, int status, std::string code,
                                std::string message, Counters& counters);
 

@@ -67,6 +67,11 @@ http::Async<std::optional<catalog::SuiteView>> Archive::fresh_suite(const Name& 
 http::Async<void> Archive::serve(http::Exchange& exchange, std::string path)
 {
     ++services_.counters.requests;
+    if (settings_.is_private) {
+        const bool is_admitted = co_await admit(exchange, path);
+        if (!is_admitted)
+            co_return;
+    }
     std::vector<std::string_view> suites;
     const auto view = view_.load();
     for (const auto& [suite, state] : view->suites)
@@ -250,10 +255,7 @@ http::Async<void> Archive::send_listed(http::Exchange& exchange, const Name& nam
                                        catalog::GenerationPtr generation,
                                        const deb::ListedFile& file, Digest digest)
 {
-    fetch::Want want;
-    want.digest = digest;
-    want.sources = sources_;
-    want.archive = settings_.id;
+    fetch::Want want = want_of(digest);
     want.is_mutable_name = true;
     const std::string folder = suite_folder(name.suite);
     const std::size_t slash = file.path.rfind('/');
@@ -322,10 +324,7 @@ http::Async<void> Archive::serve_pool(http::Exchange& exchange, const Name& name
         digest = view_.load()->find_pool(name.rest);
     }
     if (digest) {
-        fetch::Want want;
-        want.digest = *digest;
-        want.sources = sources_;
-        want.archive = settings_.id;
+        fetch::Want want = want_of(*digest);
         want.paths.push_back(http::encode_path(name.rest));
         Provenance provenance;
         provenance.modified = modified_of(*digest);

@@ -40,6 +40,11 @@ struct ArchiveSettings {
     std::vector<std::string> signed_by;
     unsigned threshold = 1;
     std::vector<std::string> suite_aliases;
+    /// Bytes go only to clients whose own credentials the first upstream accepted lately
+    /// (archive-reality 14).
+    bool is_private = false;
+    std::chrono::seconds credentials_kept{3600};
+    std::chrono::seconds credentials_kept_in_outage{7 * 86400};
     bool pins_first_signer = false;  ///< No Signed-By anywhere: the first good signer is pinned.
 };
 

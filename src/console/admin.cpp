@@ -164,6 +164,7 @@ http::Async<std::string> Admin::status()
                                 {"vouched_by", key.vouched_by}});
         document["archives"].push_back({{"id", report.archive->settings().id},
                                         {"verify", verify_name(report.archive->settings().verify)},
+                                        {"private", report.archive->settings().is_private},
                                         {"approved_keys", report.approved_keys},
                                         {"proposed_keys", proposed},
                                         {"suites", suites},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "crypto/armour.h"
 
+#include "crypto/crypto.h"
+
 #include <algorithm>
 #include <cstdint>
 

@@ -24,9 +24,6 @@ private:
 /// Without trailing blanks, tabs and CR: what clear-text signatures do not cover (RFC 4880 7.1).
 std::string_view without_trailing_blanks(std::string_view line);
 
-/// Decodes base64 with its padding; whole groups of four only. Nothing for anything else. Pure.
-std::optional<std::string> decode_base64(std::string_view text);
-
 /// "Version: GnuPG v1", "Comment:": the armour headers that RFC 4880 6.2 defines.
 bool is_armour_header(std::string_view line);
 

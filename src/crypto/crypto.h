@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,17 @@ private:
 };
 
 Digest digest_of(std::string_view bytes, HashAlgorithm algorithm = HashAlgorithm::sha256);
+
+/// A digest of a secret that is slow to guess from (some 20 ms): PBKDF2-HMAC-SHA-256. Pure; call
+/// on a worker. Spec: RFC 8018 5.2.
+std::string slow_digest(std::string_view secret, std::string_view salt);
+
+/// Bytes that nobody can foresee, in hexadecimal.
+std::string random_hex(std::size_t bytes);
+
+/// Decodes base64 with its padding; whole groups of four only. Nothing for anything else. Pure.
+/// Spec: RFC 4648 4.
+std::optional<std::string> decode_base64(std::string_view text);
 
 /// Largest Release, InRelease or Release.gpg that is looked at (V1).
 inline constexpr std::uint64_t kMaxReleaseBytes = 10'000'000;

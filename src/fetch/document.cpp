@@ -26,6 +26,7 @@ public:
         PullRequest pull;
         pull.source = request_.source;
         pull.path = request_.path;
+        pull.lent = request_.lent;
         if (!request_.etag.empty())
             pull.header_lines.push_back("If-None-Match: " + request_.etag);
         else if (!request_.last_modified.empty())
@@ -54,6 +55,9 @@ public:
             return document_.is_unchanged = true;
         else if (head.status == 404 || head.status == 410)
             finish_missing(head.status);
+        else if (request_.lent && (head.status == 401 || head.status == 403))
+            end(aptward::fail(Errc::untrusted, fmt::format("{} answered {} to these credentials",
+                                                           request_.source->url(), head.status)));
         else
             give_up(head.status >= 500 || head.status == 429 ? Fault::failing : Fault::denied,
                     fmt::format("it answered {}", head.status));

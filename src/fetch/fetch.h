@@ -36,6 +36,8 @@ struct Want {
     /// mixture, not a lie. Not so for by-hash names and pool files.
     bool is_mutable_name = false;
     std::string archive;  ///< For events only.
+    /// A client's own, for the first of the sources and no other (archive-reality 14); or null.
+    CredentialsPtr lent;
 };
 
 /// One body on its way. Any thread reads; the fetch thread writes.
@@ -93,6 +95,9 @@ struct DocumentRequest {
     std::string last_modified, etag;  ///< Of what we have from this very source; may be empty.
     std::chrono::milliseconds time_limit{8000};
     bool is_optional = false;  ///< A 404 is an answer like any other, no fault.
+    /// Credentials to use instead of the source's own; or null. With them, 401 and 403 are the
+    /// client's fault and not the source's: untrusted.
+    CredentialsPtr lent;
 };
 
 /// What happened to a source or a fetch, for the log, the event stream and the metrics.
@@ -112,7 +117,8 @@ public:
     /// Joins the flight of this digest or starts one. Any thread.
     std::shared_ptr<Flight> fetch(Want want);
 
-    /// Any coroutine. Fails with not_found (404), unavailable, malformed (over the limit).
+    /// Any coroutine. Fails with not_found (404), unavailable, malformed (over the limit),
+    /// untrusted (lent credentials were not accepted).
     http::Task<Document> document(DocumentRequest request);
 
     /// Charges a source with what a policy found out later (stale, untrusted, portal). Any thread.

@@ -107,6 +107,8 @@ FlightRun::AttemptPtr FlightRun::begin(const SourcePtr& source, std::size_t path
     request.path = want_.paths[path_index];
     if (attempt->position > 0)
         request.from = attempt->position;
+    if (source == want_.sources.front())
+        request.lent = want_.lent;
     attempt->pull = Pull::start(fetcher_.client(), std::move(request), *attempt);
     return attempt;
 }

@@ -106,8 +106,8 @@ void Pull::go(std::string url)
     upstream.proxy = settings.proxy;
     upstream.may_use_private_addresses = is_home_;
     if (is_home_) {  // credentials go to the source's own host only
-        upstream.user = settings.user;
-        upstream.password = settings.password;
+        upstream.user = request_.lent ? request_.lent->user : settings.user;
+        upstream.password = request_.lent ? request_.lent->password : settings.password;
     }
     transfer_ = client_.start(std::move(upstream),
                               std::make_shared<Hop>(shared_from_this(), std::move(url)));

@@ -26,6 +26,7 @@ struct PullRequest {
     std::string path;  ///< Behind the source's URL, encoded, without leading slash.
     std::optional<std::uint64_t> from;
     std::vector<std::string> header_lines;
+    CredentialsPtr lent;  ///< Instead of the source's own; or null.
 };
 
 class Pull : public std::enable_shared_from_this<Pull> {

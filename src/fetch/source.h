@@ -36,6 +36,12 @@ enum class Fault : std::uint8_t {
 inline constexpr std::size_t kFaultKinds = 16;
 std::string_view to_string(Fault fault);
 
+/// Basic credentials; never logged, never put into a URL.
+struct Credentials {
+    std::string user, password;
+};
+using CredentialsPtr = std::shared_ptr<const Credentials>;
+
 struct SourceSettings {
     std::string url;  ///< "http://mirror.example/debian", no trailing slash, no credentials
     std::string user, password;

@@ -289,6 +289,9 @@ ArchiveSettings read_archive(const toml::table& table, const std::string& file,
     reader.read("hosts", settings.hosts);
     read_upstreams(reader, settings, common_proxy);
     reader.read("freshness", settings.freshness);
+    reader.read("private", settings.is_private);
+    reader.read("credentials-kept", settings.credentials_kept);
+    reader.read("credentials-kept-in-outage", settings.credentials_kept_in_outage);
     settings.security_freshness = std::min(settings.security_freshness, settings.freshness);
     reader.read("security-freshness", settings.security_freshness);
     reader.read("suite-aliases", settings.suite_aliases);

@@ -53,6 +53,13 @@ const std::vector<ConfigKey>& config_keys()
          "Further names that a release may carry as its Suite or Codename."},
         {"archive", "user", "name", "\"\"", "User for upstreams that want credentials."},
         {"archive", "password-file", "path", "\"\"", "File whose first line is the password."},
+        {"archive", "private", "true or false", "false",
+         "Serve only clients whose own credentials the first upstream accepts (ESM, private PPAs); "
+         "they are used at that upstream and nowhere else."},
+        {"archive", "credentials-kept", "duration", "\"1h\"",
+         "How long a private archive's client is served without asking the upstream again."},
+        {"archive", "credentials-kept-in-outage", "duration", "\"7d\"",
+         "The same while the upstream does not answer."},
         {"archive", "proxy", "URL", "\"\"", "Outgoing proxy for this archive's upstreams."},
     };
     return kKeys;

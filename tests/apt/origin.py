@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A web server on a loopback address that can misbehave in every way that mirrors do."""
+import base64
 import email.utils
 import pathlib
 import re
@@ -16,6 +17,7 @@ class Origin:
         self.root = pathlib.Path(root)
         self.address, self.fault, self.requests = address, lambda path: None, []
         self.connections, self.sent = 0, 0
+        self.passwords = None  # "user:password" texts that are let in; None: everybody
         self.stopping = threading.Event()
         self.listen()
 
@@ -96,6 +98,11 @@ class Origin:
             headers[name.lower()] = value.strip()
         path = urllib.parse.unquote(line.split()[1])
         self.requests.append((path, headers))
+        if self.passwords is not None:
+            given = headers.get("authorization", "")[6:]
+            if given not in [base64.b64encode(known.encode()).decode() for known in self.passwords]:
+                client.sendall(self.head(401, 5, 'WWW-Authenticate: Basic realm="x"\r\n') + b"none\n")
+                return True
         mode = self.fault(path)
         file = self.root / path.lstrip("/")
         if mode and mode[0] != "trickle" and (done := self.misbehave(client, mode, path)) is not None:

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private archives: the upstream decides whom they are for, and a cached byte goes to nobody else."""
+import base64
+
+import pytest
+
+from node import until
+
+pytestmark = pytest.mark.smoke
+
+FOO = "/test/pool/foo_1_all.deb"
+
+
+def basic(text):
+    return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+
+@pytest.fixture
+def private(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive, "127.0.0.2")
+    origin.passwords = {"bearer:token-a", "bearer:token-b"}
+    mirror = scene.origin(archive, "127.0.0.3")
+    node = scene.node(archive, origin, mirror, private=True)
+    return scene, archive, origin, mirror, node
+
+
+def test_a_private_archive_serves_those_whom_its_upstream_accepts(private):
+    scene, archive, origin, mirror, node = private
+    apt = scene.apt(node)
+    (apt.folder / "etc/auth.conf").write_text("machine http://archive.example login bearer password token-a\n")
+    first = apt.update()
+    assert first.returncode == 0, first
+    got = apt.download("foo")
+    assert got.returncode == 0, got
+    until("held", lambda: node.get(FOO, **basic("bearer:token-a")).headers["Cache-Status"] == "aptward; hit")
+    for nobody in ({}, basic("bearer:wrong"), basic("no-colon"), {"Authorization": "Bearer token-a"}):
+        answer = node.get(FOO, **nobody)
+        assert answer.status == 401 and answer.headers["WWW-Authenticate"].startswith("Basic")
+        assert answer.content != (archive.root / "pool/foo_1_all.deb").read_bytes()
+    second = node.get(FOO, **basic("bearer:token-b"))
+    assert second.status == 200 and second.content == (archive.root / "pool/foo_1_all.deb").read_bytes()
+
+
+def test_credentials_go_to_the_first_upstream_only_and_into_no_log(private):
+    scene, archive, origin, mirror, node = private
+    assert node.get("/test/dists/stable/InRelease", **basic("bearer:token-a")).status == 200
+    assert node.get("/test/dists/stable/main/binary-amd64/Packages.xz", **basic("bearer:token-a")).status == 200
+    assert node.get(FOO, **basic("bearer:token-a")).status == 200
+    assert mirror.requests and not any("authorization" in headers for _, headers in mirror.requests)
+    node.stop()
+    secret = [b"token-a", base64.b64encode(b"bearer:token-a")]
+    for file in [node.folder / "log", *(node.folder / "state").rglob("*")]:
+        if file.is_file():
+            assert not any(text in file.read_bytes() for text in secret), file
+
+
+def test_in_an_outage_those_accepted_before_are_served_and_others_are_not(private):
+    scene, archive, origin, mirror, node = private
+    node.config.write_text(node.config.read_text() + 'credentials-kept = "0s"\n')
+    node.stop()
+    node.start()
+    for path in ("/test/dists/stable/InRelease", "/test/dists/stable/main/binary-amd64/Packages.xz", FOO):
+        assert node.get(path, **basic("bearer:token-a")).status == 200
+    origin.passwords.discard("bearer:token-a")
+    assert node.get(FOO, **basic("bearer:token-a")).status == 401
+    origin.passwords.add("bearer:token-b")
+    assert node.get(FOO, **basic("bearer:token-b")).status == 200
+    origin.die()
+    mirror.die()
+    node.kill()
+    node.start()
+    assert node.get(FOO, **basic("bearer:token-b")).status == 200, "accepted before the outage"
+    unknown = node.get(FOO, **basic("bearer:token-c"))
+    assert unknown.status == 503 and unknown.content.startswith(b"private.unavailable")
