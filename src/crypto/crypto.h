@@ -79,6 +79,10 @@ struct PublicKey {
     int bits = 0;             ///< RSA modulus, curve size; 0 for what V15 does not name.
     SystemTime created{};
     std::string user_id;  ///< First user id of the primary key, for people.
+    /// What its newest self-signature says; nothing checks that signature here. For forewarning
+    /// only: whether a key counts today is the engine's word.
+    std::optional<SystemTime> expires;
+    bool may_sign = true;
 };
 
 /// Keys merged out of several files into the one binary form that gpgv reads (V16, V19).
@@ -99,6 +103,10 @@ Result<Keyring> parse_keyring(std::string_view bytes);
 Result<Keyring> load_keyrings(const std::vector<std::filesystem::path>& files);
 
 Keyring merge_keyrings(const std::vector<Keyring>& parts);
+
+/// When nothing of this primary key can sign any more, as the keyring has it: its own end, or that
+/// of the last of its keys that may sign. Nothing: it has no end, or is not in the keyring. Pure.
+std::optional<SystemTime> signing_ends(const Keyring& keyring, std::string_view primary);
 
 /// What the engine says about one signature. Facts only; trust/ judges them.
 struct Signature {

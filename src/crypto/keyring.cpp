@@ -6,6 +6,7 @@
 // as this parser: a key it cannot read is not handed on. Binding signatures are the engine's work:
 // a subkey listed here is a candidate, not a proven part of its primary key.
 #include <algorithm>
+#include <map>
 
 #include "base/check.h"
 #include "base/file.h"
@@ -26,7 +27,8 @@ constexpr std::string_view kEnd = "-----END PGP PUBLIC KEY BLOCK-----";
 /// One primary key with everything that belongs to it (RFC 4880 11.1).
 struct TransferableKey {
     std::string bytes;
-    std::vector<PublicKey> keys;  ///< The primary key first; empty when it is of another version.
+    std::vector<PublicKey> keys;    ///< The primary key first; empty when it is of another version.
+    std::vector<SystemTime> noted;  ///< For each key: when the signature was made that is noted.
 };
 
 tl::unexpected<Error> malformed(std::string message)
@@ -81,6 +83,37 @@ bool is_binary(std::string_view bytes)
     return (bytes.front() & 0x80) != 0;
 }
 
+bool is_for_encryption(int algorithm)
+{
+    return algorithm == 2 || algorithm == 16 || algorithm == 18 || algorithm == 25 ||
+           algorithm == 26;
+}
+
+// RFC 4880 5.2.3.3: what the newest self-signature says holds. It is not verified here, see
+// PublicKey::expires.
+void note_self_signature(std::string_view body, TransferableKey& owner)
+{
+    constexpr int kBinding = 0x18, kDirect = 0x1f;
+    const auto signature = parse_key_signature(body);
+    if (!signature || owner.keys.empty())
+        return;
+    const bool is_on_primary =
+        (signature->type >= 0x10 && signature->type <= 0x13) || signature->type == kDirect;
+    if ((!is_on_primary && signature->type != kBinding) ||
+        signature->issuer != owner.keys.front().fingerprint.substr(24))
+        return;
+    const std::size_t at = is_on_primary ? 0 : owner.keys.size() - 1;
+    if ((!is_on_primary && at == 0) || signature->created < owner.noted[at])
+        return;
+    PublicKey& key = owner.keys[at];
+    owner.noted[at] = signature->created;
+    key.expires.reset();
+    if (signature->key_lifetime)
+        key.expires = key.created + *signature->key_lifetime;
+    if (signature->key_flags)
+        key.may_sign = (*signature->key_flags & 0x02) != 0 && !is_for_encryption(key.algorithm);
+}
+
 Result<void> add_key(const Packet& packet, std::vector<TransferableKey>& found)
 {
     const bool is_primary = packet.tag == PacketTag::public_key;
@@ -93,7 +126,9 @@ Result<void> add_key(const Packet& packet, std::vector<TransferableKey>& found)
     if (!key)
         return {};
     key->primary = is_primary ? key->fingerprint : owner.keys.front().fingerprint;
+    key->may_sign = !is_for_encryption(key->algorithm);
     owner.keys.push_back(*std::move(key));
+    owner.noted.emplace_back();
     owner.bytes += packet.whole;
     return {};
 }
@@ -109,19 +144,23 @@ Result<void> add_packet(const Packet& packet, std::vector<TransferableKey>& foun
         case PacketTag::secret_key:
         case PacketTag::secret_subkey:
             return malformed("it contains a secret key, which must not be here");
+        case PacketTag::signature:
+            note_self_signature(packet.body, found.back());
+            break;
         case PacketTag::user_id:
             if (!found.back().keys.empty() && found.back().keys.front().user_id.empty())
                 found.back().keys.front().user_id = std::string(packet.body);
-            [[fallthrough]];
-        case PacketTag::signature:
+            break;
         case PacketTag::user_attribute:
-            if (!found.back().keys.empty())
-                found.back().bytes += packet.whole;
-            return {};
+            break;
         case PacketTag::trust:
             return {};  // RFC 4880 5.10: local to the program that wrote it.
+        default:
+            return {};  // Markers, padding and what comes after this writing.
     }
-    return {};  // Markers, padding and what comes after this writing.
+    if (!found.back().keys.empty())
+        found.back().bytes += packet.whole;
+    return {};
 }
 
 Result<std::vector<TransferableKey>> split_keys(std::string_view binary)
@@ -146,6 +185,7 @@ Keyring join_keys(const std::vector<TransferableKey>& found)
 {
     Keyring keyring;
     std::vector<const TransferableKey*> taken;
+    std::map<std::string, SystemTime> newest;  // by fingerprint
     for (const TransferableKey& key : found) {
         const bool is_known = std::any_of(taken.begin(), taken.end(), [&](const auto* other) {
             return other->bytes == key.bytes;
@@ -154,10 +194,21 @@ Keyring join_keys(const std::vector<TransferableKey>& found)
             continue;
         taken.push_back(&key);
         keyring.binary += key.bytes;
-        for (PublicKey member : key.keys) {
+        for (std::size_t i = 0; i < key.keys.size(); ++i) {
+            PublicKey member = key.keys[i];
             member.user_id = key.keys.front().user_id;
-            if (keyring.find(member.fingerprint) == nullptr)
+            const auto [at, is_new] = newest.try_emplace(member.fingerprint, key.noted[i]);
+            if (is_new) {
                 keyring.keys.push_back(std::move(member));
+            } else if (at->second <
+                       key.noted[i]) {  // another state of the same key: the newer holds
+                at->second = key.noted[i];
+                for (PublicKey& known : keyring.keys)
+                    if (known.fingerprint == member.fingerprint) {
+                        known.expires = member.expires;
+                        known.may_sign = member.may_sign;
+                    }
+            }
         }
     }
     keyring.sha256_hex = digest_of(keyring.binary).hex();
@@ -215,6 +266,26 @@ Keyring merge_keyrings(const std::vector<Keyring>& parts)
     const auto found = split_keys(binary);
     CHECK(found.has_value(), "the binary form of a Keyring is what parse_keyring made");
     return join_keys(*found);
+}
+
+std::optional<SystemTime> signing_ends(const Keyring& keyring, std::string_view primary)
+{
+    const PublicKey* owner = keyring.find(primary);
+    if (owner == nullptr)
+        return std::nullopt;
+    std::optional<SystemTime> last;
+    bool has_one = false;
+    for (const PublicKey& key : keyring.keys) {
+        if (!key.may_sign || !equals_ignoring_case(key.primary, primary))
+            continue;
+        if (!key.expires)
+            return owner->expires;
+        last = has_one ? std::max(*last, *key.expires) : *key.expires;
+        has_one = true;
+    }
+    if (last && owner->expires)
+        return std::min(*last, *owner->expires);
+    return last ? last : owner->expires;
 }
 
 }  // namespace aptward::crypto

@@ -193,4 +193,81 @@ Result<std::optional<PublicKey>> parse_public_key(std::string_view body)
     return key;
 }
 
+namespace {
+
+void read_subpacket(std::uint32_t type, std::string_view value, KeySignature& signature)
+{
+    ByteReader reader(value);
+    const auto hex = [](std::string_view bytes) {
+        std::string text =
+            to_hex(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+        std::transform(text.begin(), text.end(), text.begin(),
+                       [](char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 32) : c; });
+        return text;
+    };
+    switch (type) {
+        case 2:
+            signature.created = from_unix(reader.number(4));
+            break;
+        case 9:
+            if (const std::uint32_t seconds = reader.number(4); seconds != 0)  // 0: never
+                signature.key_lifetime = std::chrono::seconds(seconds);
+            break;
+        case 16:
+            signature.issuer = hex(reader.take(8));
+            break;
+        case 27:
+            signature.key_flags = reader.number(1);
+            break;
+        case 33:  // RFC 9580 5.2.3.35: the version and the fingerprint, which ends in the key id
+            if (reader.number(1) == 4 && value.size() == 21)
+                signature.issuer = hex(value.substr(13));
+            break;
+        default:
+            break;
+    }
+}
+
+// 5.2.3.1: a length of one, two or five octets, which counts the octet of the type.
+bool read_subpackets(std::string_view area, bool is_hashed, KeySignature& signature)
+{
+    constexpr std::uint32_t kIssuer = 16, kIssuerFingerprint = 33;
+    ByteReader reader(area);
+    while (!reader.rest().empty()) {
+        std::uint32_t length = reader.number(1);
+        if (length == 255)
+            length = reader.number(4);
+        else if (length >= 192)
+            length = ((length - 192) << 8) + reader.number(1) + 192;
+        if (length == 0 || reader.has_run_out())
+            return false;
+        const std::uint32_t type = reader.number(1) & 0x7f;  // the highest bit says "critical"
+        const std::string_view value = reader.take(length - 1);
+        if (reader.has_run_out())
+            return false;
+        // Anybody can change what is not hashed; the issuer is only a hint anyway.
+        if (is_hashed || type == kIssuer || type == kIssuerFingerprint)
+            read_subpacket(type, value, signature);
+    }
+    return true;
+}
+
+}  // namespace
+
+std::optional<KeySignature> parse_key_signature(std::string_view body)
+{
+    ByteReader reader(body);
+    if (reader.number(1) != 4)
+        return std::nullopt;
+    KeySignature signature;
+    signature.type = static_cast<int>(reader.number(1));
+    reader.number(2);  // its algorithms
+    const std::string_view hashed = reader.take(reader.number(2));
+    const std::string_view unhashed = reader.take(reader.number(2));
+    if (reader.has_run_out() || !read_subpackets(hashed, true, signature) ||
+        !read_subpackets(unhashed, false, signature))
+        return std::nullopt;
+    return signature;
+}
+
 }  // namespace aptward::crypto

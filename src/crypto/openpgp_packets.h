@@ -47,4 +47,17 @@ private:
 /// `user_id`). Nothing for other versions; a broken body fails with malformed. Pure.
 Result<std::optional<PublicKey>> parse_public_key(std::string_view body);
 
+/// What a self-signature says about a key (RFC 4880 5.2.3).
+struct KeySignature {
+    int type = 0;        ///< 0x10 to 0x13 on a user id, 0x18 on a subkey, 0x1f on a key.
+    std::string issuer;  ///< Key id, 16 upper-case hexadecimal digits; empty when it says none.
+    SystemTime created{};
+    std::optional<std::chrono::seconds> key_lifetime;
+    std::optional<unsigned> key_flags;  ///< 5.2.3.21: 0x02 may sign
+};
+
+/// Reads the body of a signature packet of version 4; nothing for others and for broken ones,
+/// which mean nothing to the engine either. Pure.
+std::optional<KeySignature> parse_key_signature(std::string_view body);
+
 }  // namespace aptward::crypto

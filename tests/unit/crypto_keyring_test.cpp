@@ -228,5 +228,98 @@ TEST(Keyring, V19_LoadsFilesAndNamesTheOneThatIsWrong)
     std::filesystem::remove_all(directory);
 }
 
+// Made for this test with gpg: a primary key that only certifies, for three years; two subkeys that
+// sign, for one year and for two; one that encrypts, for ever.
+constexpr const char* kEnding = R"(-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mDMEZZIAgBYJKwYBBAHaRw8BAQdAf+J50hcyENkaTMu+AcbyU1XEJfxcuR9kj9+8
+SC5F/W20G0VuZHMgPGVuZHNAYXJjaGl2ZS5leGFtcGxlPoiWBBMWCAA+FiEEBDYZ
+kWyfbHpWmj4tSbEy6GVuUukFAmWSAIACGwEFCQWjmoAFCwkIBwIGFQoJCAsCBBYC
+AwECHgECF4AACgkQSbEy6GVuUulI0gD/YjBnVtsvGLVnjsu3U0ldJiQ53iqjbGFI
+1kWXb876v4MA/1WiExhm9GmU8JVaU3BGulF6MHeuH6nS8KYFBDxdTfcIuDMEZZIA
+gBYJKwYBBAHaRw8BAQdA8cyGsExvS3gt0vNiE4Yxax7dCa8z54kJIWdPe3sPCs6I
+9QQYFggAJhYhBAQ2GZFsn2x6Vpo+LUmxMuhlblLpBQJlkgCAAhsCBQkB4TOAAIEJ
+EEmxMuhlblLpdiAEGRYIAB0WIQRAx6Hq4LTpfblwLT4+q8aruwNqVAUCZZIAgAAK
+CRA+q8aruwNqVI9dAP49LjXotbiSQlnEZtOtTc5UDRvkUFz2hA4kgcvC0AK12wEA
+7m9jVQ6No6pqEVpZ5gb36UrE+6T4/Bjr1UVwufNXUALkywD8CC428c2W69XnCS+G
+/yjqiZMsMj8RZV1EEKD1Rg+6HXwA/1MG0UwKEPelTldQ82v9Wxh2kKKbbnoAT011
+4hd/tGwPuDMEZZNSABYJKwYBBAHaRw8BAQdA7l0XRcyfFTDFXt2uMz0ZY5uNhctj
+m+7h9kJ/tF1RREeI9QQYFggAJhYhBAQ2GZFsn2x6Vpo+LUmxMuhlblLpBQJlk1IA
+AhsCBQkDwmcAAIEJEEmxMuhlblLpdiAEGRYIAB0WIQSPhcoZW0shyO4kBZtAX6d3
+4VlzoAUCZZNSAAAKCRBAX6d34VlzoFFQAQDzfr6P+vxS6iPAE0SjXqqROWqHZZ3g
+X8gZDY9ossUomgEA2O9TIhHN2zn2YP8iCcwIRh2HtAuLIO2bWKSPneAKwg821AD/
+cRvqKRhkYv8rq1B108M2B0onlQEPxKEsKIK1CexJfRgA/2gU8fp4zFWZ/48dvhDJ
+vSXI1iXZZ55URxwKaMFjelMJuDgEZZSjgBIKKwYBBAGXVQEFAQEHQFq9mqMDEbtv
+m/fByouktp7gvFHkBiZRGj2PMpAnXXdBAwEIB4h4BBgWCAAgFiEEBDYZkWyfbHpW
+mj4tSbEy6GVuUukFAmWUo4ACGwwACgkQSbEy6GVuUumfLAEA1NuVpCM0FKUEkx8I
+ogU7ifXeELIMw8+J/fp7Kc9UIUAA/2B4csHfx2sHiSN81OA0LOrfRBKbpkrDbY1Z
+zuCBHbQG
+=BfxW
+-----END PGP PUBLIC KEY BLOCK-----
+)";
+// The same key a month later: the primary key ends on 2024-07-01.
+constexpr const char* kShortened = R"(-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mDMEZZIAgBYJKwYBBAHaRw8BAQdAf+J50hcyENkaTMu+AcbyU1XEJfxcuR9kj9+8
+SC5F/W20G0VuZHMgPGVuZHNAYXJjaGl2ZS5leGFtcGxlPoiWBBMWCAA+AhsBBQsJ
+CAcCBhUKCQgLAgQWAgMBAh4BAheAFiEEBDYZkWyfbHpWmj4tSbEy6GVuUukFAmW6
+3wAFCQDwmcAACgkQSbEy6GVuUukHVQEApqinnsBYFOBhlntvd+H6TXjbwIM8cmzr
+htTqz0Qb6E8A/jmVhiCLl4xmJxMBAUAFQ0aAJFdIr5zN0qZRv5Cu6m8GuDMEZZIA
+gBYJKwYBBAHaRw8BAQdA8cyGsExvS3gt0vNiE4Yxax7dCa8z54kJIWdPe3sPCs6I
+9QQYFggAJhYhBAQ2GZFsn2x6Vpo+LUmxMuhlblLpBQJlkgCAAhsCBQkB4TOAAIEJ
+EEmxMuhlblLpdiAEGRYIAB0WIQRAx6Hq4LTpfblwLT4+q8aruwNqVAUCZZIAgAAK
+CRA+q8aruwNqVI9dAP49LjXotbiSQlnEZtOtTc5UDRvkUFz2hA4kgcvC0AK12wEA
+7m9jVQ6No6pqEVpZ5gb36UrE+6T4/Bjr1UVwufNXUALkywD8CC428c2W69XnCS+G
+/yjqiZMsMj8RZV1EEKD1Rg+6HXwA/1MG0UwKEPelTldQ82v9Wxh2kKKbbnoAT011
+4hd/tGwPuDMEZZNSABYJKwYBBAHaRw8BAQdA7l0XRcyfFTDFXt2uMz0ZY5uNhctj
+m+7h9kJ/tF1RREeI9QQYFggAJhYhBAQ2GZFsn2x6Vpo+LUmxMuhlblLpBQJlk1IA
+AhsCBQkDwmcAAIEJEEmxMuhlblLpdiAEGRYIAB0WIQSPhcoZW0shyO4kBZtAX6d3
+4VlzoAUCZZNSAAAKCRBAX6d34VlzoFFQAQDzfr6P+vxS6iPAE0SjXqqROWqHZZ3g
+X8gZDY9ossUomgEA2O9TIhHN2zn2YP8iCcwIRh2HtAuLIO2bWKSPneAKwg821AD/
+cRvqKRhkYv8rq1B108M2B0onlQEPxKEsKIK1CexJfRgA/2gU8fp4zFWZ/48dvhDJ
+vSXI1iXZZ55URxwKaMFjelMJuDgEZZSjgBIKKwYBBAGXVQEFAQEHQFq9mqMDEbtv
+m/fByouktp7gvFHkBiZRGj2PMpAnXXdBAwEIB4h4BBgWCAAgFiEEBDYZkWyfbHpW
+mj4tSbEy6GVuUukFAmWUo4ACGwwACgkQSbEy6GVuUumfLAEA1NuVpCM0FKUEkx8I
+ogU7ifXeELIMw8+J/fp7Kc9UIUAA/2B4csHfx2sHiSN81OA0LOrfRBKbpkrDbY1Z
+zuCBHbQG
+=1+D6
+-----END PGP PUBLIC KEY BLOCK-----
+)";
+const std::string kEndingPrimary = "043619916C9F6C7A569A3E2D49B132E8656E52E9";
+
+TEST(Keyring, SaysWhenAKeyCanSignNoLonger)
+{
+    const Keyring ending = keyring_of(kEnding), shortened = keyring_of(kShortened);
+    const PublicKey* primary = ending.find(kEndingPrimary);
+    ASSERT_NE(primary, nullptr);
+    EXPECT_EQ(primary->expires, from_unix(1'798'675'200));
+    EXPECT_FALSE(primary->may_sign);
+    EXPECT_EQ(signing_ends(ending, kEndingPrimary), from_unix(1'767'225'600));
+    EXPECT_EQ(signing_ends(shortened, kEndingPrimary), from_unix(1'719'835'200));
+    EXPECT_FALSE(signing_ends(keyring_of(kArmoured), kPrimary));
+    EXPECT_FALSE(signing_ends(ending, kPrimary));
+}
+
+TEST(Keyring, TheNewerStateOfAKeySaysWhenItEnds)
+{
+    const Keyring ending = keyring_of(kEnding), shortened = keyring_of(kShortened);
+    for (const Keyring& both :
+         {merge_keyrings({ending, shortened}), merge_keyrings({shortened, ending})}) {
+        EXPECT_EQ(both.keys.size(), 4U);
+        EXPECT_EQ(signing_ends(both, kEndingPrimary), from_unix(1'719'835'200));
+    }
+}
+
+TEST(Keyring, OnlyTheKeysOwnSignaturesSayWhenItEnds)
+{
+    const Keyring ending = keyring_of(kEnding);
+    // Every issuer becomes somebody else.
+    const std::string id = "\x49\xb1\x32\xe8\x65\x6e\x52\xe9";
+    std::string bytes = ending.binary;
+    for (std::size_t at = bytes.find(id); at != bytes.npos; at = bytes.find(id))
+        bytes[at] = '\x50';
+    EXPECT_FALSE(signing_ends(keyring_of(bytes), kEndingPrimary));
+}
+
 }  // namespace
 }  // namespace aptward::crypto

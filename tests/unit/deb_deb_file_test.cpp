@@ -184,8 +184,7 @@ TEST(DebFile, V40_A25_MemberNamesAreExact)
     for (const char* name : {"", "/", "//", "#1/20", "/0", "control tar", "../control.tar",
                              "control.tar//", "c\x01ntrol.tar"})
         expect_refused(kMagic + kBinary + member(name, kControlTar) + data, "no member name");
-    for (const char* name :
-         {"control.tar.evil", "control.tarx", "Control.tar", "control.tar.g.z"})
+    for (const char* name : {"control.tar.evil", "control.tarx", "Control.tar", "control.tar.g.z"})
         expect_refused(kMagic + kBinary + member(name, kControlTar) + data, "does not belong");
     std::string broken = deb_of(kControlTar);
     broken[kMagic.size() + 58] = 'x';
