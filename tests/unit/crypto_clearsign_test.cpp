@@ -191,5 +191,49 @@ TEST(Detached, V7_RefusesNulBytesAndOverlongLinesInTheText)
     EXPECT_TRUE(join_detached("a\r\nb\r\n", kBlock));
 }
 
+// V8: whatever is put around, between or into the parts of a signed message, either the file is
+// refused or the text that comes out is the signed one: nothing else ever reaches a parser.
+TEST(Clearsign, V8_NothingOutsideTheSignedTextComesOut)
+{
+    const std::string signed_text = "Origin: x\nSuite: y";
+    const std::vector<std::string> strange = {
+        "Suite: evil\n",
+        "\nSuite: evil\n\n",
+        "Comment: Suite: evil\n",
+        "Hash: SHA512\n",
+        "Hash: SHA512\n\nSuite: evil\n",
+        "- Suite: evil\n",
+        kHead,
+        kBlock,
+        kHead + "Suite: evil\n" + kBlock,
+        block_with("Suite: evil\n\niAEE\n"),
+        block_with("Comment: evil\n\niAEE\n"),
+        "-----END PGP SIGNATURE-----\n",
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
+        "\r\n",
+    };
+    std::size_t accepted = 0;
+    for (const std::string& piece : strange)
+        for (std::size_t at = 0; at <= kGood.size(); ++at) {
+            const bool is_inside = at > kHead.size() && at < kHead.size() + signed_text.size() + 1;
+            if (is_inside || (at > 0 && kGood[at - 1] != '\n'))
+                continue;
+            const std::string bytes = kGood.substr(0, at) + piece + kGood.substr(at);
+            const auto split = split_clearsigned(bytes);
+            // Directly at the text, and where an empty line ends the header early, the piece
+            // becomes part of what the signature is checked over.
+            const bool has_empty_line =
+                piece == "\r\n" || piece.front() == '\n' || piece.find("\n\n") != piece.npos;
+            const bool is_at_text = (at <= kHead.size() && has_empty_line) || at == kHead.size() ||
+                                    at == kHead.size() + signed_text.size() + 1;
+            if (!split || is_at_text)
+                continue;
+            ++accepted;
+            EXPECT_EQ(split->text, signed_text) << bytes;
+            EXPECT_EQ(split->signatures.find("evil"), std::string::npos) << bytes;
+        }
+    EXPECT_GT(accepted, 0U);  // such as another block behind the first
+}
+
 }  // namespace
 }  // namespace aptward::crypto

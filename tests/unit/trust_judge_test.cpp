@@ -213,5 +213,18 @@ TEST_F(JudgeTest, OnlyJournalledReleasesAreRecalled)
     EXPECT_FALSE(recall({release, ""}, {release_id("another")}, {kOne}));
 }
 
+TEST_F(JudgeTest, V8_OnlyTheSplittersTextIsParsed)
+{
+    crypto::SignedText split{text(hour_ago),
+                             "Suite: evil\nDate: " + deb::format_release_date(kNow) + "\n"};
+    const Judgement judgement =
+        judge(split, signatures, keyring, policy, floor, suite, kNow, Freshness::live);
+    ASSERT_TRUE(judgement.is_accepted()) << judgement.verdict.message;
+    EXPECT_EQ(judgement.release->release().suite, "stable");
+    EXPECT_EQ(*judgement.release->release().date, hour_ago);
+    EXPECT_EQ(judgement.id, release_id(text(hour_ago)));
+    EXPECT_EQ(judgement.release->signed_text().text, text(hour_ago));
+}
+
 }  // namespace
 }  // namespace aptward::trust
