@@ -18,6 +18,7 @@
 #include "archive/names.h"
 #include "archive/settings.h"
 #include "catalog/catalog.h"
+#include "catalog/refused.h"
 #include "catalog/state.h"
 #include "fetch/fetch.h"
 #include "http/server.h"
@@ -33,6 +34,7 @@ struct Services {
     catalog::State& state;
     WorkerPool& state_thread;
     catalog::Releases& releases;
+    catalog::Refused& refused;  ///< State thread.
     crypto::OpenPgpEngine& engine;
     EventLog& events;
     Counters& counters;
@@ -44,6 +46,7 @@ struct SuiteReport {
     std::string suite;
     std::string generation;  ///< Id; empty when none is published.
     std::optional<SystemTime> date, valid_until;
+    std::optional<SystemTime> newest_seen;  ///< Date of the newest release any source showed.
     SystemTime checked_at{};
     std::vector<std::string> signers;
     std::size_t indexes = 0, pool_files = 0;

@@ -122,8 +122,9 @@ http::Async<void> Suite::ask(std::shared_ptr<Gathering> gathering, fetch::Source
     Observation observation;
     observation.source = source;
     observation.files = *files;
-    auto judgement = co_await judge(*files);
+    auto judgement = co_await judge(source, *files);
     observation.judgement = std::move(judgement);
+    note_seen(observation.judgement);
     if (observation.judgement.is_accepted()) {
         if (!gathering->is_closed) {
             gathering->accepted.push_back(observation);
@@ -131,7 +132,7 @@ http::Async<void> Suite::ask(std::shared_ptr<Gathering> gathering, fetch::Source
             co_await adopt(observation);  // late, but perhaps newer
         }
     } else {
-        refuse(source, observation.judgement);
+        refuse(observation);
         gathering->last_error =
             observation.judgement.verdict.code + ": " + observation.judgement.verdict.message;
     }
@@ -179,7 +180,7 @@ http::Task<catalog::ReleaseFiles> Suite::get_files(fetch::SourcePtr source)
     co_return files;
 }
 
-http::Async<trust::Judgement> Suite::judge(catalog::ReleaseFiles files)
+http::Async<trust::Judgement> Suite::judge(fetch::SourcePtr source, catalog::ReleaseFiles files)
 {
     const ArchiveSettings& settings = archive_.settings_;
     trust::Judgement judgement;
@@ -188,7 +189,9 @@ http::Async<trust::Judgement> Suite::judge(catalog::ReleaseFiles files)
                                          trust::Freshness::live);
         if (judgement.is_accepted() || settings.verify == Verify::enforce)
             co_return judgement;
-        event("observed." + judgement.verdict.code, "", judgement.verdict.message, judgement.id);
+        const std::string evidence = keep_evidence(source->url(), files, judgement);
+        event("observed." + judgement.verdict.code, source->url(), judgement.verdict.message,
+              evidence);
     }
     auto text = split(files);
     if (!text && !files.release.empty())
@@ -239,13 +242,61 @@ http::Async<trust::Judgement> Suite::judge_under(catalog::ReleaseFiles files,
                            system_now(), freshness);
 }
 
-void Suite::refuse(const fetch::SourcePtr& source, const trust::Judgement& judgement)
+void Suite::refuse(const Observation& observation)
 {
+    const trust::Judgement& judgement = observation.judgement;
+    const std::string& source = observation.source->url();
     verdict_ = judgement.verdict;
-    event(judgement.verdict.code, source->url(), judgement.verdict.message, judgement.id);
+    const std::string evidence = keep_evidence(source, observation.files, judgement);
+    event(judgement.verdict.code, source, judgement.verdict.message, evidence);
     if (judgement.verdict.code != "release.engine")
-        services_.fetcher.charge(source, fault_of(judgement.verdict.code),
+        services_.fetcher.charge(observation.source, fault_of(judgement.verdict.code),
                                  name_ + ": " + judgement.verdict.message);
+}
+
+// V42: posted before the event that names it, to the same thread: whoever reads the event finds it.
+std::string Suite::keep_evidence(const std::string& source, const catalog::ReleaseFiles& files,
+                                 const trust::Judgement& judgement)
+{
+    if (judgement.verdict.code == "release.engine")
+        return judgement.id;  // nothing is wrong with the release
+    catalog::Refused::Entry entry;
+    entry.id =
+        !judgement.id.empty()
+            ? judgement.id
+            : crypto::digest_of(files.inrelease.empty() ? files.release : files.inrelease).hex();
+    entry.archive = archive_.settings_.id;
+    entry.suite = name_;
+    entry.source = source;
+    entry.code = judgement.verdict.code;
+    entry.message = judgement.verdict.message;
+    entry.time = system_now();
+    entry.files = files;
+    std::string id = entry.id;
+    services_.state_thread.post(
+        [&refused = services_.refused, &events = services_.events, entry = std::move(entry)] {
+            const auto kept = refused.put(entry);
+            if (!kept)
+                events.add({0,
+                            {},
+                            "store.failed",
+                            entry.archive,
+                            entry.suite,
+                            "",
+                            kept.error().message(),
+                            "",
+                            entry.id});
+        });
+    return id;
+}
+
+// Only dates under a signature that holds count (a judgement has none else), and none that lies in
+// the future: anybody could raise the alarm otherwise.
+void Suite::note_seen(const trust::Judgement& judgement)
+{
+    if (judgement.date && *judgement.date <= system_now() &&
+        (!newest_seen_ || *newest_seen_ < *judgement.date))
+        newest_seen_ = judgement.date;
 }
 
 http::Async<std::string> Suite::rejudge(crypto::Keyring keyring, trust::Policy policy)
@@ -315,9 +366,11 @@ SuiteReport Suite::report() const
     report.verdict = verdict_;
     report.held = held_;
     report.checked_at = view_.checked_at;
+    report.newest_seen = newest_seen_;
     if (view_.current) {
         report.generation = view_.current->id();
         report.date = view_.current->date();
+        report.newest_seen = std::max(report.newest_seen, report.date);
         report.valid_until = view_.current->release().valid_until;
         report.signers = view_.current->verified().signers();
         report.indexes = view_.current->tables().size();

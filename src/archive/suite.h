@@ -64,10 +64,13 @@ private:
     http::Async<void> ask_all();
     http::Async<void> ask(std::shared_ptr<Gathering> gathering, fetch::SourcePtr source);
     http::Task<catalog::ReleaseFiles> get_files(fetch::SourcePtr source);
-    http::Async<trust::Judgement> judge(catalog::ReleaseFiles files);
+    http::Async<trust::Judgement> judge(fetch::SourcePtr source, catalog::ReleaseFiles files);
     http::Async<trust::Judgement> judge_under(catalog::ReleaseFiles files, crypto::Keyring keyring,
                                               trust::Policy policy, trust::Freshness freshness);
-    void refuse(const fetch::SourcePtr& source, const trust::Judgement& judgement);
+    void refuse(const Observation& observation);
+    std::string keep_evidence(const std::string& source, const catalog::ReleaseFiles& files,
+                              const trust::Judgement& judgement);
+    void note_seen(const trust::Judgement& judgement);
     http::Async<void> adopt(Observation observation);
     http::Async<void> take_turn();
     void end_turn();
@@ -92,6 +95,7 @@ private:
     std::map<std::string, std::vector<crypto::Signature>> verified_;  // by body and signature hash
     trust::Verdict verdict_;
     std::string held_;
+    std::optional<SystemTime> newest_seen_;  // of what any source showed well signed
     bool is_refreshing_ = false;
     bool is_adopting_ = false;
     bool is_absent_ = false;

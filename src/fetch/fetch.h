@@ -104,6 +104,7 @@ struct DocumentRequest {
 struct FetchEvent {
     std::string code;  ///< "source.stalled", "fetch.wrong-bytes", "store.full"
     std::string archive, source, message;
+    std::string evidence;  ///< The digest that was signed, when other bytes came.
 };
 
 class Fetcher {
@@ -134,7 +135,7 @@ public:
     // For the flights, on the fetch thread:
     http::Client& client() { return client_; }
     void event(std::string code, const std::string& archive, const SourcePtr& source,
-               std::string message);
+               std::string message, std::string evidence = {});
     void land(const std::shared_ptr<Flight>& flight, const std::vector<Digest>& proven,
               const std::string& archive);
     void drop(const std::shared_ptr<Flight>& flight);

@@ -81,9 +81,10 @@ void Fetcher::drop(const std::shared_ptr<Flight>& flight)
 }
 
 void Fetcher::event(std::string code, const std::string& archive, const SourcePtr& source,
-                    std::string message)
+                    std::string message, std::string evidence)
 {
-    sink_({std::move(code), archive, source ? source->url() : std::string(), std::move(message)});
+    sink_({std::move(code), archive, source ? source->url() : std::string(), std::move(message),
+           std::move(evidence)});
 }
 
 void Fetcher::note_wrong(const Digest& digest)

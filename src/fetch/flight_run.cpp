@@ -326,8 +326,11 @@ void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
     if (fault == Fault::missing)
         ++missing_;
     last_failure_ = fmt::format("{}: {}", source->url(), message);
+    const bool is_refused =
+        fault == Fault::wrong_bytes || fault == Fault::wrong_size || fault == Fault::mixed;
     fetcher_.event(fmt::format("source.{}", to_string(fault)), want_.archive, source,
-                   fmt::format("{}: {}", want_.paths[attempt.path_index], message));
+                   fmt::format("{}: {}", want_.paths[attempt.path_index], message),
+                   is_refused ? want_.digest.hex() : std::string());
     if (&attempt == rescue_.get())
         return retire(rescue_);
     retire(lead_);

@@ -72,6 +72,7 @@ struct Node::Parts {
     Fd lock;
     std::unique_ptr<catalog::State> state;
     std::optional<catalog::Releases> releases;
+    std::optional<catalog::Refused> refused;
     std::shared_ptr<store::Blobs> blobs;
     std::unique_ptr<crypto::OpenPgpEngine> engine;
     archive::Counters counters;
@@ -115,6 +116,8 @@ Result<void> Node::Parts::open_state(crypto::Spawner& spawner)
     TRY(state, catalog::State::open(config.state));
     TRY(auto opened, catalog::Releases::open(config.state));
     releases.emplace(std::move(opened));
+    TRY(auto evidence, catalog::Refused::open(config.state));
+    refused.emplace(std::move(evidence));
     TRY_VOID(make_directories(config.state / "tables"));
     engine = crypto::make_gpgv(spawner);
     return {};
@@ -248,6 +251,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
             event.archive = happened.archive;
             event.source = happened.source;
             event.message = happened.message;
+            event.evidence = happened.evidence;
             events->add(std::move(event));
         });
     parts->control = std::make_unique<http::Loops>(1);
@@ -255,8 +259,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
         std::make_unique<http::Loops>(parts->config.loops == 0 ? cores : parts->config.loops);
     parts->services = std::make_unique<archive::Services>(archive::Services{
         parts->control->executor(), *parts->fetcher, *parts->blobs, *parts->workers, *parts->state,
-        *parts->state_thread, *parts->releases, *parts->engine, *parts->events, parts->counters,
-        parts->config.state / "tables"});
+        *parts->state_thread, *parts->releases, *parts->refused, *parts->engine, *parts->events,
+        parts->counters, parts->config.state / "tables"});
     parts->front = std::make_unique<archive::Front>(*parts->services, *parts->dialers);
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->loops);
     parts->admin->set_notes(parts->config.notes);
