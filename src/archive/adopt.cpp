@@ -18,18 +18,8 @@ constexpr std::uint64_t kMostExpansion = 64;         // of an index whose plain 
 constexpr std::size_t kRecentKept = 4;               // generations besides the current one (V33)
 constexpr std::chrono::minutes kIndexLimit{5};
 
-std::string table_name(const deb::Release& release, const std::string& path,
-                       const deb::ListedFile& file)
-{
-    const deb::ListedFile* plain = release.find(deb::without_compression(path));
-    return (plain != nullptr ? *plain : file).digests.front().hex() + ".table";
-}
-
-bool is_tabled(const std::string& path)
-{
-    const auto kind = deb::classify_index(path).kind;
-    return kind == deb::IndexKind::packages || kind == deb::IndexKind::sources;
-}
+using catalog::is_tabled;
+using catalog::table_name;
 
 // The Packages and Sources of a configured suite, without their compression suffix.
 std::vector<std::string> index_bases(const KnownSuite& known, const deb::Release& release)
@@ -185,7 +175,7 @@ http::Task<std::shared_ptr<const catalog::Table>> Suite::table_of(
 {
     const deb::ListedFile* file = generation.release().find(path);
     CHECK(file != nullptr, "only listed indexes are adopted");
-    const auto target = services_.tables / table_name(generation.release(), path, *file);
+    const auto target = services_.tables / table_name(generation.release(), *file);
     auto open = [target] { return catalog::Table::open(target); };
     auto table = co_await http::on_worker(services_.workers, open);
     if (table)
@@ -369,7 +359,7 @@ http::Async<void> Suite::restore(catalog::SuiteState state)
             if (!is_tabled(path))
                 continue;
             const deb::Release& release = (*generation)->release();
-            const auto target = services_.tables / table_name(release, path, *release.find(path));
+            const auto target = services_.tables / table_name(release, *release.find(path));
             // Recent generations serve what their tables still hold; only the current one is
             // rebuilt.
             auto table = catalog::Table::open(target);

@@ -81,6 +81,11 @@ struct ArchiveView {
     std::optional<Digest> find_pool(std::string_view path) const;
 };
 
+/// Whether what an index lists is kept in a table: Packages and Sources.
+bool is_tabled(std::string_view index_path);
+/// The file below `tables/` of a listed index: named by its unpacked content where that is listed.
+std::string table_name(const deb::Release& release, const deb::ListedFile& index);
+
 /// Folder `releases/`: one folder a release, written once. docs/formats/store.md.
 class Releases {
 public:
@@ -91,6 +96,8 @@ public:
         ReleaseFiles files;
     };
     static Result<Releases> open(const std::filesystem::path& state);
+    /// For reading only: creates nothing.
+    static Releases look_at(const std::filesystem::path& state);
 
     /// Durable when it returns. An existing one gets the files it lacked.
     Result<void> put(const Stored& release) const;

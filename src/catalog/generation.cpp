@@ -62,6 +62,18 @@ std::optional<Digest> Generation::find_pool(std::string_view path) const
     return std::nullopt;
 }
 
+bool is_tabled(std::string_view index_path)
+{
+    const auto kind = deb::classify_index(index_path).kind;
+    return kind == deb::IndexKind::packages || kind == deb::IndexKind::sources;
+}
+
+std::string table_name(const deb::Release& release, const deb::ListedFile& index)
+{
+    const deb::ListedFile* plain = release.find(deb::without_compression(index.path));
+    return (plain != nullptr ? *plain : index).digests.front().hex() + ".table";
+}
+
 const SuiteView* ArchiveView::find(std::string_view suite) const
 {
     const auto found = suites.find(suite);

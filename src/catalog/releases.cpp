@@ -42,6 +42,11 @@ Result<Releases> Releases::open(const std::filesystem::path& state)
     return Releases(state / "releases");
 }
 
+Releases Releases::look_at(const std::filesystem::path& state)
+{
+    return Releases(state / "releases");
+}
+
 Result<void> Releases::put(const Stored& release) const
 {
     const auto folder = folder_ / release.id;

@@ -83,46 +83,56 @@ void note(SuiteState& state, const std::string& base)
         state.used.push_back(base);
 }
 
+// Replays one entry of the journal. Unknown kinds are of a newer version: ignored.
+void apply_entry(Replayed& decided, const Json& entry)
+{
+    const std::string kind = entry.value("kind", "");
+    if (kind == "keys") {
+        decided.approved_keys[entry.value("archive", "")] =
+            entry.value("approved", std::set<std::string>());
+        return;
+    }
+    SuiteState& state = decided.suites[{entry.value("archive", ""), entry.value("suite", "")}];
+    if (kind == "published") {
+        state.floor = floor_of(entry.value("floor", Json::object()));
+        make_current(state, state.floor.release_id);
+    } else if (kind == "approved") {
+        state.floor.approved.insert(entry.value("release", ""));
+    } else if (kind == "used") {
+        note(state, entry.value("index", ""));
+    }
+}
+
 }  // namespace
+
+Replayed replay(const std::vector<std::string>& journal_entries)
+{
+    Replayed decided;
+    for (const std::string& text : journal_entries) {
+        const Json entry = Json::parse(text, nullptr, false);
+        if (entry.is_object())
+            apply_entry(decided, entry);
+    }
+    return decided;
+}
 
 struct State::Database {
     Sqlite sqlite;
     store::Journal journal;
-    std::map<std::pair<std::string, std::string>, SuiteState> suites;
-    std::map<std::string, std::set<std::string>> approved_keys;
+    Replayed decided;
     bool was_rebuilt = false;
-
-    // Replays one entry of the journal. Unknown kinds are of a newer version: ignored.
-    void apply(const Json& entry)
-    {
-        const std::string kind = entry.value("kind", "");
-        if (kind == "keys") {
-            approved_keys[entry.value("archive", "")] =
-                entry.value("approved", std::set<std::string>());
-            return;
-        }
-        SuiteState& state = suites[{entry.value("archive", ""), entry.value("suite", "")}];
-        if (kind == "published") {
-            state.floor = floor_of(entry.value("floor", Json::object()));
-            make_current(state, state.floor.release_id);
-        } else if (kind == "approved") {
-            state.floor.approved.insert(entry.value("release", ""));
-        } else if (kind == "used") {
-            note(state, entry.value("index", ""));
-        }
-    }
 
     Result<void> save(const std::string& archive, const std::string& suite)
     {
         return sqlite.run("INSERT OR REPLACE INTO suites VALUES (?, ?, ?)",
-                          {archive, suite, to_json(suites[{archive, suite}]).dump()});
+                          {archive, suite, to_json(decided.suites[{archive, suite}]).dump()});
     }
 
     Result<void> append(Json entry)
     {
         entry["time"] = to_unix(system_now());
         TRY_VOID(journal.append(entry.dump()));
-        apply(entry);
+        apply_entry(decided, entry);
         return {};
     }
 
@@ -162,21 +172,17 @@ Result<std::unique_ptr<State>> State::open(const std::filesystem::path& state)
     if (!sqlite)
         return tl::unexpected<Error>(sqlite.error());
     auto database = std::make_unique<Database>(
-        Database{std::move(*sqlite), std::move(journal.journal), {}, {}, was_lost});
+        Database{std::move(*sqlite), std::move(journal.journal), {}, was_lost});
     // The journal is the truth: replaying it whole also repairs a projection that fell behind.
-    for (const std::string& text : journal.entries) {
-        const Json entry = Json::parse(text, nullptr, false);
-        if (entry.is_object())
-            database->apply(entry);
-    }
-    for (const auto& [key, suite] : database->suites)
+    database->decided = replay(journal.entries);
+    for (const auto& [key, suite] : database->decided.suites)
         TRY_VOID(database->save(key.first, key.second));
     return std::unique_ptr<State>(new State(std::move(database)));
 }
 
 std::map<std::pair<std::string, std::string>, SuiteState> State::suites() const
 {
-    return database_->suites;
+    return database_->decided.suites;
 }
 
 Result<void> State::publish(const std::string& archive, const std::string& suite,
@@ -208,7 +214,7 @@ Result<void> State::approve_keys(const std::string& archive, const std::set<std:
 
 std::map<std::string, std::set<std::string>> State::approved_keys() const
 {
-    return database_->approved_keys;
+    return database_->decided.approved_keys;
 }
 
 Result<void> State::note_used(const std::string& archive, const std::string& suite,

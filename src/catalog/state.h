@@ -35,6 +35,17 @@ struct SuiteState {
     std::vector<std::string> used;      ///< Index base names that clients use.
 };
 
+/// By (archive, suite).
+using SuiteStates = std::map<std::pair<std::string, std::string>, SuiteState>;
+
+/// What the entries of a journal add up to.
+struct Replayed {
+    SuiteStates suites;
+    std::map<std::string, std::set<std::string>> approved_keys;  ///< By archive.
+};
+/// Pure.
+Replayed replay(const std::vector<std::string>& journal_entries);
+
 struct SourceState {
     double latency_ms = 0, rate_bytes_per_s = 0;
     std::uint64_t failures_in_a_row = 0;

@@ -95,6 +95,15 @@ std::size_t whole_bytes(const Header& header)
            header.keys_bytes + kSumBytes;
 }
 
+Digest digest_at(const char* at, const Record& record)
+{
+    Digest digest;
+    digest.algorithm = record.algorithm == 0 ? HashAlgorithm::sha256 : HashAlgorithm::sha512;
+    digest.size_bytes = record.size_bytes;
+    std::memcpy(digest.hash.data(), at + sizeof record, hash_bytes(digest.algorithm));
+    return digest;
+}
+
 }  // namespace
 
 std::string Table::build(const std::vector<TableEntry>& entries)
@@ -202,11 +211,19 @@ std::optional<Digest> Table::find(std::string_view path) const
         const auto record = load<Record>(at);
         if (std::string_view(keys + record.key_offset, record.key_bytes) != path)
             continue;
-        Digest digest;
-        digest.algorithm = record.algorithm == 0 ? HashAlgorithm::sha256 : HashAlgorithm::sha512;
-        digest.size_bytes = record.size_bytes;
-        std::memcpy(digest.hash.data(), at + sizeof record, hash_bytes(digest.algorithm));
-        return digest;
+        return digest_at(at, record);
+    }
+}
+
+void Table::each(const Visit& visit) const
+{
+    const auto header = load<Header>(bytes_);
+    const char* records = bytes_ + sizeof header + buckets_bytes(header);
+    const char* keys = records + record_bytes(header) * header.count;
+    for (std::uint32_t i = 0; i < header.count; ++i) {
+        const char* at = records + record_bytes(header) * i;
+        const auto record = load<Record>(at);
+        visit(std::string_view(keys + record.key_offset, record.key_bytes), digest_at(at, record));
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,11 @@ public:
 
     std::optional<Digest> find(std::string_view path) const;
     std::size_t size() const { return count_; }
+
+    /// Calls `visit` for every entry, in the order of the index. The path is a view into the table.
+    /// A walk over everything: for questions by digest, which are rare; call on a worker.
+    using Visit = std::function<void(std::string_view path, const Digest& digest)>;
+    void each(const Visit& visit) const;
 
 private:
     Table(const char* bytes, std::size_t size) : bytes_(bytes), size_(size) {}

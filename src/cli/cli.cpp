@@ -24,6 +24,7 @@ int run(int argc, char** argv)
     add_doctor(app, action);
     add_approve(app, action);
     add_keys(app, action);
+    add_verify(app, action);
     add_scrub(app, action);
     add_config(app, action);
     try {

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "base/version.h"
+#include "console/proof.h"
 
 namespace aptward::console {
 namespace {
@@ -301,11 +302,13 @@ http::Async<void> Admin::answer(http::Exchange& exchange)
         const std::string query(exchange.target().query);
         const std::string text = co_await events(query);
         co_await send_json(exchange, text);
+    } else if (path == "/api/v1/proof") {
+        co_await answer_proof(exchange, services_, front_.routes());
     } else {
         co_await send_text(
             exchange, 404,
             "request.unknown: there are /healthz, /readyz, /metrics, /api/v1/status, "
-            "/api/v1/events\n");
+            "/api/v1/events, /api/v1/proof\n");
     }
 }
 

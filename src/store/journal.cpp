@@ -19,6 +19,39 @@ std::string sum_of(std::string_view json)
     return crypto::digest_of(json).hex().substr(0, kSumDigits);
 }
 
+struct Parsed {
+    std::vector<std::string> entries;
+    std::size_t damaged = 0, good_bytes = 0;
+};
+
+Parsed parse(std::string_view bytes)
+{
+    Parsed parsed;
+    std::string_view rest = bytes;
+    while (!rest.empty()) {
+        const std::size_t end = rest.find('\n');
+        if (end == std::string_view::npos)
+            break;  // a crash ended this one: it was never acknowledged
+        const std::string_view line = rest.substr(0, end);
+        rest.remove_prefix(end + 1);
+        parsed.good_bytes = bytes.size() - rest.size();
+        if (line.size() > kSumDigits + 1 &&
+            line.substr(0, kSumDigits) == sum_of(line.substr(kSumDigits + 1)))
+            parsed.entries.emplace_back(line.substr(kSumDigits + 1));
+        else
+            ++parsed.damaged;
+    }
+    return parsed;
+}
+
+Result<std::string> read_bytes(const std::filesystem::path& file)
+{
+    auto read = read_file(file, kMaxJournalBytes);
+    if (!read && read.error().code() == Errc::not_found)
+        return std::string();
+    return read;
+}
+
 }  // namespace
 
 Result<void> Journal::append(std::string_view json)
@@ -30,38 +63,24 @@ Result<void> Journal::append(std::string_view json)
     return {};
 }
 
+Result<std::vector<std::string>> read_journal(const std::filesystem::path& file)
+{
+    TRY(const std::string bytes, read_bytes(file));
+    return parse(bytes).entries;
+}
+
 Result<Journal::Opened> open_journal(const std::filesystem::path& file)
 {
-    std::string bytes;
-    if (auto read = read_file(file, kMaxJournalBytes))
-        bytes = std::move(*read);
-    else if (read.error().code() != Errc::not_found)
-        return tl::unexpected<Error>(read.error());
-
-    std::vector<std::string> entries;
-    std::size_t damaged = 0, good_bytes = 0;
-    std::string_view rest = bytes;
-    while (!rest.empty()) {
-        const std::size_t end = rest.find('\n');
-        if (end == std::string_view::npos)
-            break;  // a crash ended this one: it was never acknowledged
-        const std::string_view line = rest.substr(0, end);
-        rest.remove_prefix(end + 1);
-        good_bytes = bytes.size() - rest.size();
-        if (line.size() > kSumDigits + 1 &&
-            line.substr(0, kSumDigits) == sum_of(line.substr(kSumDigits + 1)))
-            entries.emplace_back(line.substr(kSumDigits + 1));
-        else
-            ++damaged;
-    }
+    TRY(const std::string bytes, read_bytes(file));
+    Parsed parsed = parse(bytes);
     Fd opened(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
     if (!opened)
         return fail_errno("opening " + file.string(), errno);
-    if (good_bytes < bytes.size() &&
-        ::ftruncate(opened.get(), static_cast<::off_t>(good_bytes)) != 0)
+    if (parsed.good_bytes < bytes.size() &&
+        ::ftruncate(opened.get(), static_cast<::off_t>(parsed.good_bytes)) != 0)
         return fail_errno("shortening " + file.string(), errno);
     TRY_VOID(sync_directory(file.parent_path()));
-    return Journal::Opened{Journal(std::move(opened)), std::move(entries), damaged};
+    return Journal::Opened{Journal(std::move(opened)), std::move(parsed.entries), parsed.damaged};
 }
 
 }  // namespace aptward::store

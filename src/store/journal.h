@@ -36,6 +36,9 @@ struct Journal::Opened {
     std::size_t damaged_lines = 0;
 };
 
+/// Only looks: the entries of a journal that a node may be writing to. No file: no entries.
+Result<std::vector<std::string>> read_journal(const std::filesystem::path& file);
+
 /// Creates the file when there is none.
 Result<Journal::Opened> open_journal(const std::filesystem::path& file);
 

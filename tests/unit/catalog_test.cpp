@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/file.h"
+#include "catalog/refused.h"
 #include "catalog/state.h"
 #include "catalog/table.h"
 #include "crypto/crypto.h"
@@ -107,6 +108,78 @@ TEST_F(CatalogTest, EventsAreNumberedForEver)
     const auto events = (*state)->events(2, 2);
     ASSERT_EQ(events.size(), 2U);
     EXPECT_EQ(events.back().number, 5);
+}
+
+TEST_F(CatalogTest, ATableIsWalkedInItsOrder)
+{
+    const Digest wide = crypto::digest_of("b", HashAlgorithm::sha512);
+    const auto bytes = Table::build({{"z", crypto::digest_of("a")}, {"a", wide}});
+    ASSERT_TRUE(write_file_durably(folder / "t", bytes));
+    const auto table = Table::open(folder / "t");
+    ASSERT_TRUE(table);
+    std::vector<std::pair<std::string, Digest>> found;
+    (*table)->each(
+        [&](std::string_view path, const Digest& digest) { found.emplace_back(path, digest); });
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_EQ(found[0], std::pair(std::string("z"), crypto::digest_of("a")));
+    EXPECT_EQ(found[1], std::pair(std::string("a"), wide));
+}
+
+Refused::Entry refusal(int number)
+{
+    Refused::Entry entry;
+    entry.id = crypto::digest_of(std::to_string(number)).hex();
+    entry.archive = "debian";
+    entry.suite = "bookworm";
+    entry.source = "http://mirror.example/debian";
+    entry.code = "release.rollback";
+    entry.message = "it is old";
+    entry.time = from_unix(1'000 + number);
+    entry.files.inrelease = "text " + std::to_string(number);
+    return entry;
+}
+
+TEST_F(CatalogTest, V42_RefusedReleasesAreKeptWithSourceAndVerdict)
+{
+    const auto refused = Refused::open(folder);
+    ASSERT_TRUE(refused);
+    ASSERT_TRUE(refused->put(refusal(1)));
+    Refused::Entry again = refusal(1);
+    again.source = "http://other.example/debian";
+    ASSERT_TRUE(refused->put(again));  // the first of equal ones stays
+    const auto kept = Refused::look_at(folder).get(refusal(1).id);
+    ASSERT_TRUE(kept) << kept.error().message();
+    EXPECT_EQ(kept->files.inrelease, "text 1");
+    EXPECT_EQ(kept->source, "http://mirror.example/debian");
+    EXPECT_EQ(kept->code, "release.rollback");
+    EXPECT_EQ(kept->time, from_unix(1'001));
+    EXPECT_FALSE(kept->is_cut);
+    EXPECT_FALSE(refused->get("../../etc"));
+    Refused::Entry evil = refusal(2);
+    evil.id = "../../evil";
+    EXPECT_FALSE(refused->put(evil));
+}
+
+TEST_F(CatalogTest, V42_EvidenceIsBoundedAndTheOldestGoes)
+{
+    const auto refused = Refused::open(folder);
+    ASSERT_TRUE(refused);
+    std::filesystem::create_directories(folder / "refused" / refusal(9'999).id);  // of a crash
+    const int count = static_cast<int>(kMostRefused) + 5;
+    for (int number = 0; number < count; ++number)
+        ASSERT_TRUE(refused->put(refusal(number)));
+    const auto all = refused->all();
+    ASSERT_EQ(all.size(), kMostRefused);
+    EXPECT_EQ(all.front().id, refusal(5).id);
+    EXPECT_EQ(all.back().id, refusal(count - 1).id);
+    EXPECT_FALSE(std::filesystem::exists(folder / "refused" / refusal(9'999).id));
+    Refused::Entry large = refusal(count);
+    large.files.inrelease = std::string(kLargestRefused + 1, 'x');
+    ASSERT_TRUE(refused->put(large));
+    const auto cut = refused->get(large.id);
+    ASSERT_TRUE(cut);
+    EXPECT_TRUE(cut->is_cut);
+    EXPECT_EQ(cut->files.inrelease.size(), kLargestRefused);
 }
 
 }  // namespace

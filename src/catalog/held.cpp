@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A state folder read by a program that is not its node: the journal says what was accepted, the
+// releases and tables say what that proves. Nothing is locked, created or repaired.
+#include <set>
+
+#include "base/log.h"
+#include "catalog/proof.h"
+#include "store/journal.h"
+
+namespace aptward::catalog {
+namespace {
+
+Result<GenerationPtr> load(const Releases& releases, const std::string& id, const SuiteState& suite)
+{
+    TRY(auto stored, releases.get(id));
+    auto text = stored.files.inrelease.empty()
+                    ? crypto::join_detached(stored.files.release, stored.files.release_gpg)
+                    : crypto::split_clearsigned(stored.files.inrelease);
+    if (!text && stored.is_unverified)
+        text = crypto::SignedText{stored.files.release, ""};
+    if (!text)
+        return tl::unexpected<Error>(text.error());
+    std::set<std::string> journalled(suite.previous.begin(), suite.previous.end());
+    journalled.insert(suite.current);
+    auto signers = stored.is_unverified ? std::vector<std::string>() : suite.floor.signers;
+    TRY(auto release, trust::recall(std::move(*text), journalled, std::move(signers)));
+    return std::make_shared<const Generation>(std::move(release), std::move(stored.files),
+                                              stored.accepted, stored.source);
+}
+
+// Every table that is there: which indexes a node has read depends on its clients.
+GenerationPtr with_tables(GenerationPtr generation, const std::filesystem::path& tables)
+{
+    std::set<std::string> bases;
+    for (const auto& [path, file] : generation->release().files) {
+        if (!is_tabled(path) || bases.count(std::string(deb::without_compression(path))) > 0)
+            continue;
+        const auto table = Table::open(tables / table_name(generation->release(), file));
+        if (table) {
+            bases.insert(std::string(deb::without_compression(path)));
+            generation =
+                generation->with_table(std::string(deb::without_compression(path)), *table);
+        } else if (table.error().code() != Errc::not_found) {
+            log_warning("table.damaged", {}, table.error().message());
+        }
+    }
+    return generation;
+}
+
+}  // namespace
+
+Result<Held> read_held(const std::filesystem::path& state)
+{
+    if (!std::filesystem::is_directory(state))
+        return fail(Errc::not_found, "there is no state folder " + state.string());
+    TRY(const auto entries, store::read_journal(state / "journal"));
+    Held held;
+    held.suites = replay(entries).suites;
+    const Releases releases = Releases::look_at(state);
+    for (const auto& [key, suite] : held.suites) {
+        SuiteView view;
+        std::vector<std::string> ids = {suite.current};
+        ids.insert(ids.end(), suite.previous.begin(), suite.previous.end());
+        for (const std::string& id : ids) {
+            if (id.empty())
+                continue;
+            auto generation = load(releases, id, suite);
+            if (!generation) {
+                log_warning("release.lost", {{"release", id}}, generation.error().message());
+                continue;
+            }
+            GenerationPtr whole = with_tables(std::move(*generation), state / "tables");
+            if (id == suite.current)
+                view.current = std::move(whole);
+            else
+                view.recent.push_back(std::move(whole));
+        }
+        held.archives[key.first].suites[key.second] = std::move(view);
+    }
+    return held;
+}
+
+}  // namespace aptward::catalog
