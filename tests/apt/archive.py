@@ -75,13 +75,14 @@ class Archive:
         self.packages[name] = (version, target)
         return target
 
-    def publish(self, later=60, date=None, **fields):
+    def publish(self, later=60, date=None, extra=None, **fields):
+        """`extra` maps further names below the suite to their content: listed and published."""
         self.when = date or self.when + datetime.timedelta(seconds=later)
         directory = "" if self.flat else "main/binary-amd64/"
         text = "".join(self._stanza(*item) for item in sorted(self.packages.items())).encode()
         listed = {directory + "Packages": text,
                   directory + "Packages.xz": lzma.compress(text),
-                  directory + "Packages.gz": gzip.compress(text)}
+                  directory + "Packages.gz": gzip.compress(text), **(extra or {})}
         for path, content in listed.items():
             if path.endswith("Packages"):
                 continue  # listed, not published, as on real mirrors
