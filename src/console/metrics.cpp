@@ -3,6 +3,9 @@
 // hot path keeps itself: no contention, standard exposition.
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
+#include <sys/statvfs.h>
+
+#include <set>
 
 #include "base/version.h"
 #include "console/admin.h"
@@ -52,6 +55,17 @@ private:
     std::vector<MetricFamily> families_;
 };
 
+// Of the codes of releases, those that are no verdict or a good one.
+bool is_refusal(const std::string& code)
+{
+    static const std::set<std::string> kOthers = {"release.accepted",   "release.unchanged",
+                                                  "release.unverified", "release.restored",
+                                                  "release.published",  "release.held",
+                                                  "release.approved",   "release.lost",
+                                                  "release.engine",     "release.freeze_suspected"};
+    return code.rfind("release.", 0) == 0 && kOthers.count(code) == 0;
+}
+
 double seconds(SystemTime time)
 {
     return static_cast<double>(to_unix(time));
@@ -63,6 +77,10 @@ void add_suite(Families& families, const std::string& archive, const archive::Su
     if (suite.date)
         families.gauge("aptward_release_date_seconds", "Date of the served release", labels,
                        seconds(*suite.date));
+    if (suite.newest_seen)
+        families.gauge("aptward_release_newest_seen_seconds",
+                       "Date of the newest well-signed release that any source showed", labels,
+                       seconds(*suite.newest_seen));
     if (suite.valid_until)
         families.gauge("aptward_release_valid_until_seconds", "Valid-Until of the served release",
                        labels, seconds(*suite.valid_until));
@@ -70,6 +88,51 @@ void add_suite(Families& families, const std::string& archive, const archive::Su
                    labels, seconds(suite.checked_at));
     families.gauge("aptward_release_held", "1 while a newer release waits for its indexes", labels,
                    suite.held.empty() ? 0 : 1);
+    families.gauge("aptward_release_refused", "1 while the last release looked at was refused",
+                   labels, is_refusal(suite.verdict.code) ? 1 : 0);
+}
+
+// One series for each key that has signed what is served now; keys without end have none.
+void add_keys(Families& families, const ArchiveReport& report)
+{
+    const archive::ArchiveSettings& settings = report.archive->settings();
+    std::set<std::string> signers;
+    for (const auto& suite : report.suites)
+        signers.insert(suite.signers.begin(), suite.signers.end());
+    for (const std::string& signer : signers)
+        if (const auto ends = crypto::signing_ends(settings.keyring, signer))
+            families.gauge("aptward_key_expiry_seconds",
+                           "When a key that signs what is served can sign no longer",
+                           {{"archive", settings.id}, {"key", signer}}, seconds(*ends));
+}
+
+void add_disk(Families& families, const std::filesystem::path& state)
+{
+    struct ::statvfs space{};
+    if (::statvfs(state.c_str(), &space) != 0)
+        return;
+    const auto unit = static_cast<double>(space.f_frsize);
+    families.gauge("aptward_state_free_bytes", "Room left on the file system of the state", {},
+                   static_cast<double>(space.f_bavail) * unit);
+    families.gauge("aptward_state_size_bytes", "Size of the file system of the state", {},
+                   static_cast<double>(space.f_blocks) * unit);
+}
+
+void add_events(Families& families, const std::map<std::string, std::uint64_t>& counts)
+{
+    double failures = 0;
+    for (const auto& [code, times] : counts) {
+        const auto value = static_cast<double>(times);
+        if (code.rfind("store.", 0) == 0)
+            failures += value;
+        if (is_refusal(code))
+            families.counter("aptward_refused_releases_total", "Releases refused, by reason",
+                             {{"code", code}}, value);
+        else
+            families.counter("aptward_events_total", "Events by code", {{"code", code}}, value);
+    }
+    families.counter("aptward_store_failures_total", "Times that the state could not be written",
+                     {}, failures);
 }
 
 void add_source(Families& families, const std::string& archive, const fetch::SourceReport& source)
@@ -115,11 +178,8 @@ std::string render_metrics(const std::vector<ArchiveReport>& archives,
     count("aptward_tunnels_total", "CONNECT tunnels: unprotected", counters.tunnels);
     count("aptward_tunnelled_bytes_total", "Bytes through tunnels: unprotected",
           counters.tunnelled_bytes->load());
-    for (const auto& [code, times] : services.events.counts())
-        families.counter(code.rfind("release.", 0) == 0 && code != "release.published"
-                             ? "aptward_refusals_total"
-                             : "aptward_events_total",
-                         "Events by code", {{"code", code}}, static_cast<double>(times));
+    add_events(families, services.events.counts());
+    add_disk(families, services.tables);
     for (const ArchiveReport& report : archives) {
         const std::string& id = report.archive->settings().id;
         families.gauge("aptward_archive_unverified", "1 for an archive that is not verified",
@@ -127,6 +187,7 @@ std::string render_metrics(const std::vector<ArchiveReport>& archives,
                        report.archive->settings().verify == archive::Verify::enforce ? 0 : 1);
         for (const auto& suite : report.suites)
             add_suite(families, id, suite);
+        add_keys(families, report);
         for (const auto& source : report.sources)
             add_source(families, id, source);
     }
