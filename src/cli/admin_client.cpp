@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Asking the running node: one request over its admin socket.
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -25,6 +26,7 @@ Result<Fd> connect_to(const std::string& address)
             return fail(Errc::malformed, address + " is no admin address");
         TRY(Fd socket,
             archive::dial(address.substr(0, colon), *port, true, std::chrono::seconds(5)));
+        ::fcntl(socket.get(), F_SETFL, 0);  // dialled for a loop; here every call waits
         return socket;
     }
     ::sockaddr_un name{};
