@@ -27,6 +27,7 @@ int run(int argc, char** argv)
     add_verify(app, action);
     add_scrub(app, action);
     add_config(app, action);
+    add_client(app, action);
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& help) {

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `aptward client setup | undo | status`: the machine that runs apt.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "cli/client_parts.h"
+#include "cli/client_setup.h"
+#include "cli/commands.h"
+
+namespace aptward::cli {
+namespace {
+
+void add_root(CLI::App& command, std::filesystem::path& root)
+{
+    command.add_option("--root", root,
+                       "Work on the machine below this folder, such as a mounted image");
+}
+
+}  // namespace
+
+int client_status(const std::filesystem::path& root)
+{
+    const auto manifest = node::read_client_manifest(root);
+    if (!manifest) {
+        const bool is_absent = manifest.error().code() == Errc::not_found;
+        std::fprintf(stderr, "aptward: %s\n",
+                     is_absent ? "this machine is not set up: aptward client setup --node URL"
+                               : manifest.error().message().c_str());
+        return is_absent ? kNo : kUnknown;
+    }
+    const auto reports = ask_nodes(manifest->nodes);
+    // What apt would get, from the very program that apt asks, memory of dead nodes included.
+    const auto chosen = run_program(
+        {"/bin/sh", node::below(root, kDetectFile).string(), "http://archive.example/"});
+    if (!reports || !chosen) {
+        const Error& error = reports ? chosen.error() : reports.error();
+        std::fprintf(stderr, "aptward: %s\n", error.message().c_str());
+        return kUnknown;
+    }
+    for (const NodeReport& report : *reports) {
+        if (report.is_alive)
+            fmt::print("ok  {} answers, in {} ms.\n", report.url, report.milliseconds);
+        else
+            fmt::print("!!  {} cannot be used: {}.\n", report.url, report.why_not);
+    }
+    const ProxyConflicts conflicts = find_conflicts(root);
+    for (const std::string& sentence : conflicts.stronger)
+        fmt::print("!!  {}.\n", sentence);
+    const std::string answer = chosen->output.substr(0, chosen->output.find('\n'));
+    const bool has_node = answer.rfind("http://", 0) == 0;
+    if (!conflicts.stronger.empty())
+        fmt::print("!!  apt does not ask the nodes now.\n");
+    else if (has_node)
+        fmt::print("ok  apt uses {} now.\n", answer);
+    else if (answer == "DIRECT")
+        fmt::print("!!  apt goes past the nodes now (DIRECT); it asks them again within 30 s.\n");
+    else
+        fmt::print("!!  {} does not run: aptward client setup writes it again.\n", kDetectFile);
+    return has_node && conflicts.stronger.empty() ? kOk : kNo;
+}
+
+void add_client(CLI::App& app, Action& action)
+{
+    CLI::App* client =
+        app.add_subcommand("client", "Make apt on this machine use nodes, or take that back");
+    client->require_subcommand(1);
+    auto options = std::make_shared<SetupOptions>();
+    CLI::App* setup = client->add_subcommand("setup", "Let apt ask the nodes; DIRECT without one");
+    setup->add_option("--node", options->nodes,
+                      "A node, such as http://node.example:3142; the preferred one first");
+    setup->add_flag("--dry-run", options->is_dry, "Show what would change, and change nothing");
+    setup->add_flag("--rewrite-https", options->rewrites_https,
+                    "Write https and mirror+file sources as http where a node serves them");
+    setup->add_flag("--tunnel-https", options->tunnels_https,
+                    "Let https sources tunnel through a node that answers, where there is no "
+                    "other way out");
+    add_root(*setup, options->root);
+    setup->callback([&action, options] { action = [options] { return client_setup(*options); }; });
+    CLI::App* undo = client->add_subcommand("undo", "Take back everything that setup changed");
+    add_root(*undo, options->root);
+    undo->callback(
+        [&action, options] { action = [options] { return client_undo(options->root); }; });
+    CLI::App* status =
+        client->add_subcommand("status", "Say which nodes answer, and what apt uses");
+    add_root(*status, options->root);
+    status->callback(
+        [&action, options] { action = [options] { return client_status(options->root); }; });
+}
+
+}  // namespace aptward::cli
