@@ -9,15 +9,17 @@
 
 namespace aptward::cli {
 
-int run(int argc, char** argv)
+void add_commands(CLI::App& app, Action& action)
 {
-    CLI::App app("Aptward keeps apt installing, and never the unproven, while its mirrors fail.",
-                 "aptward");
+    app.name("aptward");
+    app.description(
+        "Aptward keeps apt installing, and never the unproven, while its mirrors fail.");
     app.set_version_flag("--version", "aptward " + std::string(version()));
     app.require_subcommand(1);
     app.footer(
         "Exit status: 0 yes or ok, 1 no or found, 2 usage or configuration, 3 could not tell.");
-    Action action;
+    add_manual(app, action);
+    add_completion(app, action);
     add_serve(app, action);
     add_status(app, action);
     add_events(app, action);
@@ -28,6 +30,13 @@ int run(int argc, char** argv)
     add_scrub(app, action);
     add_config(app, action);
     add_client(app, action);
+}
+
+int run(int argc, char** argv)
+{
+    CLI::App app;
+    Action action;
+    add_commands(app, action);
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp& help) {

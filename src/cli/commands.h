@@ -21,6 +21,11 @@ inline constexpr const char* kConfigFile = "/etc/aptward/aptward.toml";
 /// What main runs after parsing; set by the command that was given.
 using Action = std::function<int()>;
 
+/// Names the program and adds every command: the whole command line.
+void add_commands(CLI::App& app, Action& action);
+
+void add_manual(CLI::App& app, Action& action);
+void add_completion(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
 void add_status(CLI::App& app, Action& action);
 void add_events(CLI::App& app, Action& action);

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The words of the manual that no option and no key can say. Everything else on the pages comes
+// from the command line and from config_keys().
+#include "cli/manual.h"
+
+namespace aptward::cli {
+
+const std::vector<CommandProse>& command_prose()
+{
+    static const std::vector<CommandProse> kProse = {
+        {"", R"(Aptward stands between apt and its mirrors. It keeps every machine installing and
+updating while mirrors stall, fail or lie, and it never hands on what the archive's keys do not
+prove: a release reaches a client only when its signature, its dates and all of its indexes are
+right, and a package only when its hash is.
+
+Without any configuration it serves the archives in this machine's own apt sources with the
+keyrings that are named there. A client uses it as a proxy, with no change to its sources:
+
+    Acquire::http::Proxy "http://node.example:3142";
+
+or by its mapped paths, http://node.example:3142/ARCHIVE/.)",
+         ""},
+        {"serve",
+         R"(Runs the node in the foreground until SIGTERM. It reads the configuration, takes the
+sockets that a service manager hands over or else listens on its own addresses, restores what is
+held, and asks for the newest releases. When it runs on a terminal it ends its start with a table
+of what is served and the line for apt.
+
+Sockets handed over by systemd (LISTEN_FDS) replace the addresses of the key "listen"; readiness
+and reloads are reported to NOTIFY_SOCKET.)",
+         R"(Try the node beside everything else, with its state in a folder of its own:
+
+    aptward serve --state /tmp/aptward --listen 127.0.0.1:3150 --admin unix:/tmp/aptward.admin)"},
+        {"status",
+         R"(Asks the running node what it serves: each archive and suite with the generation in
+use, who signed it and how old it is, and each source with its health. Colours are used on a
+terminal only.)",
+         R"(The health of every source, for a script:
+
+    aptward status --json | jq '.archives[].sources')"},
+        {"events",
+         R"(Lists what happened to the archives and their sources: new generations, refusals with
+their reason, sources that failed and came back. Events are numbered and carry stable codes; the
+numbers survive restarts.)",
+         R"(Only what is new since event 120:
+
+    aptward events --after 120)"},
+        {"doctor",
+         R"(Says in one sentence for each archive what works, what does not, why, and what to do
+about it. The exit status is 1 when something needs attention.)",
+         ""},
+        {"approve",
+         R"(Accepts one release that the policy refused and that an operator has looked at, such as
+the first one signed by a new key. It holds for that release only. Over the admin socket this is
+allowed to root, to the node's own user and to the users of the key "admin-users".)",
+         R"(Find the refused release and accept it:
+
+    aptward events --json
+    aptward approve debian bookworm RELEASE)"},
+        {"scrub",
+         R"(Reads everything that is held and compares it with its hash. Damaged files are set
+aside and fetched again when they are asked for. It may run beside a running node.)",
+         ""},
+        {"config", "", R"(Before a reload:
+
+    aptward config check --config /etc/aptward/aptward.toml && systemctl reload aptward)"},
+        {"completion", R"(Prints a script that completes the command line in a shell.)",
+         R"(For this shell only:
+
+    source <(aptward completion bash)
+
+For good, in zsh and in fish:
+
+    aptward completion zsh > ~/.zfunc/_aptward
+    aptward completion fish > ~/.config/fish/completions/aptward.fish)"},
+    };
+    return kProse;
+}
+
+const std::vector<ManualSection>& program_sections()
+{
+    static const std::vector<ManualSection> kSections = {
+        {"SIGNALS", R"(SIGTERM and SIGINT end a node: running answers get 5 seconds to finish.
+
+SIGHUP reloads the configuration and the keyrings. They are taken whole, or refused whole with the
+reason in the log, and no connection is dropped.)"},
+        {"ENVIRONMENT", R"(LISTEN_FDS and LISTEN_PID tell of sockets that are handed over, and
+NOTIFY_SOCKET where readiness is reported; see sd_listen_fds(3) and sd_notify(3).)"},
+        {"FILES", R"(    /etc/aptward/aptward.toml   the configuration, if there is one
+    /var/lib/aptward            everything that is held, and what was learned
+    /run/aptward/admin          the socket for metrics, status and the API)"},
+    };
+    return kSections;
+}
+
+const std::vector<ManualSection>& configuration_sections()
+{
+    static const std::vector<ManualSection> kSections = {
+        {"DESCRIPTION", R"(A node is configured by one file in TOML, /etc/aptward/aptward.toml
+unless --config names another. Every key has a default. Without the file, or without any
+[[archive]] in it, the node serves the archives in the machine's own apt sources with the keyrings
+that are named there.
+
+Mistakes are reported all at once, each with file, line and what is accepted, and a file with
+mistakes is never used: the node does not start, or a running one keeps its configuration.
+
+Durations are written as "60s", "5m", "6h" or "2d".)"},
+        {"EXAMPLE", R"(A node for a network, with two sources for one archive:
+
+    listen = ["0.0.0.0:3142"]
+    clients = ["192.0.2.0/24"]
+
+    [[archive]]
+    id = "debian"
+    keyrings = ["/usr/share/keyrings/debian-archive-keyring.gpg"]
+    upstreams = ["http://deb.debian.org/debian", "http://mirror.example/debian"]
+
+    [[archive]]
+    id = "debian-security"
+    keyrings = ["/usr/share/keyrings/debian-archive-keyring.gpg"]
+    upstreams = ["http://security.debian.org/debian-security"])"},
+    };
+    return kSections;
+}
+
+const std::vector<KeyExample>& key_examples()
+{
+    static const std::vector<KeyExample> kExamples = {
+        {"", "listen", R"(["0.0.0.0:3142", "[::]:3142"])"},
+        {"", "admin-users", R"(["operator"])"},
+        {"", "clients", R"(["192.0.2.0/24", "2001:db8::/32"])"},
+        {"", "connect-hosts", R"(["packages.example:8443"])"},
+        {"", "proxy", R"("http://proxy.example:3128")"},
+        {"archive", "id", R"("debian")"},
+        {"archive", "keyrings", R"(["/usr/share/keyrings/debian-archive-keyring.gpg"])"},
+        {"archive", "upstreams",
+         R"(["http://deb.debian.org/debian", "http://mirror.example/debian"])"},
+        {"archive", "upstream-lists", R"(["/etc/aptward/mirrors.txt"])"},
+        {"archive", "hosts", R"(["ftp.debian.org/debian"])"},
+        {"archive", "suites", R"(["bookworm", "bookworm-updates"])"},
+        {"archive", "components", R"(["main"])"},
+        {"archive", "architectures", R"(["amd64", "arm64"])"},
+        {"archive", "signed-by", R"(["0123456789ABCDEF0123456789ABCDEF01234567"])"},
+        {"archive", "suite-aliases", R"(["stable"])"},
+        {"archive", "user", R"("customer")"},
+        {"archive", "password-file", R"("/etc/aptward/password")"},
+        {"archive", "proxy", R"("http://proxy.example:3128")"},
+    };
+    return kExamples;
+}
+
+}  // namespace aptward::cli

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The man pages as man reads them, and the completions in the shells that they are for."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from node import PROGRAM
+
+pytestmark = pytest.mark.smoke
+
+
+def aptward(*arguments, **environment):
+    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, check=True,
+                          env={**os.environ, **environment}).stdout
+
+
+def complete(tmp_path, line):
+    """What bash offers for the last word of `line`."""
+    script = tmp_path / "completion"
+    script.write_text(aptward("completion", "bash"))
+    words = " ".join(f"'{word}'" for word in line.split(" "))
+    shell = (f"source {script}; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); "
+             'set -u; _aptward; printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_bash_completes_commands_options_and_values(tmp_path):
+    assert complete(tmp_path, "aptward st") == ["status"]
+    assert complete(tmp_path, "aptward status --js") == ["--json"]
+    assert complete(tmp_path, "aptward config ch") == ["check"]
+    assert complete(tmp_path, "aptward completion z") == ["zsh"]
+    # A value of an option is no command; bash falls back to the names of files.
+    assert complete(tmp_path, "aptward serve --config st") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_can_read_its_completion(tmp_path, shell):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    script = tmp_path / "completion"
+    script.write_text(aptward("completion", shell))
+    done = subprocess.run([shell, "-n", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_page_gives_man_a_warning(tmp_path):
+    aptward("manual", "--write", str(tmp_path))
+    pages = sorted(path.name for path in tmp_path.iterdir())
+    assert pages == sorted(aptward("manual", "--list").split())
+    for name in pages:
+        if shutil.which("groff"):
+            done = subprocess.run(["groff", "-man", "-ww", "-z", "-Tutf8", tmp_path / name],
+                                  capture_output=True, text=True)
+            assert (done.returncode, done.stderr) == (0, ""), name
+        if shutil.which("mandoc"):
+            done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", tmp_path / name],
+                                  capture_output=True, text=True)
+            assert (done.returncode, done.stdout) == (0, ""), name
+
+
+def test_two_builds_of_one_source_make_the_same_pages():
+    first = aptward("manual", "aptward.toml", SOURCE_DATE_EPOCH="1700000000")
+    assert first == aptward("manual", "aptward.toml.5", SOURCE_DATE_EPOCH="1700000000")
+    assert "2023-11-14" in first
+
+
+def test_an_unknown_page_is_a_usage_error():
+    done = subprocess.run([PROGRAM, "manual", "nonsense"], capture_output=True, text=True)
+    assert done.returncode == 2 and "nonsense" in done.stderr
