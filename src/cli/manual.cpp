@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `aptward manual`: prints the manual's pages or writes them to a folder. Hidden: it is for the
-// build of a package.
+// `aptward manual`: prints the manual's pages, or writes everything that is installed below
+// /usr/share. Hidden: it is for the build of a package.
 #include "cli/manual.h"
 
 #include <fmt/chrono.h>
@@ -22,9 +22,8 @@ namespace {
 
 struct Options {
     std::string page = "aptward";
-    std::string folder;
+    std::string share;
     bool is_list = false;
-    bool is_example = false;
 };
 
 // SOURCE_DATE_EPOCH makes two builds of one source alike.
@@ -36,32 +35,40 @@ std::string date_of_pages()
     return fmt::format("{:%Y-%m-%d}", fmt::gmtime(seconds));
 }
 
-Result<void> write_pages(const std::vector<ManualPage>& pages, const std::string& folder)
+Result<void> write_below(const std::filesystem::path& file, const std::string& text)
 {
-    const std::filesystem::path below = folder;
-    TRY_VOID(make_directories(below));
-    for (const ManualPage& page : pages)
-        TRY_VOID(write_file_durably(below / page.file(), page.roff));
-    return {};
+    TRY_VOID(make_directories(file.parent_path()));
+    return write_file_durably(file, text);
+}
+
+// The folders are where man, bash, zsh and fish look for what packages bring along.
+Result<void> write_share(const CommandWords& program, const std::filesystem::path& share)
+{
+    for (const ManualPage& page : make_manual(program, date_of_pages()))
+        TRY_VOID(
+            write_below(share / fmt::format("man/man{}", page.section) / page.file(), page.roff));
+    TRY_VOID(write_below(share / "bash-completion/completions/aptward",
+                         completion_script(program, "bash")));
+    TRY_VOID(
+        write_below(share / "zsh/vendor-completions/_aptward", completion_script(program, "zsh")));
+    TRY_VOID(write_below(share / "fish/vendor_completions.d/aptward.fish",
+                         completion_script(program, "fish")));
+    return write_below(share / "doc/aptward/examples/aptward.toml", example_configuration());
 }
 
 int manual(const CommandWords& program, const Options& options)
 {
-    if (options.is_example) {
-        std::fputs(example_configuration().c_str(), stdout);
-        return kOk;
+    if (!options.share.empty()) {
+        const auto written = write_share(program, options.share);
+        if (!written)
+            std::fprintf(stderr, "aptward: %s\n", written.error().message().c_str());
+        return written ? kOk : kUnknown;
     }
     const std::vector<ManualPage> pages = make_manual(program, date_of_pages());
     if (options.is_list) {
         for (const ManualPage& page : pages)
             fmt::print("{}\n", page.file());
         return kOk;
-    }
-    if (!options.folder.empty()) {
-        const auto written = write_pages(pages, options.folder);
-        if (!written)
-            std::fprintf(stderr, "aptward: %s\n", written.error().message().c_str());
-        return written ? kOk : kUnknown;
     }
     for (const ManualPage& page : pages)
         if (options.page == page.name || options.page == page.file()) {
@@ -82,9 +89,8 @@ void add_manual(CLI::App& app, Action& action)
     command->group("");
     command->add_option("page", options->page, "Page, such as aptward-status");
     command->add_flag("--list", options->is_list, "List the pages");
-    command->add_option("--write", options->folder, "Write all pages into this folder");
-    command->add_flag("--example", options->is_example,
-                      "Print a configuration with every key, commented out");
+    command->add_option("--write", options->share,
+                        "Write pages, completions and an example configuration into this folder");
     command->callback([&app, &action, options] {
         action = [&app, options] { return manual(describe(app), *options); };
     });

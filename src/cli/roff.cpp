@@ -60,7 +60,7 @@ std::string to_upper(std::string text)
 RoffPage::RoffPage(const std::string& title, int section, const std::string& date,
                    const std::string& source)
     : text_(fmt::format(".\\\" Made by `aptward manual`; edit the program, not this page.\n"
-                        ".TH {} {} {} \"{}\" \"Aptward\"\n",
+                        ".TH {} {} {} \"{}\" \"Aptward\"\n.ad l\n",
                         roff_escaped(to_upper(title)), section, date, roff_escaped(source)))
 {
 }

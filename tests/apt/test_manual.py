@@ -47,19 +47,26 @@ def test_a_shell_can_read_its_completion(tmp_path, shell):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_example_configuration_is_right_as_it_stands(tmp_path):
+    aptward("manual", "--write", str(tmp_path))
+    example = tmp_path / "doc/aptward/examples/aptward.toml"
+    assert "[[archive]]" in example.read_text()
+    assert "fine" in aptward("config", "check", "--config", str(example))
+
+
 def test_no_page_gives_man_a_warning(tmp_path):
     aptward("manual", "--write", str(tmp_path))
-    pages = sorted(path.name for path in tmp_path.iterdir())
-    assert pages == sorted(aptward("manual", "--list").split())
-    for name in pages:
+    pages = sorted((tmp_path / "man").glob("man?/*"))
+    assert sorted(page.name for page in pages) == sorted(aptward("manual", "--list").split())
+    for page in pages:
         if shutil.which("groff"):
-            done = subprocess.run(["groff", "-man", "-ww", "-z", "-Tutf8", tmp_path / name],
+            done = subprocess.run(["groff", "-man", "-ww", "-z", "-Tutf8", page],
                                   capture_output=True, text=True)
-            assert (done.returncode, done.stderr) == (0, ""), name
+            assert (done.returncode, done.stderr) == (0, ""), page
         if shutil.which("mandoc"):
-            done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", tmp_path / name],
+            done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page],
                                   capture_output=True, text=True)
-            assert (done.returncode, done.stdout) == (0, ""), name
+            assert (done.returncode, done.stdout) == (0, ""), page
 
 
 def test_two_builds_of_one_source_make_the_same_pages():
