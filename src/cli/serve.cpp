@@ -106,15 +106,26 @@ void reload(node::Node& node, const Options& options)
         log_info("config.reloaded", {}, "the new configuration is in force");
 }
 
+// A signal that the main thread has not come to yet: its sources may be silent for long.
+bool is_asked_to_stop()
+{
+    ::sigset_t pending;
+    return ::sigpending(&pending) == 0 &&
+           (::sigismember(&pending, SIGTERM) == 1 || ::sigismember(&pending, SIGINT) == 1);
+}
+
 // Shows the table of what is served and the line for apt; the first thing a newcomer sees.
 void introduce(node::Node& node, bool checks_itself)
 {
     const bool is_shown = is_terminal();
-    node.refresh_known(std::chrono::seconds(90), [&](std::size_t done, std::size_t total) {
+    const auto show = [&](std::size_t done, std::size_t total) {
         if (is_shown)
             fmt::print("\rfetching and proving suites: {} of {} ", done, total);
         std::fflush(stdout);
-    });
+    };
+    node.refresh_known(std::chrono::seconds(90), show, is_asked_to_stop);
+    if (is_asked_to_stop())
+        return;
     if (is_shown)
         fmt::print("\r{:40}\r", "");
     const std::string address = node.addresses().front();

@@ -182,6 +182,9 @@ Result<void> Node::Parts::restore(const archive::Routes& routes)
 Result<void> Node::Parts::listen()
 {
     std::vector<http::Listening> clients = inherited_sockets();
+    if (!clients.empty() && config.listen != Config().listen)
+        log_warning("config.note", {},
+                    "listen is not used: the service manager holds the port (aptward.socket)");
     if (clients.empty())
         for (const std::string& address : config.listen) {
             TRY(auto listening, http::listen_on(address));
@@ -293,7 +296,8 @@ std::string Node::admin_address() const
 }
 
 void Node::refresh_known(std::chrono::seconds limit,
-                         const std::function<void(std::size_t, std::size_t)>& progress)
+                         const std::function<void(std::size_t, std::size_t)>& progress,
+                         const std::function<bool()>& is_cancelled)
 {
     auto done = std::make_shared<std::atomic<std::size_t>>(0);
     std::size_t total = 0;
@@ -315,7 +319,7 @@ void Node::refresh_known(std::chrono::seconds limit,
         const std::size_t now = *done;
         if (now != std::exchange(shown, now))
             progress(now, total);
-        if (now == total)
+        if (now == total || is_cancelled())
             return;
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }

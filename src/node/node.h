@@ -27,9 +27,11 @@ public:
     std::string admin_address() const;
 
     /// Fetches the suites that the configuration names, all at once; blocks until each is served or
-    /// has failed, at most `limit`. `progress` gets the number done and of all.
+    /// has failed, at most `limit` and until `is_cancelled`, which is asked all the time.
+    /// `progress` gets the number done and of all.
     void refresh_known(std::chrono::seconds limit,
-                       const std::function<void(std::size_t, std::size_t)>& progress);
+                       const std::function<void(std::size_t, std::size_t)>& progress,
+                       const std::function<bool()>& is_cancelled);
 
     /// Takes over the archives and client rules of a new configuration, or refuses it whole and
     /// goes on with the old one. Addresses and the state folder stay. Fails with untrusted,
