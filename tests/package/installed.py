@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The life of the package on one machine: installed, used as its unit runs it, removed, purged.
-Run by in_throw_away_root, as root, where nothing outlives it.
+Run by in_throw_away_root, as root, where nothing outlives it: with --booted under a systemd that
+runs the unit, else without any, with the unit's restrictions made by sandbox.py.
 """
+import contextlib
 import http.client
 import json
 import os
@@ -77,23 +79,54 @@ class Service:
         self.manager.close()
 
 
+class BootedService:
+    """The same in the hands of systemd, which waits for the reports itself."""
+
+    def __init__(self, sockets=()):
+        run("systemctl", "start", "aptward.service")
+        self.pid = int(run("systemctl", "show", "--property=MainPID", "--value", "aptward.service"))
+
+    def expect(self, report):
+        if report == "READY=1":
+            until_active()
+
+    def stop(self):
+        run("systemctl", "stop", "aptward.service")
+        assert run("systemctl", "show", "--property=Result", "--value",
+                   "aptward.service").strip() == "success"
+
+
+def until_active():
+    deadline = time.monotonic() + 60
+    while run("systemctl", "show", "--property=ActiveState", "--value", "aptward.service").strip() != "active":
+        assert time.monotonic() < deadline, "the service is not active within a minute"
+
+
+IS_BOOTED = "--booted" in sys.argv
+start_service = BootedService if IS_BOOTED else Service
+
+
 def who_answers():
     connection = http.client.HTTPConnection("127.0.0.1", 3142, timeout=30)
     connection.request("GET", "/.well-known/aptward")
     return json.loads(connection.getresponse().read())["program"]
 
 
-def listening_socket():
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", 3142))
-    listening.listen(128)
-    return listening
+@contextlib.contextmanager
+def held_port():
+    """The port in the service manager's hands; gives the sockets to hand on."""
+    if IS_BOOTED:
+        run("systemctl", "start", "aptward.socket")
+        yield []
+        run("systemctl", "stop", "aptward.socket")
+        return
+    with socket.create_server(("127.0.0.1", 3142)) as listening:
+        yield [listening]
 
 
 def install(package):
     run("dpkg", "-i", package)
-    assert not pathlib.Path("/run/aptward").exists(), "installing started something without systemd"
+    assert pathlib.Path("/run/aptward").exists() == IS_BOOTED, "started exactly where systemd runs"
     for path in run("dpkg", "-L", "aptward").splitlines():
         assert pathlib.Path(path).exists(), path
     assert run("getent", "passwd", "aptward").strip().endswith("/nologin")
@@ -135,7 +168,7 @@ def probe_the_sandbox():
 
 def serve_without_configuration():
     """The packaged file as it stands; no source of this machine can be reached from here."""
-    service = Service()
+    service = start_service()
     service.expect("READY=1")
     assert who_answers() == "aptward"
     said = run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "aptward", "status")
@@ -159,10 +192,10 @@ def serve_an_archive(folder):
     CONFIG.write_text('[[archive]]\nid = "test"\nkeyrings = ["/etc/aptward/vendor.gpg"]\n'
                       f'upstreams = ["http://mirror.example:{origin.port}"]\n'
                       'hosts = ["archive.example"]\nfreshness = "0s"\n')
-    with listening_socket() as listening:
+    with held_port() as sockets:
         client = socket.create_connection(("127.0.0.1", 3142), timeout=60)
         client.sendall(b"GET /.well-known/aptward HTTP/1.1\r\nHost: node\r\n\r\n")
-        service = Service([listening])  # As systemd: the first client is there before the node.
+        service = start_service(sockets)  # As systemd: the first client is there before the node.
         assert b'"aptward"' in client.recv(4096)
         service.expect("READY=1")
         apt = AptRoot(folder / "apt", "deb [KEY] http://archive.example stable main", archive.key,
@@ -184,12 +217,22 @@ def serve_an_archive(folder):
     step("reloads, stops, and what it holds is whole")
 
 
+def run_autopkgtest():
+    """What Debian's own test of the installed package says."""
+    CONFIG.write_text(CONFIG.read_text().split("[[archive]]")[0])
+    run("systemctl", "start", "aptward.service")
+    run("/mnt/source/debian/tests/installed")
+    run("systemctl", "stop", "aptward.service", "aptward.socket")
+    step("the package's autopkgtest passes")
+
+
 def remove(before):
     run("dpkg", "-r", "aptward")
     assert not pathlib.Path("/usr/bin/aptward").exists()
     assert STATE.exists() and CONFIG.exists(), "removing is not purging"
     run("dpkg", "-P", "aptward")
-    subprocess.run(["rm", "-rf", "/run/aptward"], check=True)  # systemd's part when a unit stops.
+    if not IS_BOOTED:  # Else systemd has done it as the unit stopped.
+        subprocess.run(["rm", "-rf", "/run/aptward"], check=True)
     left = traces() - before
     assert not left, f"left after purging: {left}"
     step("removed and purged: nothing is left but the locked account")
@@ -200,9 +243,14 @@ def main(package):
     run("ip", "link", "set", "lo", "up")
     before = traces()
     install(package)
-    probe_the_sandbox()
+    if IS_BOOTED:
+        run("systemctl", "stop", "aptward.service")
+    else:
+        probe_the_sandbox()
     serve_without_configuration()
     serve_an_archive(pathlib.Path("/tmp/archive"))
+    if IS_BOOTED:
+        run_autopkgtest()
     remove(before)
 
 
