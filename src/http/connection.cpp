@@ -109,6 +109,7 @@ Async<bool> Connection::write(std::string_view bytes, bool more)
                                    MSG_NOSIGNAL | (more ? MSG_MORE : 0));
         if (put > 0) {
             bytes.remove_prefix(static_cast<std::size_t>(put));
+            written_bytes_ += static_cast<std::uint64_t>(put);
             deadline_ = steady_now() + limits_.write_stall;
             continue;
         }
@@ -134,6 +135,7 @@ Async<bool> Connection::write_file(int fd, std::uint64_t first, std::uint64_t co
         const ssize_t put = ::sendfile(socket_.native_handle(), fd, &offset, slice);
         if (put > 0) {
             count -= static_cast<std::uint64_t>(put);
+            written_bytes_ += static_cast<std::uint64_t>(put);
             deadline_ = steady_now() + limits_.write_stall;
             continue;
         }

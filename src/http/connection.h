@@ -43,6 +43,8 @@ public:
     const Principal& principal() const { return principal_; }
     const ServerLimits& limits() const { return limits_; }
     bool& must_close() { return must_close_; }
+    /// Bytes that the kernel took for this client, of heads and bodies.
+    std::uint64_t written_bytes() const { return written_bytes_; }
     bool is_http_10() const { return is_http_10_; }
 
 private:
@@ -57,6 +59,7 @@ private:
     ServerLimits limits_;
     SteadyTime deadline_;
     std::string buffer_;
+    std::uint64_t written_bytes_ = 0;
     bool is_idle_ = true;
     bool is_closed_ = false;
     bool must_close_ = false;

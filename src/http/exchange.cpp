@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <ctime>
 #include <string>
 
@@ -76,14 +77,16 @@ Async<bool> Exchange::send(Answer answer, std::string_view body)
     std::string text = render(answer, body.size(), answer.status != 304);
     if (!has_body)
         body = {};
-    sent_bytes_ += body.size();
     const bool fits_one_call = body.size() <= 16 * 1024;
+    const std::uint64_t body_from = connection_.written_bytes() + text.size();
     if (fits_one_call)
         text += body;
-    const bool is_sent = co_await connection_.write(text, !fits_one_call);
-    if (!is_sent || fits_one_call)
-        co_return is_sent;
-    co_return co_await connection_.write(body, false);
+    bool is_sent = co_await connection_.write(text, !fits_one_call);
+    if (is_sent && !fits_one_call) {
+        is_sent = co_await connection_.write(body, false);
+    }
+    sent_bytes_ += std::max(connection_.written_bytes(), body_from) - body_from;
+    co_return is_sent;
 }
 
 Async<bool> Exchange::begin(Answer answer, std::uint64_t count)
@@ -101,14 +104,18 @@ Async<bool> Exchange::begin_stream(Answer answer)
 
 Async<bool> Exchange::send_part(int fd, std::uint64_t first, std::uint64_t count)
 {
-    sent_bytes_ += count;
-    co_return co_await connection_.write_file(fd, first, count);
+    const std::uint64_t before = connection_.written_bytes();
+    const bool is_sent = co_await connection_.write_file(fd, first, count);
+    sent_bytes_ += connection_.written_bytes() - before;
+    co_return is_sent;
 }
 
 Async<bool> Exchange::send_bytes(std::string_view bytes)
 {
-    sent_bytes_ += bytes.size();
-    co_return co_await connection_.write(bytes, false);
+    const std::uint64_t before = connection_.written_bytes();
+    const bool is_sent = co_await connection_.write(bytes, false);
+    sent_bytes_ += connection_.written_bytes() - before;
+    co_return is_sent;
 }
 
 Async<bool> Exchange::send_file(Answer answer, int fd, std::uint64_t first, std::uint64_t count)
