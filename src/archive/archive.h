@@ -25,6 +25,8 @@
 
 namespace aptward::archive {
 
+class Deliveries;
+
 /// What every archive works with. Outlives them all.
 struct Services {
     http::Executor control;  ///< The loop on which claims change.
@@ -39,6 +41,7 @@ struct Services {
     EventLog& events;
     Counters& counters;
     std::filesystem::path tables;  ///< Folder of the table files.
+    Deliveries& deliveries;
 };
 
 /// What `status` shows of a suite.

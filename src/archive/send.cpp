@@ -7,6 +7,7 @@
 #include <cstring>
 #include <thread>
 
+#include "archive/deliveries.h"
 #include "base/text.h"
 #include "store/hot_blobs.h"
 
@@ -113,24 +114,37 @@ Slice slice_of(const http::RangeDecision& decision, std::uint64_t size)
     return {200, 0, size, ""};
 }
 
-http::Async<void> send_unchanged(http::Exchange& exchange, const std::string& etag,
+// The end of every answer with proven bytes. HEAD delivers nothing.
+void record(const http::Exchange& exchange, const Provenance& provenance, std::string_view digest,
+            std::string_view source, bool is_complete, Services& services)
+{
+    if (exchange.head().method == "HEAD")
+        return;
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    services.deliveries.add({std::chrono::duration_cast<milliseconds>(now).count(),
+                             exchange.principal().address, provenance.archive, provenance.path,
+                             digest, provenance.generation_id, source, exchange.sent_bytes(),
+                             static_cast<std::uint16_t>(exchange.status()), is_complete});
+}
+
+http::Async<bool> send_unchanged(http::Exchange& exchange, const std::string& etag,
                                  const Provenance& provenance)
 {
     http::Answer answer = answer_head(304, etag, provenance, "aptward; hit");
-    co_await exchange.send(std::move(answer), "");
+    co_return co_await exchange.send(std::move(answer), "");
 }
 
 // `blob` is null for a slice of nothing.
-http::Async<void> send_held(http::Exchange& exchange, http::Answer answer, store::HotBlobPtr blob,
+http::Async<bool> send_held(http::Exchange& exchange, http::Answer answer, store::HotBlobPtr blob,
                             Slice slice)
 {
     if (blob == nullptr || blob->is_in_hand) {
         const std::string_view all = blob == nullptr ? std::string_view() : blob->bytes;
         const std::string_view part = all.substr(slice.first, slice.count);
-        co_await exchange.send(std::move(answer), part);
-    } else {
-        co_await exchange.send_file(std::move(answer), blob->file.get(), slice.first, slice.count);
+        co_return co_await exchange.send(std::move(answer), part);
     }
+    co_return co_await exchange.send_file(std::move(answer), blob->file.get(), slice.first,
+                                          slice.count);
 }
 
 // Follows a flight of a large file: bytes go out as they come, the tail when the hash is right.
@@ -210,13 +224,15 @@ http::Async<void> send_refusal(http::Exchange& exchange, int status, std::string
 
 http::Async<void> send_text(http::Exchange& exchange, std::string_view bytes,
                             const std::string& etag, const Provenance& provenance,
-                            Counters& counters)
+                            Services& services)
 {
+    Counters& counters = services.counters;
     ++counters.hits;
     if (provenance.is_stale)
         ++counters.stale;
     if (is_unchanged(exchange.head(), etag, provenance.modified)) {
-        co_await send_unchanged(exchange, etag, provenance);
+        const bool is_sent = co_await send_unchanged(exchange, etag, provenance);
+        record(exchange, provenance, provenance.generation_id, "", is_sent, services);
         co_return;
     }
     const auto decision = range_of(exchange.head(), etag, provenance.modified, bytes.size());
@@ -229,7 +245,8 @@ http::Async<void> send_text(http::Exchange& exchange, std::string_view bytes,
         answer.header("Content-Range", slice.content_range);
     counters.sent_bytes += slice.count;
     const std::string_view part = bytes.substr(slice.first, slice.count);
-    co_await exchange.send(std::move(answer), part);
+    const bool is_sent = co_await exchange.send(std::move(answer), part);
+    record(exchange, provenance, provenance.generation_id, "", is_sent, services);
 }
 
 http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
@@ -238,9 +255,11 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
     Counters& counters = services.counters;
     const Digest digest = want.digest;
     const std::string etag = etag_of(digest);
+    const std::string_view hex = std::string_view(etag).substr(1, etag.size() - 2);
     if (is_unchanged(exchange.head(), etag, provenance.modified)) {
         ++counters.hits;
-        co_await send_unchanged(exchange, etag, provenance);
+        const bool is_sent = co_await send_unchanged(exchange, etag, provenance);
+        record(exchange, provenance, hex, "", is_sent, services);
         co_return true;
     }
     auto decision = range_of(exchange.head(), etag, provenance.modified, digest.size_bytes);
@@ -255,7 +274,9 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
             answer.header("Content-Range", slice.content_range);
         counters.sent_bytes += slice.count;
         store::HotBlobPtr blob = held ? *held : nullptr;
-        co_await send_held(exchange, std::move(answer), std::move(blob), slice);
+        const bool is_sent =
+            co_await send_held(exchange, std::move(answer), std::move(blob), slice);
+        record(exchange, provenance, hex, "", is_sent, services);
         co_return true;
     }
     ++counters.misses;
@@ -286,10 +307,12 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
     http::Answer answer = answer_head(slice.status, etag, provenance, "aptward; fwd=miss; stored");
     if (!slice.content_range.empty())
         answer.header("Content-Range", slice.content_range);
-    const bool is_begun = co_await exchange.begin(std::move(answer), slice.count);
-    if (is_begun && exchange.head().method != "HEAD") {
-        co_await follow(exchange, *flight, *signal, slice, epoch, counters);
+    bool is_sent = co_await exchange.begin(std::move(answer), slice.count);
+    if (is_sent && exchange.head().method != "HEAD") {
+        is_sent = co_await follow(exchange, *flight, *signal, slice, epoch, counters);
     }
+    const auto source = flight->source();
+    record(exchange, provenance, hex, source ? *source : std::string(), is_sent, services);
     co_return true;
 }
 

@@ -14,6 +14,9 @@ struct Provenance {
     std::int64_t age_s = 0;  ///< Since a source last confirmed it.
     bool is_stale = false;   ///< Older than wished, and no source confirms it now.
     bool is_unverified = false;
+    // For the delivery record; views of what outlives the answer.
+    std::string_view archive, path;  ///< The canonical path below the archive.
+    std::string_view generation_id;  ///< The whole id; empty for pool files.
 };
 
 /// "Sat, 01 Jan 2000 ..." and so on: Last-Modified for a pool file, a function of its digest alone
@@ -23,7 +26,7 @@ SystemTime modified_of(const Digest& digest);
 /// 200 or 304 from memory, with conditions and ranges.
 http::Async<void> send_text(http::Exchange& exchange, std::string_view bytes,
                             const std::string& etag, const Provenance& provenance,
-                            Counters& counters);
+                            Services& services);
 
 /// The blob when it is held, else a flight. `missing_is_proven`: what a not_found of all sources
 /// means is up to the caller, who gets it back: false when nothing was sent because of it.

@@ -29,6 +29,7 @@ Provenance provenance_of(const catalog::SuiteView& view, const catalog::Generati
 {
     Provenance provenance;
     provenance.generation = generation.short_id();
+    provenance.generation_id = generation.id();
     provenance.modified = generation.date();
     provenance.age_s = age_of(view);
     provenance.is_unverified = generation.verified().signers().empty();
@@ -176,7 +177,10 @@ http::Async<void> Archive::send_release_file(http::Exchange& exchange, const Nam
     if (name.rest != "Release.gpg")
         pins_.note(exchange.principal().address, name.suite, generation.id());
     const std::string etag = "\"" + generation.id() + "-" + name.rest + "\"";
-    co_await send_text(exchange, bytes, etag, provenance, services_.counters);
+    const std::string path = suite_folder(name.suite) + name.rest;
+    provenance.archive = settings_.id;
+    provenance.path = path;
+    co_await send_text(exchange, bytes, etag, provenance, services_);
 }
 
 http::Async<void> Archive::serve_index(http::Exchange& exchange, const Name& name)
@@ -264,10 +268,13 @@ http::Async<void> Archive::send_listed(http::Exchange& exchange, const Name& nam
         want.paths.push_back(http::encode_path(folder + directory + "by-hash/" +
                                                std::string(to_string(digest.algorithm)) + "/" +
                                                digest.hex()));
-    want.paths.push_back(http::encode_path(folder + file.path));
+    const std::string path = folder + file.path;
+    want.paths.push_back(http::encode_path(path));
     catalog::SuiteView moment;
     moment.checked_at = system_now();
-    const Provenance provenance = provenance_of(moment, *generation);
+    Provenance provenance = provenance_of(moment, *generation);
+    provenance.archive = settings_.id;
+    provenance.path = path;
     const std::string base(deb::without_compression(file.path));
     const bool is_new = generation->tables().count(base) == 0;
     if (is_new)
@@ -328,6 +335,8 @@ http::Async<void> Archive::serve_pool(http::Exchange& exchange, const Name& name
         want.paths.push_back(http::encode_path(name.rest));
         Provenance provenance;
         provenance.modified = modified_of(*digest);
+        provenance.archive = settings_.id;
+        provenance.path = name.rest;
         const bool is_sent = co_await send_wanted(exchange, std::move(want), provenance, services_);
         if (is_sent)
             co_return;

@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "base/text.h"
 #include "base/version.h"
+#include "console/answers.h"
+#include "console/deliveries.h"
 #include "console/proof.h"
 
 namespace aptward::console {
@@ -68,35 +69,11 @@ Json to_json(const fetch::SourceReport& source)
             {"last_good_at", to_unix(source.last_good_time)}};
 }
 
-http::Async<bool> send_json(http::Exchange& exchange, const std::string& text)
-{
-    http::Answer answer(200);
-    answer.type("application/json");
-    co_return co_await exchange.send(std::move(answer), text);
-}
-
-http::Async<bool> send_text(http::Exchange& exchange, int status, std::string text)
-{
-    http::Answer answer(status);
-    answer.type("text/plain; charset=utf-8");
-    co_return co_await exchange.send(std::move(answer), text);
-}
-
 http::Async<void> send_outcome(http::Exchange& exchange, Result<void> done, std::string word)
 {
     const int status = done ? 200 : 409;
     const std::string text = (done ? word : done.error().message()) + "\n";
     co_await send_text(exchange, status, text);
-}
-
-std::int64_t number_in(std::string_view query, std::string_view name, std::int64_t standard)
-{
-    const std::string key = std::string(name) + "=";
-    const std::size_t at = query.find(key);
-    if (at == std::string_view::npos)
-        return standard;
-    const std::string_view value = query.substr(at + key.size());
-    return parse_number<std::int64_t>(value.substr(0, value.find('&'))).value_or(standard);
 }
 
 }  // namespace
@@ -182,9 +159,8 @@ http::Async<std::string> Admin::metrics()
 
 http::Async<std::string> Admin::events(std::string query)
 {
-    const std::int64_t after = number_in(query, "after", 0);
-    const auto limit = static_cast<std::size_t>(
-        std::clamp<std::int64_t>(number_in(query, "limit", 200), 1, 10'000));
+    const std::int64_t after = number_parameter(query, "after", 0, 0, INT64_MAX);
+    const auto limit = static_cast<std::size_t>(number_parameter(query, "limit", 200, 1, 10'000));
     auto read = [this, after, limit] { return services_.state.events(after, limit); };
     const auto events = co_await http::on_worker(services_.state_thread, read);
     Json list = Json::array();
@@ -304,11 +280,13 @@ http::Async<void> Admin::answer(http::Exchange& exchange)
         co_await send_json(exchange, text);
     } else if (path == "/api/v1/proof") {
         co_await answer_proof(exchange, services_, front_.routes());
+    } else if (path == "/api/v1/deliveries") {
+        co_await show_deliveries(exchange, services_);
     } else {
         co_await send_text(
             exchange, 404,
             "request.unknown: there are /healthz, /readyz, /metrics, /api/v1/status, "
-            "/api/v1/events, /api/v1/proof\n");
+            "/api/v1/events, /api/v1/proof, /api/v1/deliveries\n");
     }
 }
 

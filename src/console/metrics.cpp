@@ -7,6 +7,7 @@
 
 #include <set>
 
+#include "archive/deliveries.h"
 #include "base/version.h"
 #include "console/admin.h"
 
@@ -178,6 +179,9 @@ std::string render_metrics(const std::vector<ArchiveReport>& archives,
     count("aptward_tunnels_total", "CONNECT tunnels: unprotected", counters.tunnels);
     count("aptward_tunnelled_bytes_total", "Bytes through tunnels: unprotected",
           counters.tunnelled_bytes->load());
+    count("aptward_deliveries_total", "Deliveries recorded", services.deliveries.recorded());
+    count("aptward_deliveries_lost_total", "Deliveries that could not be recorded",
+          services.deliveries.lost());
     add_events(families, services.events.counts());
     add_disk(families, services.tables);
     for (const ArchiveReport& report : archives) {

@@ -20,6 +20,8 @@ constexpr std::uint64_t kMaxConfigBytes = 1 << 20;
 
 std::optional<std::chrono::seconds> parse_duration(std::string_view text)
 {
+    if (text == "0")
+        return std::chrono::seconds(0);
     const std::size_t unit_at = text.find_first_not_of("0123456789");
     const auto number = parse_number<std::uint32_t>(text.substr(0, unit_at));
     if (!number || unit_at == std::string_view::npos)
@@ -335,6 +337,7 @@ void read_whole(const toml::table& table, Config& config, std::vector<Mistake>& 
     reader.read("connect-hosts", config.connect_hosts);
     reader.read("proxy", config.proxy);
     reader.read("loops", config.loops, 0, 1024);
+    reader.read("deliveries-kept", config.deliveries_kept);
     reader.read("log-level", config.log_level,
                 {{"debug", LogLevel::debug},
                  {"info", LogLevel::info},

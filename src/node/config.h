@@ -23,6 +23,7 @@ struct Config {
     std::vector<std::string> connect_hosts;
     std::string proxy;   ///< For all upstream traffic; empty: none
     unsigned loops = 0;  ///< 0: one per core
+    std::chrono::seconds deliveries_kept = std::chrono::hours(24 * 400);  ///< 0: not recorded
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::text;
     std::vector<archive::ArchiveSettings> archives;

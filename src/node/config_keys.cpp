@@ -22,6 +22,8 @@ const std::vector<ConfigKey>& config_keys()
          "CONNECT targets allowed beyond port 443 of public addresses."},
         {"", "proxy", "URL", "\"\"", "Outgoing proxy for all upstream traffic."},
         {"", "loops", "number", "0", "Threads that serve clients; 0 means one per core."},
+        {"", "deliveries-kept", "duration", "\"400d\"",
+         "How long it is remembered who got what (aptward deliveries); 0 records nothing."},
         {"", "log-level", "debug, info, warning or error", "\"info\"", "The least that is logged."},
         {"", "log-format", "text or json", "\"text\"", "How log lines look."},
         {"archive", "id", "name", "", "Name of the archive: its mapped prefix is /ID/."},

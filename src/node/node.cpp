@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "archive/deliveries.h"
 #include "base/log.h"
 #include "console/admin.h"
 #include "node/activation.h"
@@ -78,6 +79,7 @@ struct Node::Parts {
     archive::Counters counters;
     std::unique_ptr<WorkerPool> state_thread, workers, dialers;
     std::unique_ptr<archive::EventLog> events;
+    std::unique_ptr<archive::Deliveries> deliveries;
     http::Client client;
     std::unique_ptr<fetch::Fetcher> fetcher;
     std::unique_ptr<archive::Services> services;
@@ -246,6 +248,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->workers = std::make_unique<WorkerPool>(std::max(2U, cores));
     parts->dialers = std::make_unique<WorkerPool>(8);
     parts->events = std::make_unique<archive::EventLog>(*parts->state, *parts->state_thread);
+    parts->deliveries = std::make_unique<archive::Deliveries>(
+        parts->config.state / "deliveries", parts->config.deliveries_kept, *parts->events);
     parts->fetcher = std::make_unique<fetch::Fetcher>(
         parts->client, parts->blobs, *parts->workers,
         [events = parts->events.get()](const fetch::FetchEvent& happened) {
@@ -263,7 +267,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->services = std::make_unique<archive::Services>(archive::Services{
         parts->control->executor(), *parts->fetcher, *parts->blobs, *parts->workers, *parts->state,
         *parts->state_thread, *parts->releases, *parts->refused, *parts->engine, *parts->events,
-        parts->counters, parts->config.state / "tables"});
+        parts->counters, parts->config.state / "tables", *parts->deliveries});
     parts->front = std::make_unique<archive::Front>(*parts->services, *parts->dialers);
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->loops);
     parts->admin->set_notes(parts->config.notes);
@@ -398,6 +402,8 @@ void Node::stop()
     // Threads end before what they use: first those that start work, then those that do it.
     parts_->client.stop();
     parts_->loops.reset();
+    if (parts_->deliveries)
+        parts_->deliveries->stop();
     parts_->control.reset();
     parts_->dialers.reset();
     parts_->workers.reset();
