@@ -26,6 +26,7 @@
 namespace aptward::archive {
 
 class Deliveries;
+class Jobs;
 
 /// What every archive works with. Outlives them all.
 struct Services {
@@ -42,6 +43,7 @@ struct Services {
     Counters& counters;
     std::filesystem::path tables;  ///< Folder of the table files.
     Deliveries& deliveries;
+    Jobs& jobs;
 };
 
 /// What `status` shows of a suite.

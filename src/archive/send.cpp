@@ -114,11 +114,11 @@ Slice slice_of(const http::RangeDecision& decision, std::uint64_t size)
     return {200, 0, size, ""};
 }
 
-// The end of every answer with proven bytes. HEAD delivers nothing.
+// The end of every answer with proven bytes. HEAD and 416 deliver nothing.
 void record(const http::Exchange& exchange, const Provenance& provenance, std::string_view digest,
             std::string_view source, bool is_complete, Services& services)
 {
-    if (exchange.head().method == "HEAD")
+    if (exchange.head().method == "HEAD" || exchange.status() == 416)
         return;
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     services.deliveries.add({std::chrono::duration_cast<milliseconds>(now).count(),

@@ -57,6 +57,22 @@ bool equals_ignoring_case(std::string_view a, std::string_view b)
                       [](char x, char y) { return lower(x) == lower(y); });
 }
 
+std::optional<std::uint64_t> parse_size(std::string_view text)
+{
+    constexpr std::string_view kUnits = "kMGT";
+    std::uint64_t factor = 1;
+    if (const auto at = text.empty() ? std::string_view::npos : kUnits.find(text.back());
+        at != std::string_view::npos) {
+        for (std::size_t i = 0; i <= at; ++i)
+            factor *= 1000;
+        text.remove_suffix(1);
+    }
+    const auto number = parse_number(text);
+    if (!number || *number > UINT64_MAX / factor)
+        return std::nullopt;
+    return *number * factor;
+}
+
 std::string printable(std::string_view bytes)
 {
     constexpr std::size_t kLongest = 80;

@@ -33,6 +33,9 @@ std::optional<Number> parse_number(std::string_view text)
     return value;
 }
 
+/// "500", "20k", "50M", "2G", "1T": decimal units, as in rates and limits of the configuration.
+std::optional<std::uint64_t> parse_size(std::string_view text);
+
 /// Shows hostile bytes in a message: control and non-ASCII bytes as \xNN, cut at 80 characters.
 std::string printable(std::string_view bytes);
 

@@ -22,6 +22,9 @@ constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS sources (url TEXT PRIMARY KEY, latency REAL, rate REAL,"
     " failures INTEGER) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, kind TEXT, who TEXT, state INTEGER,"
+    " started INTEGER, ended INTEGER, done INTEGER, total INTEGER, unit TEXT, message TEXT,"
+    " options TEXT, cursor TEXT, result TEXT);"
     "PRAGMA user_version = 1;";
 
 Json to_json(const trust::Floor& floor)
@@ -270,6 +273,56 @@ std::map<std::string, SourceState> State::sources() const
     if (!read)
         log_error("state.failed", {}, read.error().message());
     return sources;
+}
+
+Result<void> State::put_job(const JobRecord& job)
+{
+    TRY_VOID(database_->sqlite.run(
+        "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        {job.id, job.kind, job.who, static_cast<std::int64_t>(job.state), to_unix(job.started),
+         to_unix(job.ended), static_cast<std::int64_t>(job.done),
+         static_cast<std::int64_t>(job.total), job.unit, job.message, job.options, job.cursor,
+         job.result}));
+    return database_->sqlite.run("DELETE FROM jobs WHERE id <= ?", {job.id - kJobsKept});
+}
+
+std::vector<JobRecord> State::jobs() const
+{
+    std::vector<JobRecord> jobs;
+    auto read = database_->sqlite.query(
+        "SELECT id, kind, who, state, started, ended, done, total, unit, message, options, cursor,"
+        " result FROM jobs ORDER BY id",
+        {}, [&](const Sqlite::Row& row) {
+            const auto state = std::clamp<std::int64_t>(
+                row.number(3), 0, static_cast<std::int64_t>(JobRecord::State::interrupted));
+            jobs.push_back({row.number(0), row.text(1), row.text(2),
+                            static_cast<JobRecord::State>(state), from_unix(row.number(4)),
+                            from_unix(row.number(5)), static_cast<std::uint64_t>(row.number(6)),
+                            static_cast<std::uint64_t>(row.number(7)), row.text(8), row.text(9),
+                            row.text(10), row.text(11), row.text(12)});
+        });
+    if (!read)
+        log_error("state.failed", {}, read.error().message());
+    return jobs;
+}
+
+std::string_view to_string(JobRecord::State state)
+{
+    switch (state) {
+        case JobRecord::State::queued:
+            return "queued";
+        case JobRecord::State::running:
+            return "running";
+        case JobRecord::State::done:
+            return "done";
+        case JobRecord::State::failed:
+            return "failed";
+        case JobRecord::State::cancelled:
+            return "cancelled";
+        case JobRecord::State::interrupted:
+            return "interrupted";
+    }
+    return "";
 }
 
 Result<void> State::put_fact(const std::string& key, const std::string& value)

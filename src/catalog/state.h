@@ -51,6 +51,22 @@ struct SourceState {
     std::uint64_t failures_in_a_row = 0;
 };
 
+/// A long piece of work as it is remembered, also over restarts.
+struct JobRecord {
+    enum class State { queued, running, done, failed, cancelled, interrupted };
+    std::int64_t id = 0;
+    std::string kind, who;
+    State state = State::queued;
+    SystemTime started{}, ended{};
+    std::uint64_t done = 0, total = 0;  ///< In `unit`; total 0: not known.
+    std::string unit, message;
+    std::string options;  ///< JSON: what it was asked to do.
+    std::string cursor;   ///< Where to go on; only its kind reads it.
+    std::string result;   ///< JSON: what it found, so far.
+};
+/// "queued", "running", ...
+std::string_view to_string(JobRecord::State state);
+
 /// Every call blocks on the disk. Lives on the state thread.
 class State {
 public:
@@ -87,6 +103,12 @@ public:
 
     Result<void> put_sources(const std::map<std::string, SourceState>& sources);
     std::map<std::string, SourceState> sources() const;
+
+    /// Adds or replaces by id; the oldest beyond kJobsKept are forgotten.
+    static constexpr std::int64_t kJobsKept = 1000;
+    Result<void> put_job(const JobRecord& job);
+    /// Oldest first.
+    std::vector<JobRecord> jobs() const;
 
     /// Small facts of other parts: the first signer of an archive without Signed-By, ...
     Result<void> put_fact(const std::string& key, const std::string& value);

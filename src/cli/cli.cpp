@@ -28,6 +28,7 @@ void add_commands(CLI::App& app, Action& action)
     add_keys(app, action);
     add_verify(app, action);
     add_deliveries(app, action);
+    add_jobs(app, action);
     add_scrub(app, action);
     add_config(app, action);
     add_client(app, action);

@@ -1,76 +1,125 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `aptward scrub`: rehash everything held. Works beside a running node: blobs are immutable.
+// `aptward scrub`: rehash everything held. A running node does it as a job; without one, it is done
+// here on the state folder.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "archive/scrub_job.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/job_follow.h"
 #include "store/store.h"
 
 namespace aptward::cli {
 namespace {
 
-int scrub(const std::string& file, bool is_json)
+using Json = nlohmann::json;
+
+struct Options {
+    std::string config;
+    bool is_json = false, waits = true;
+    std::string rate = "0";
+    std::uint64_t rate_bytes_per_s = 0;
+};
+
+int failed(const Error& error)
 {
-    const auto config = load_config(file);
-    if (!config)
-        return kUsage;
-    auto blobs = store::Blobs::open(config->state);
-    if (!blobs) {
-        std::fprintf(stderr, "aptward: %s\n", blobs.error().message().c_str());
-        return kUnknown;
-    }
-    const bool shows_progress = ::isatty(STDERR_FILENO) == 1;
-    SteadyTime shown{};
+    std::fprintf(stderr, "aptward: %s\n", error.message().c_str());
+    return kUnknown;
+}
+
+int scrub_here(const node::Config& config, const Options& options)
+{
+    const auto blobs = store::Blobs::open(config.state);
+    if (!blobs)
+        return failed(blobs.error());
+    store::Blobs::ScrubOptions scrub;
+    scrub.rate_bytes_per_s = options.rate_bytes_per_s;
+    ProgressLine line;
     const SteadyTime started = steady_now();
-    const auto report = (*blobs)->scrub([&](std::uint64_t done, std::uint64_t total) {
+    SteadyTime shown = started;
+    scrub.goes_on = [&](const store::Blobs::ScrubReport& report) {
         const SteadyTime now = steady_now();
-        if (!shows_progress || now - shown < std::chrono::milliseconds(200))
+        if (now - shown < std::chrono::milliseconds(200))
             return true;
         shown = now;
         const double seconds = std::chrono::duration<double>(now - started).count();
-        const double rate = static_cast<double>(done) / std::max(seconds, 0.001);
-        fmt::print(stderr, "\r{} of {}, {}/s, {:.0f} s left   ", human_size(done),
-                   human_size(total), human_size(static_cast<std::uint64_t>(rate)),
-                   static_cast<double>(total - std::min(done, total)) / std::max(rate, 1.0));
+        line.show(report.checked_bytes, report.total_bytes,
+                  static_cast<std::uint64_t>(static_cast<double>(report.checked_bytes) / seconds));
         return true;
-    });
-    if (shows_progress)
-        std::fputs("\n", stderr);
-    if (!report) {
-        std::fprintf(stderr, "aptward: %s\n", report.error().message().c_str());
-        return kUnknown;
+    };
+    const auto report = (*blobs)->scrub(scrub);
+    if (!report)
+        return failed(report.error());
+    fmt::print("{}\n", options.is_json ? archive::to_json(*report) : archive::to_text(*report));
+    return report->damaged_names.empty() ? kOk : kNo;
+}
+
+int scrub_in_node(const node::Config& config, const Options& options, std::int64_t id)
+{
+    if (!options.waits) {
+        fmt::print("{}\n", options.is_json ? Json({{"id", id}}).dump()
+                                           : fmt::format("job {}: aptward jobs show {}", id, id));
+        return kOk;
     }
-    if (is_json)
-        fmt::print("{}\n", nlohmann::json({{"checked", report->checked},
-                                           {"bytes", report->checked_bytes},
-                                           {"damaged", report->damaged_names}})
-                               .dump());
-    else
-        fmt::print(
-            "checked {} blobs, {}: {} damaged{}\n", report->checked,
-            human_size(report->checked_bytes), report->damaged,
-            report->damaged == 0 ? "" : ", set aside; they are fetched again when asked for");
-    return report->damaged == 0 ? kOk : kNo;
+    const auto end = follow_job(config.admin, id, options.is_json);
+    if (!end)
+        return failed(end.error());
+    if (end->state != "done")
+        return failed(
+            {Errc::unavailable, fmt::format("job {} was {}: {}", id, end->state, end->message)});
+    const Json result = Json::parse(end->result, nullptr, false);
+    if (!result.is_object() || !result.contains("damaged"))
+        return failed({Errc::malformed, "the node does not say what the scrub found"});
+    fmt::print("{}\n", options.is_json ? result.dump() : end->message);
+    return result["damaged"].empty() ? kOk : kNo;
+}
+
+int scrub(Options options)
+{
+    const auto rate = parse_size(options.rate);
+    if (!rate) {
+        std::fprintf(stderr, "aptward: --rate \"%s\" is no rate: write 50M or 500k\n",
+                     options.rate.c_str());
+        return kUsage;
+    }
+    options.rate_bytes_per_s = *rate;
+    const auto config = load_config(options.config);
+    if (!config)
+        return kUsage;
+    const Json request = {{"kind", archive::kScrub}, {"rate", *rate}};
+    const auto answer = ask_admin(config->admin, "POST", "/api/v1/jobs", request.dump());
+    // Blobs are immutable: reading them beside a node that cannot be asked does no harm.
+    if (!answer)
+        return scrub_here(*config, options);
+    const Json job = Json::parse(answer->body, nullptr, false);
+    if (answer->status != 202 || !job.is_object()) {
+        std::fprintf(stderr, "aptward: the node does not do it (%s); doing it here\n",
+                     std::string(trim(answer->body.substr(0, answer->body.find('\n')))).c_str());
+        return scrub_here(*config, options);
+    }
+    return scrub_in_node(*config, options, job.value("id", std::int64_t{0}));
 }
 
 }  // namespace
 
 void add_scrub(CLI::App& app, Action& action)
 {
-    auto file = std::make_shared<std::string>();
-    auto is_json = std::make_shared<bool>(false);
+    auto options = std::make_shared<Options>();
     CLI::App* command = app.add_subcommand("scrub", "Check everything held against its hash");
-    add_config_option(*command, *file);
-    command->add_flag("--json", *is_json, "Print the facts as JSON");
-    command->callback(
-        [&action, file, is_json] { action = [file, is_json] { return scrub(*file, *is_json); }; });
+    add_config_option(*command, options->config);
+    command->add_flag("--json", options->is_json, "Print progress and the result as lines of JSON");
+    command->add_option("--rate", options->rate,
+                        "Bytes to read per second, such as 50M; 0 is no limit");
+    command->add_flag("--wait,!--no-wait", options->waits,
+                      "Wait for a running node's job to end (the default), or only start it");
+    command->footer("Ctrl-C stops watching; the node's job goes on: aptward jobs.");
+    command->callback([&action, options] { action = [options] { return scrub(*options); }; });
 }
 
 }  // namespace aptward::cli

@@ -9,6 +9,7 @@
 #include "base/version.h"
 #include "console/answers.h"
 #include "console/deliveries.h"
+#include "console/jobs.h"
 #include "console/proof.h"
 
 namespace aptward::console {
@@ -228,6 +229,11 @@ http::Async<void> Admin::change(http::Exchange& exchange)
         co_await approve_keys(exchange, std::move(request));
         co_return;
     }
+    if (path.rfind("/api/v1/jobs", 0) == 0) {
+        const std::string who = "uid " + std::to_string(exchange.principal().uid);
+        co_await change_jobs(exchange, services_, *body, who);
+        co_return;
+    }
     if (path == "/api/v1/approve") {
         const Json request = Json::parse(*body, nullptr, false);
         if (!request.is_object() || !request.contains("archive") || !request.contains("suite") ||
@@ -282,11 +288,13 @@ http::Async<void> Admin::answer(http::Exchange& exchange)
         co_await answer_proof(exchange, services_, front_.routes());
     } else if (path == "/api/v1/deliveries") {
         co_await show_deliveries(exchange, services_);
+    } else if (path == "/api/v1/jobs" || path.rfind("/api/v1/jobs/", 0) == 0) {
+        co_await show_jobs(exchange, services_);
     } else {
         co_await send_text(
             exchange, 404,
             "request.unknown: there are /healthz, /readyz, /metrics, /api/v1/status, "
-            "/api/v1/events, /api/v1/proof, /api/v1/deliveries\n");
+            "/api/v1/events, /api/v1/proof, /api/v1/deliveries, /api/v1/jobs\n");
     }
 }
 

@@ -338,6 +338,13 @@ void read_whole(const toml::table& table, Config& config, std::vector<Mistake>& 
     reader.read("proxy", config.proxy);
     reader.read("loops", config.loops, 0, 1024);
     reader.read("deliveries-kept", config.deliveries_kept);
+    reader.read("scrub-every", config.scrub_every);
+    std::string rate;
+    reader.read("scrub-rate", rate);
+    if (const auto size = parse_size(rate))
+        config.scrub_rate_bytes_per_s = *size;
+    else if (!rate.empty())
+        reader.mistake("scrub-rate", "\"" + rate + "\" is no rate: write \"20M\" or \"500k\"");
     reader.read("log-level", config.log_level,
                 {{"debug", LogLevel::debug},
                  {"info", LogLevel::info},

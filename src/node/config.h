@@ -24,6 +24,8 @@ struct Config {
     std::string proxy;   ///< For all upstream traffic; empty: none
     unsigned loops = 0;  ///< 0: one per core
     std::chrono::seconds deliveries_kept = std::chrono::hours(24 * 400);  ///< 0: not recorded
+    std::chrono::seconds scrub_every = std::chrono::hours(24 * 30);       ///< 0: never by itself
+    std::uint64_t scrub_rate_bytes_per_s = 20'000'000;                    ///< 0: no limit
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::text;
     std::vector<archive::ArchiveSettings> archives;

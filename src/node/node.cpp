@@ -13,7 +13,10 @@
 #include <thread>
 
 #include "archive/deliveries.h"
+#include "archive/jobs.h"
+#include "archive/scrub_job.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "console/admin.h"
 #include "node/activation.h"
 
@@ -22,6 +25,8 @@ namespace {
 
 constexpr std::chrono::seconds kRestoreLimit{60};
 constexpr std::chrono::minutes kSaveEvery{5};
+constexpr std::chrono::seconds kScrubAgain = std::chrono::hours(24);  // after a cancelled one
+constexpr const char* kFirstStart = "node.first-start";
 
 std::vector<::uid_t> uids_of(const std::vector<std::string>& names)
 {
@@ -80,6 +85,8 @@ struct Node::Parts {
     std::unique_ptr<WorkerPool> state_thread, workers, dialers;
     std::unique_ptr<archive::EventLog> events;
     std::unique_ptr<archive::Deliveries> deliveries;
+    std::unique_ptr<archive::Jobs> jobs;
+    SystemTime scrub_counted_from{};
     http::Client client;
     std::unique_ptr<fetch::Fetcher> fetcher;
     std::unique_ptr<archive::Services> services;
@@ -93,11 +100,13 @@ struct Node::Parts {
     bool is_stopped = false;
 
     Result<void> open_state(crypto::Spawner& spawner);
+    void remember_first_start();
     std::shared_ptr<archive::Routes> make_routes(const Config& from);
     Result<void> restore(const archive::Routes& routes);
     Result<void> listen();
     Result<void> write_run_file();
     http::Async<void> keep_saving();
+    http::Async<void> keep_scrubbing();
     http::Async<void> save_sources();
 };
 
@@ -106,6 +115,14 @@ Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Node::~Node()
 {
     stop();
+}
+
+// A full disk keeps no node from starting: then the count begins again at the next start.
+void Node::Parts::remember_first_start()
+{
+    const auto kept = state->put_fact(kFirstStart, std::to_string(to_unix(scrub_counted_from)));
+    if (!kept)
+        log_error("state.failed", {}, kept.error().message());
 }
 
 Result<void> Node::Parts::open_state(crypto::Spawner& spawner)
@@ -122,6 +139,11 @@ Result<void> Node::Parts::open_state(crypto::Spawner& spawner)
     refused.emplace(std::move(evidence));
     TRY_VOID(make_directories(config.state / "tables"));
     engine = crypto::make_gpgv(spawner);
+    const auto first_start = state->fact(kFirstStart);
+    const auto known = parse_number<std::int64_t>(first_start.value_or(""));
+    scrub_counted_from = known ? from_unix(*known) : system_now();
+    if (!known)
+        remember_first_start();
     return {};
 }
 
@@ -238,6 +260,27 @@ http::Async<void> Node::Parts::keep_saving()
     }
 }
 
+// Everything held is read again within the promised time (R26), counted from the last whole scrub.
+http::Async<void> Node::Parts::keep_scrubbing()
+{
+    using std::chrono::seconds;
+    const seconds every = config.scrub_every;
+    while (every.count() > 0) {
+        const seconds pause = std::clamp(every / 10, seconds(1), seconds(60));
+        co_await http::sleep_until(steady_now() + pause);
+        const SystemTime now = system_now();
+        const SystemTime done = jobs->last_done(archive::kScrub).value_or(scrub_counted_from);
+        const SystemTime over = jobs->last_over(archive::kScrub).value_or(scrub_counted_from);
+        const bool is_due = now - done >= every && now - over >= std::min(every, kScrubAgain);
+        if (!is_due || jobs->is_busy(archive::kScrub))
+            continue;
+        const auto started = jobs->start(
+            archive::kScrub, archive::scrub_options(config.scrub_rate_bytes_per_s), "node");
+        if (!started)
+            co_return;  // the node is stopping
+    }
+}
+
 Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawner)
 {
     auto parts = std::make_unique<Parts>();
@@ -250,6 +293,9 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->events = std::make_unique<archive::EventLog>(*parts->state, *parts->state_thread);
     parts->deliveries = std::make_unique<archive::Deliveries>(
         parts->config.state / "deliveries", parts->config.deliveries_kept, *parts->events);
+    parts->jobs =
+        std::make_unique<archive::Jobs>(*parts->state, *parts->state_thread, *parts->events);
+    parts->jobs->add_kind(archive::kScrub, archive::make_scrub(*parts->blobs, *parts->events));
     parts->fetcher = std::make_unique<fetch::Fetcher>(
         parts->client, parts->blobs, *parts->workers,
         [events = parts->events.get()](const fetch::FetchEvent& happened) {
@@ -267,7 +313,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->services = std::make_unique<archive::Services>(archive::Services{
         parts->control->executor(), *parts->fetcher, *parts->blobs, *parts->workers, *parts->state,
         *parts->state_thread, *parts->releases, *parts->refused, *parts->engine, *parts->events,
-        parts->counters, parts->config.state / "tables", *parts->deliveries});
+        parts->counters, parts->config.state / "tables", *parts->deliveries, *parts->jobs});
     parts->front = std::make_unique<archive::Front>(*parts->services, *parts->dialers);
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->loops);
     parts->admin->set_notes(parts->config.notes);
@@ -285,6 +331,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
                                    "",
                                    ""});
     http::spawn(node->parts_->services->control, "saving", node->parts_->keep_saving());
+    node->parts_->jobs->restore();
+    http::spawn(node->parts_->services->control, "scrubbing", node->parts_->keep_scrubbing());
     node->parts_->admin->set_ready(true);
     TRY_VOID(node->parts_->write_run_file());
     return node;
@@ -399,6 +447,8 @@ void Node::stop()
             run_on(parts_->services->control, "saving", std::chrono::seconds(3),
                    [this]() { return parts_->save_sources(); });
     }
+    if (parts_->jobs)
+        parts_->jobs->stop();
     // Threads end before what they use: first those that start work, then those that do it.
     parts_->client.stop();
     parts_->loops.reset();

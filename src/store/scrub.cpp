@@ -1,64 +1,131 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Rehashing everything held: finds what the disk changed behind our back (R7, R8).
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <thread>
 
+#include "base/clock.h"
 #include "crypto/crypto.h"
 #include "store/store.h"
 
 namespace aptward::store {
 namespace {
 
-// True when the file's bytes have the hash that its name says.
-bool matches_name(const Fd& file, const Digest& digest)
+constexpr std::size_t kChunk = 256 * 1024;
+constexpr std::chrono::milliseconds kLongestPause{100};  // so that a stop is heard soon
+
+/// Asks whether to go on after every chunk, and waits when it was too fast.
+class Pace {
+public:
+    Pace(const Blobs::ScrubOptions& options, const Blobs::ScrubReport& report)
+        : options_(options), report_(report), started_(steady_now())
+    {
+    }
+
+    bool goes_on(std::size_t read_bytes)
+    {
+        bytes_ += read_bytes;
+        for (;;) {
+            if (options_.goes_on && !options_.goes_on(report_))
+                return false;
+            if (options_.rate_bytes_per_s == 0)
+                return true;
+            const std::chrono::duration<double> due(static_cast<double>(bytes_) /
+                                                    static_cast<double>(options_.rate_bytes_per_s));
+            const std::chrono::duration<double> ahead = due - (steady_now() - started_);
+            if (ahead.count() <= 0)
+                return true;
+            std::this_thread::sleep_for(
+                std::min<std::chrono::duration<double>>(ahead, kLongestPause));
+        }
+    }
+
+private:
+    const Blobs::ScrubOptions& options_;
+    const Blobs::ScrubReport& report_;
+    const SteadyTime started_;
+    std::uint64_t bytes_ = 0;
+};
+
+enum class Check { right, damaged, stopped };
+
+// Whether the file's bytes have the hash that its name says.
+Check check(const Fd& file, const Digest& digest, Pace& pace, std::vector<char>& buffer)
 {
     crypto::Hasher hasher(digest.algorithm);
-    char buffer[1 << 16];
     for (;;) {
-        const ssize_t got = ::read(file.get(), buffer, sizeof buffer);
+        const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return false;
+            return Check::damaged;
         if (got == 0)
-            return hasher.digest().hash == digest.hash;
-        hasher.update({buffer, static_cast<std::size_t>(got)});
+            return hasher.digest().hash == digest.hash ? Check::right : Check::damaged;
+        const auto count = static_cast<std::size_t>(got);
+        hasher.update({buffer.data(), count});
+        if (!pace.goes_on(count))
+            return Check::stopped;
     }
+}
+
+// Names in order, so that a cursor says what is done. One folder holds a 256th of all.
+std::vector<std::filesystem::path> sorted(const std::filesystem::path& folder)
+{
+    std::vector<std::filesystem::path> files;
+    std::error_code error;
+    for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
+         it.increment(error))
+        files.push_back(it->path());
+    std::sort(files.begin(), files.end());
+    return files;
 }
 
 }  // namespace
 
-Result<Blobs::ScrubReport> Blobs::scrub(
-    const std::function<bool(std::uint64_t, std::uint64_t)>& progress) const
+Result<Blobs::ScrubReport> Blobs::scrub(const ScrubOptions& options) const
 {
-    const std::uint64_t total = volume().bytes;
-    ScrubReport report;
-    for (const char* algorithm : {"sha256", "sha512"}) {
-        std::error_code error;
-        for (std::filesystem::recursive_directory_iterator it(root_ / algorithm, error), end;
-             !error && it != end; it.increment(error)) {
-            std::error_code ignored;
-            if (it->is_directory(ignored) && !it->is_symlink(ignored))
-                continue;
-            const std::string name = it->path().filename().string();
-            const std::uint64_t size = it->is_symlink(ignored) ? 0 : it->file_size(ignored);
-            const auto digest = parse_digest(name, size);
-            const Fd file(::open(it->path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-            ++report.checked;
-            if (!digest || !file || !matches_name(file, *digest)) {
-                ++report.damaged;
-                report.damaged_names.push_back(name);
-                if (digest)
-                    TRY_VOID(set_aside(*digest));
+    ScrubReport report = options.before;
+    report.total_bytes = std::max(volume().bytes, report.checked_bytes);
+    report.is_whole = false;
+    Pace pace(options, report);
+    std::vector<char> buffer(kChunk);
+    for (const char* algorithm : {"sha256", "sha512"})
+        for (int i = 0; i < 256; ++i)
+            for (const auto& path : sorted(root_ / algorithm / fmt::format("{:02x}", i))) {
+                const std::string name = path.filename().string();
+                const std::string cursor = std::string(algorithm) + "/" + name;
+                if (cursor <= report.cursor)
+                    continue;
+                std::error_code error;
+                const bool is_file =
+                    std::filesystem::is_regular_file(std::filesystem::symlink_status(path, error));
+                const std::uint64_t size = is_file ? std::filesystem::file_size(path, error) : 0;
+                const auto digest = parse_digest(name, size);
+                const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+                if (!file && errno == ENOENT)
+                    continue;  // set aside or collected since the folder was listed
+                const Check found =
+                    digest && file && is_file ? check(file, *digest, pace, buffer) : Check::damaged;
+                if (found == Check::stopped)
+                    return report;
+                if (found == Check::damaged) {
+                    report.damaged_names.push_back(name);
+                    if (digest)
+                        TRY_VOID(set_aside(*digest));
+                }
+                ++report.checked;
+                // A SHA-512 name is a second link to bytes that were counted.
+                if (std::string_view(algorithm) == "sha256")
+                    report.checked_bytes += size;
+                report.cursor = cursor;
+                if (!pace.goes_on(0))
+                    return report;
             }
-            if (std::string_view(algorithm) == "sha256")
-                report.checked_bytes += size;
-            if (!progress(report.checked_bytes, total))
-                return report;
-        }
-    }
+    report.is_whole = true;
     return report;
 }
 

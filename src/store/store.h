@@ -48,13 +48,20 @@ public:
     Result<void> set_aside(const Digest& digest) const;
 
     struct ScrubReport {
-        std::uint64_t checked = 0, checked_bytes = 0, damaged = 0;
+        std::uint64_t checked = 0, checked_bytes = 0, total_bytes = 0;
         std::vector<std::string> damaged_names;
+        std::string cursor;     ///< The last blob checked, "sha256/HEX": where to go on.
+        bool is_whole = false;  ///< Came to the end.
     };
-    /// Rehashes every blob; damaged ones are set aside. `progress` gets bytes done and to do and
-    /// returns false to stop. Blocks for as long as reading everything takes.
-    Result<ScrubReport> scrub(
-        const std::function<bool(std::uint64_t done, std::uint64_t total)>& progress) const;
+    struct ScrubOptions {
+        ScrubReport before;                  ///< Of the part that was done earlier.
+        std::uint64_t rate_bytes_per_s = 0;  ///< 0: as fast as the disk gives.
+        /// Called often, also while it waits for its rate; false stops.
+        std::function<bool(const ScrubReport&)> goes_on;
+    };
+    /// Rehashes every blob in the order of their names; damaged ones are set aside. Blocks for as
+    /// long as that takes. Fails with storage.
+    Result<ScrubReport> scrub(const ScrubOptions& options) const;
 
     /// Number and bytes of blobs held; walks the folders, for status only.
     struct Volume {

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <set>
 
+#include "base/clock.h"
 #include "crypto/crypto.h"
 #include "store/hot_blobs.h"
 #include "store/journal.h"
@@ -57,13 +59,47 @@ TEST_F(StoreTest, R7_R26_ScrubFindsAFlippedBitAndSetsItAside)
     const auto digest = blobs->put("hello");
     const auto other = blobs->put("world");
     rot(*digest);
-    const auto report = blobs->scrub([](std::uint64_t, std::uint64_t) { return true; });
+    const auto report = blobs->scrub({});
     ASSERT_TRUE(report);
     EXPECT_EQ(report->damaged_names, std::vector<std::string>{digest->hex()});
     EXPECT_FALSE(blobs->holds(*digest));
     EXPECT_TRUE(blobs->holds(*other));
     EXPECT_TRUE(blobs->put("hello"));
     EXPECT_TRUE(blobs->holds(*digest));
+}
+
+TEST_F(StoreTest, AScrubGoesOnBehindItsCursorAndStopsWhenTold)
+{
+    std::set<std::string> all;
+    for (int i = 0; i < 20; ++i)
+        all.insert(blobs->put(std::to_string(i))->hex());
+    Blobs::ScrubOptions options;
+    options.goes_on = [](const Blobs::ScrubReport& report) { return report.checked < 7; };
+    const auto half = blobs->scrub(options);
+    ASSERT_TRUE(half);
+    EXPECT_FALSE(half->is_whole);
+    EXPECT_EQ(half->checked, 7U);
+    EXPECT_EQ(half->cursor, "sha256/" + *std::next(all.begin(), 6));
+    rot(*parse_digest(*std::next(all.begin(), 3), 1));   // checked before: not seen again
+    rot(*parse_digest(*std::next(all.begin(), 15), 1));  // still to come
+    options.before = *half;
+    options.goes_on = nullptr;
+    const auto whole = blobs->scrub(options);
+    ASSERT_TRUE(whole);
+    EXPECT_TRUE(whole->is_whole);
+    EXPECT_EQ(whole->checked, 20U);
+    EXPECT_EQ(whole->checked_bytes, whole->total_bytes);
+    EXPECT_EQ(whole->damaged_names, std::vector<std::string>{*std::next(all.begin(), 15)});
+}
+
+TEST_F(StoreTest, AScrubKeepsItsRate)
+{
+    ASSERT_TRUE(blobs->put(std::string(200'000, 'x')));
+    Blobs::ScrubOptions options;
+    options.rate_bytes_per_s = 1'000'000;
+    const SteadyTime started = steady_now();
+    ASSERT_TRUE(blobs->scrub(options));
+    EXPECT_GE(steady_now() - started, std::chrono::milliseconds(190));
 }
 
 TEST_F(StoreTest, R8_TruncatedAndSymlinkedBlobsAreNotServed)

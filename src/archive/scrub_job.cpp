@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "archive/scrub_job.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+
+namespace aptward::archive {
+namespace {
+
+using Json = nlohmann::json;
+using Report = store::Blobs::ScrubReport;
+
+constexpr std::chrono::milliseconds kTellEvery{200};
+
+// The result says what was found, the cursor where that was: together they are the report so far.
+Report report_of(const JobRecord& record)
+{
+    Report report;
+    const Json found = Json::parse(record.result, nullptr, false);
+    if (!found.is_object() || record.cursor.empty())
+        return report;
+    report.checked = found.value("checked", std::uint64_t{0});
+    report.checked_bytes = found.value("bytes", std::uint64_t{0});
+    report.damaged_names = found.value("damaged", std::vector<std::string>());
+    report.cursor = record.cursor;
+    return report;
+}
+
+/// Tells the job how far the scrub is, and everybody what it found.
+class Teller {
+public:
+    Teller(Jobs::Run& run, EventLog& events, std::size_t known)
+        : run_(run), events_(events), known_damaged_(known)
+    {
+    }
+
+    bool goes_on(const Report& report)
+    {
+        for (; known_damaged_ < report.damaged_names.size(); ++known_damaged_)
+            tell_damage(report.damaged_names[known_damaged_]);
+        const SteadyTime now = steady_now();
+        if (now - told_ >= kTellEvery)
+            tell(report);
+        return run_.goes_on();
+    }
+
+    void tell(const Report& report)
+    {
+        told_ = steady_now();
+        run_.progress(report.checked_bytes, report.total_bytes, report.cursor, to_json(report));
+    }
+
+private:
+    void tell_damage(const std::string& name)
+    {
+        catalog::Event event;
+        event.code = "store.damaged";
+        event.message = "scrub found the held file " + name +
+                        " damaged; it was set aside and is fetched again when asked for";
+        event.evidence = name;
+        events_.add(std::move(event));
+    }
+
+    Jobs::Run& run_;
+    EventLog& events_;
+    std::size_t known_damaged_;
+    SteadyTime told_{};
+};
+
+}  // namespace
+
+std::string scrub_options(std::uint64_t rate_bytes_per_s)
+{
+    return Json({{"rate", rate_bytes_per_s}}).dump();
+}
+
+std::string to_json(const Report& report)
+{
+    return Json({{"checked", report.checked},
+                 {"bytes", report.checked_bytes},
+                 {"damaged", report.damaged_names}})
+        .dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string to_text(const Report& report)
+{
+    return fmt::format(
+        "checked {} blobs, {}: {} damaged{}", report.checked, human_size(report.checked_bytes),
+        report.damaged_names.size(),
+        report.damaged_names.empty() ? "" : ", set aside; they are fetched again when asked for");
+}
+
+Jobs::Kind make_scrub(const store::Blobs& blobs, EventLog& events)
+{
+    Jobs::Kind kind;
+    kind.unit = "bytes";
+    kind.is_resumable = true;
+    kind.work = [&blobs, &events](Jobs::Run& run) -> Result<Jobs::End> {
+        const JobRecord record = run.record();
+        const Json options = Json::parse(record.options, nullptr, false);
+        store::Blobs::ScrubOptions scrub;
+        scrub.before = report_of(record);
+        if (options.is_object())
+            scrub.rate_bytes_per_s = options.value("rate", std::uint64_t{0});
+        Teller teller(run, events, scrub.before.damaged_names.size());
+        scrub.goes_on = [&teller](const Report& report) { return teller.goes_on(report); };
+        TRY(const Report report, blobs.scrub(scrub));
+        teller.tell(report);
+        return Jobs::End{report.is_whole, to_text(report)};
+    };
+    return kind;
+}
+
+}  // namespace aptward::archive

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "cli/job_follow.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/text.h"
+#include "cli/commands.h"
+
+namespace aptward::cli {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstPause{10}, kLongestPause{200};
+constexpr std::size_t kBarWidth = 20;
+
+volatile std::sig_atomic_t is_detached = 0;
+
+void detach(int)
+{
+    is_detached = 1;
+}
+
+}  // namespace
+
+ProgressLine::ProgressLine() : is_shown_(::isatty(STDERR_FILENO) == 1) {}
+
+ProgressLine::~ProgressLine()
+{
+    if (is_dirty_)
+        std::fputs("\n", stderr);
+}
+
+void ProgressLine::show(std::uint64_t done, std::uint64_t total, std::uint64_t rate_per_s)
+{
+    if (!is_shown_)
+        return;
+    is_dirty_ = true;
+    const double part =
+        total == 0 ? 0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+    const auto full = static_cast<std::size_t>(part * static_cast<double>(kBarWidth));
+    const std::string bar = std::string(full, '#') + std::string(kBarWidth - full, '.');
+    const std::uint64_t left = total - std::min(done, total);
+    fmt::print(
+        stderr, "\r[{}] {} of {}, {}/s, {} left   ", bar, human_size(done), human_size(total),
+        human_size(rate_per_s),
+        human_seconds(static_cast<std::int64_t>(left / std::max<std::uint64_t>(1, rate_per_s))));
+}
+
+Result<JobEnd> follow_job(const std::string& admin, std::int64_t id, bool is_json)
+{
+    is_detached = 0;
+    const auto before = std::signal(SIGINT, detach);
+    ProgressLine line;
+    std::string shown;
+    milliseconds pause = kFirstPause;
+    for (;;) {
+        const auto answer = ask_admin(admin, "GET", fmt::format("/api/v1/jobs/{}", id));
+        if (!answer || answer->status != 200)
+            return fail(Errc::unavailable,
+                        fmt::format("the node no longer answers about job {}; it goes on when the "
+                                    "node is started again",
+                                    id));
+        const auto job = nlohmann::json::parse(answer->body, nullptr, false);
+        if (!job.is_object())
+            return fail(Errc::malformed, "the node's answer about a job is no JSON object");
+        const std::string state = job.value("state", "");
+        const std::string text = job.dump();
+        if (is_json && text != std::exchange(shown, text))
+            fmt::print("{}\n", text);
+        std::fflush(stdout);
+        line.show(job.value("done", std::uint64_t{0}), job.value("total", std::uint64_t{0}),
+                  job.value("rate", std::uint64_t{0}));
+        if (state != "queued" && state != "running") {
+            std::signal(SIGINT, before);
+            return JobEnd{state, job.value("message", ""),
+                          job.value("result", nlohmann::json()).dump()};
+        }
+        if (is_detached != 0)
+            return fail(Errc::stale,
+                        fmt::format("job {} goes on in the node: aptward jobs show {}", id, id));
+        std::this_thread::sleep_for(pause);
+        pause = std::min(pause * 2, kLongestPause);
+    }
+}
+
+}  // namespace aptward::cli

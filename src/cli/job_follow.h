@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Watching a job of the running node. Private to cli/.
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+
+namespace aptward::cli {
+
+/// One line that is drawn over: "[####......] 1.2 GB of 3.0 GB, 20 MB/s, 90 s left". Only when
+/// standard error is a terminal.
+class ProgressLine {
+public:
+    ProgressLine();
+    ~ProgressLine();
+    ProgressLine(const ProgressLine&) = delete;
+    ProgressLine& operator=(const ProgressLine&) = delete;
+
+    void show(std::uint64_t done, std::uint64_t total, std::uint64_t rate_per_s);
+
+private:
+    const bool is_shown_;
+    bool is_dirty_ = false;
+};
+
+/// How a followed job ended.
+struct JobEnd {
+    std::string state, message;
+    std::string result;  ///< JSON
+};
+
+/// Watches job `id` until it is over; `is_json` prints it as a line of JSON whenever it moved on.
+/// Ctrl-C only stops watching: fails with stale. Fails with unavailable when the node goes away.
+Result<JobEnd> follow_job(const std::string& admin, std::int64_t id, bool is_json);
+
+}  // namespace aptward::cli
