@@ -108,6 +108,7 @@ void Pull::go(std::string url)
     if (is_home_) {  // credentials go to the source's own host only
         upstream.user = request_.lent ? request_.lent->user : settings.user;
         upstream.password = request_.lent ? request_.lent->password : settings.password;
+        upstream.ca = settings.ca;
     }
     transfer_ = client_.start(std::move(upstream),
                               std::make_shared<Hop>(shared_from_this(), std::move(url)));

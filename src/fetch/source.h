@@ -46,6 +46,7 @@ struct SourceSettings {
     std::string url;  ///< "http://mirror.example/debian", no trailing slash, no credentials
     std::string user, password;
     std::string proxy;  ///< Outgoing proxy; empty: none
+    std::string ca;     ///< File of the only certificate authorities for https; empty: the system's
 };
 
 /// What `status` and the metrics show of a source.

@@ -59,7 +59,8 @@ struct UpstreamRequest {
     std::optional<std::uint64_t> from;      ///< Range: bytes=from-
     std::vector<std::string> header_lines;  ///< "If-None-Match: ..."
     std::string proxy;                      ///< Outgoing proxy for this source; empty: none
-    std::string user, password;             ///< Basic credentials of the source; never logged
+    std::string ca;              ///< Certificate authorities of this source; empty: the system's
+    std::string user, password;  ///< Basic credentials of the source; never logged
     bool may_use_private_addresses = true;  ///< False for redirect targets (A18, A19)
     std::chrono::milliseconds connect_limit{8000};
 };

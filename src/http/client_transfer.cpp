@@ -71,6 +71,10 @@ Transfer::Transfer(std::uint64_t id, CURL* easy, UpstreamRequest request,
     set(CURLOPT_WRITEDATA, this);
     set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_open_socket);
     set(CURLOPT_OPENSOCKETDATA, this);
+    if (!request_.ca.empty()) {
+        set(CURLOPT_CAINFO, request_.ca.c_str());
+        set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+    }
     const std::string agent = "Aptward/" + std::string(version());
     set(CURLOPT_USERAGENT, agent.c_str());
     if (request_.from) {
