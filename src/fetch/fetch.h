@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,6 +20,7 @@
 #include "base/pool.h"
 #include "base/result.h"
 #include "fetch/source.h"
+#include "fetch/stream.h"
 #include "http/client.h"
 #include "http/task.h"
 #include "store/store.h"
@@ -122,6 +124,13 @@ public:
     /// untrusted (lent credentials were not accepted).
     http::Task<Document> document(DocumentRequest request);
 
+    /// Joins the stream of this archive and path or starts one: bytes that nothing vouches for.
+    /// Any thread.
+    std::shared_ptr<Stream> stream(StreamRequest request);
+
+    /// Asks every source how large `path` is there. Any coroutine.
+    http::Async<Measurement> measure(std::vector<SourcePtr> sources, std::string path);
+
     /// Charges a source with what a policy found out later (stale, untrusted, portal). Any thread.
     void charge(const SourcePtr& source, Fault fault, std::string message);
 
@@ -139,6 +148,7 @@ public:
     void land(const std::shared_ptr<Flight>& flight, const std::vector<Digest>& proven,
               const std::string& archive);
     void drop(const std::shared_ptr<Flight>& flight);
+    void drop(const StreamRequest& request);
     void note_wrong(const Digest& digest);
     store::Blobs& blobs() { return *blobs_; }
 
@@ -150,6 +160,7 @@ private:
     mutable std::mutex mutex_;  // misses only
     std::unordered_map<Digest, std::shared_ptr<Flight>, DigestHash> flights_;
     std::unordered_map<Digest, SteadyTime, DigestHash> wrong_;
+    std::map<std::pair<std::string, std::string>, std::shared_ptr<Stream>> streams_;
 };
 
 }  // namespace aptward::fetch

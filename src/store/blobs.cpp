@@ -82,6 +82,16 @@ bool Blobs::holds(const Digest& digest) const
            static_cast<std::uint64_t>(status.st_size) == digest.size_bytes;
 }
 
+std::optional<Digest> Blobs::find(const Digest& hash_only) const
+{
+    struct ::stat status{};
+    if (::lstat(path_of(hash_only).c_str(), &status) != 0 || !S_ISREG(status.st_mode))
+        return std::nullopt;
+    Digest digest = hash_only;
+    digest.size_bytes = static_cast<std::uint64_t>(status.st_size);
+    return digest;
+}
+
 Result<Fd> Blobs::stage() const
 {
     const auto folder = root_ / kSha256;

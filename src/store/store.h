@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ public:
     Result<Fd> read(const Digest& digest) const;
 
     bool holds(const Digest& digest) const;
+
+    /// The digest of a held blob of which only the hash is known, with its size; or nothing.
+    std::optional<Digest> find(const Digest& hash_only) const;
 
     /// An unnamed file on the same file system, open for reading and writing.
     Result<Fd> stage() const;
