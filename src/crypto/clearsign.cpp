@@ -225,4 +225,12 @@ Result<SignedText> join_detached(std::string_view release, std::string_view rele
     return SignedText{std::string(release), *std::move(signatures)};
 }
 
+Result<SignedText> join_file(std::string bytes, std::string_view signature)
+{
+    // The signature is taken as strictly as a Release.gpg; the file itself may hold anything.
+    TRY(auto joined, join_detached("", signature));
+    joined.text = std::move(bytes);
+    return joined;
+}
+
 }  // namespace aptward::crypto

@@ -71,6 +71,9 @@ Result<SignedText> split_clearsigned(std::string_view bytes);
 /// The text is taken as it is. Pure.
 Result<SignedText> join_detached(std::string_view release, std::string_view release_gpg);
 
+/// The same for a file of any bytes and the detached signature beside it (NAME and NAME.gpg).
+Result<SignedText> join_file(std::string bytes, std::string_view signature);
+
 /// One primary key or subkey of a keyring.
 struct PublicKey {
     std::string fingerprint;  ///< 40 (v4) upper-case hexadecimal digits.

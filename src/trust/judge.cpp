@@ -282,6 +282,27 @@ Judgement judge(crypto::SignedText text, const std::vector<Signature>& signature
     return std::move(steps.result);
 }
 
+FileJudgement judge_file(const std::vector<Signature>& signatures, const crypto::Keyring& keyring,
+                         const Policy& policy, SystemTime now)
+{
+    const Floor no_floor;
+    const std::string no_suite;
+    Judge steps{signatures, keyring, policy, no_floor, no_suite, now, Freshness::live, {}};
+    FileJudgement judgement;
+    if (!steps.check_signatures()) {
+        judgement.verdict = steps.result.verdict;
+        judgement.verdict.code.replace(0, std::string_view("release").size(), "file");
+        return judgement;
+    }
+    judgement.signers = steps.result.signers;
+    judgement.verdict = {"file.accepted",
+                         fmt::format("signed by {}", fmt::join(judgement.signers, ", "))};
+    for (const Signature& signature : signatures)
+        if (signature.status == Status::good)
+            judgement.signed_at = std::max(judgement.signed_at, signature.created);
+    return judgement;
+}
+
 Result<VerifiedRelease> recall(crypto::SignedText text, const std::set<std::string>& journalled,
                                std::vector<std::string> signers)
 {

@@ -102,6 +102,18 @@ Judgement judge(crypto::SignedText text, const std::vector<crypto::Signature>& s
 Result<VerifiedRelease> recall(crypto::SignedText text, const std::set<std::string>& journalled,
                                std::vector<std::string> signers);
 
+/// What the policy says about the detached signature of a file that is no release.
+struct FileJudgement {
+    Verdict verdict;                   ///< Codes as judge(), with "file." in front.
+    std::vector<std::string> signers;  ///< Empty exactly when it is refused.
+    SystemTime signed_at{};            ///< The newest signature.
+    bool is_accepted() const { return !signers.empty(); }
+};
+
+/// Judges a file by the rules for signatures alone (V13 to V17, V21): it has no date of its own.
+FileJudgement judge_file(const std::vector<crypto::Signature>& signatures,
+                         const crypto::Keyring& keyring, const Policy& policy, SystemTime now);
+
 /// The floor after accepting `release`.
 Floor raise(Floor floor, const VerifiedRelease& release);
 
