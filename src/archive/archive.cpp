@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 
+#include "archive/signed_files.h"
 #include "archive/suite.h"
 
 namespace aptward::archive {
@@ -22,6 +23,7 @@ Archive::Archive(ArchiveSettings settings, Services& services)
 {
     for (const fetch::SourceSettings& upstream : settings_.upstreams)
         sources_.push_back(std::make_shared<fetch::Source>(upstream));
+    signed_files_ = std::make_unique<SignedFiles>(settings_, sources_, services_);
 }
 
 Archive::~Archive() = default;

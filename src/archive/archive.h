@@ -70,6 +70,8 @@ struct ProposedKey {
 inline constexpr std::chrono::seconds kControlLimit{10};
 
 class Suite;
+class SignedFiles;
+struct SignedOutcome;
 
 class Archive : public std::enable_shared_from_this<Archive> {
 public:
@@ -152,6 +154,17 @@ private:
     /// Bytes of this archive, wherever they may be.
     fetch::Want want_of(const Digest& digest) const;
 
+    // serve_auxiliary.cpp, on the client's loop
+    struct Sums;
+    http::Async<bool> serve_auxiliary(http::Exchange& exchange, Name name, std::string path);
+    http::Async<bool> serve_installer(http::Exchange& exchange, Name name, std::string path,
+                                      std::vector<std::string> candidates);
+    http::Async<void> serve_signed(http::Exchange& exchange, Name name, AuxiliaryName what);
+    http::Async<void> send_summed(http::Exchange& exchange, std::string path, Digest hash_only);
+    http::Async<Sums> find_sums(Name name, std::string path);
+    http::Async<std::shared_ptr<SignedOutcome>> signed_file(Name name, std::string path);
+    http::Task<std::string> proven_text(fetch::Want want);
+
     // control loop
     Suite& suite(const std::string& name);
     void publish_view(const std::string& suite, catalog::SuiteView view);
@@ -175,6 +188,7 @@ private:
     ClientPins pins_;
     std::unique_ptr<Admission> admission_;  // of a private archive, once restored
     std::atomic<std::shared_ptr<const Lent>> lent_;
+    std::unique_ptr<SignedFiles> signed_files_;  // control loop
 };
 
 }  // namespace aptward::archive

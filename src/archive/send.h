@@ -33,6 +33,11 @@ http::Async<void> send_text(http::Exchange& exchange, std::string_view bytes,
 http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
                               const Provenance& provenance, Services& services);
 
+/// A body that nothing vouches for, marked so. Of the source's headers only its length and a date
+/// that reads as one go on.
+http::Async<void> send_unproven(http::Exchange& exchange, std::shared_ptr<fetch::Stream> stream,
+                                Counters& counters);
+
 /// One sentence with a stable code: "suite.unavailable: ...". 503 carries Retry-After, 401 the
 /// `challenge` for WWW-Authenticate.
 http::Async<void> send_refusal(http::Exchange& exchange, int status, std::string code,

@@ -87,6 +87,10 @@ http::Async<void> Archive::serve(http::Exchange& exchange, std::string path)
                               services_.counters);
         co_return;
     }
+    const bool is_auxiliary = co_await serve_auxiliary(exchange, name, path);
+    if (is_auxiliary) {
+        co_return;  // no index names it
+    }
     if (name.kind == Name::Kind::release_file) {
         co_await serve_release_file(exchange, name);
     } else if (name.kind == Name::Kind::by_hash) {

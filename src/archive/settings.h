@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "archive/auxiliary.h"
 #include "crypto/crypto.h"
 #include "fetch/source.h"
 
@@ -45,6 +46,7 @@ struct ArchiveSettings {
     bool is_private = false;
     std::chrono::seconds credentials_kept{3600};
     std::chrono::seconds credentials_kept_in_outage{7 * 86400};
+    std::vector<std::string> auxiliary = standard_auxiliary();  ///< Patterns that pass unproven.
     bool pins_first_signer = false;  ///< No Signed-By anywhere: the first good signer is pinned.
 };
 

@@ -105,6 +105,10 @@ std::string render_status_table(const std::string& status_json, bool has_colours
         text += fmt::format("\nunprotected: {} CONNECT tunnels, {} (neither verified nor kept)\n",
                             tunnels.value("count", 0),
                             human_size(tunnels.value("bytes", std::uint64_t{0})));
+    const Json unproven = status.value("unproven", Json::object());
+    if (unproven.value("count", 0) > 0)
+        text += fmt::format("\nunproven: {} answers with files that no index names (auxiliary)\n",
+                            unproven.value("count", 0));
     for (const auto& note : status.value("notes", Json::array()))
         text += "\nnote: " + note.get<std::string>();
     if (!status.value("notes", Json::array()).empty())

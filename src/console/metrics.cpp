@@ -176,6 +176,8 @@ std::string render_metrics(const std::vector<ArchiveReport>& archives,
     count("aptward_unavailable_total", "503: not known or not to be had now", counters.unavailable);
     count("aptward_cut_total", "Answers cut because the bytes turned out wrong", counters.cut);
     count("aptward_sent_bytes_total", "Bytes of bodies sent", counters.sent_bytes);
+    count("aptward_unproven_total", "Files that no index names, passed on unproven",
+          counters.unproven);
     count("aptward_tunnels_total", "CONNECT tunnels: unprotected", counters.tunnels);
     count("aptward_tunnelled_bytes_total", "Bytes through tunnels: unprotected",
           counters.tunnelled_bytes->load());

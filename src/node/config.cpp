@@ -243,6 +243,10 @@ void read_upstreams(Reader& reader, ArchiveSettings& settings, const std::string
     std::string password_file;
     reader.read("proxy", source.proxy);
     reader.read("user", source.user);
+    reader.read("ca", source.ca);
+    if (!source.ca.empty())
+        if (auto text = read_file(source.ca, kMaxConfigBytes); !text)
+            reader.mistake("ca", text.error().message());
     reader.read("password-file", password_file);
     if (!password_file.empty()) {
         auto password = read_file(password_file, 4096);
@@ -297,6 +301,10 @@ ArchiveSettings read_archive(const toml::table& table, const std::string& file,
     settings.security_freshness = std::min(settings.security_freshness, settings.freshness);
     reader.read("security-freshness", settings.security_freshness);
     reader.read("suite-aliases", settings.suite_aliases);
+    reader.read("auxiliary", settings.auxiliary);
+    for (const std::string& pattern : settings.auxiliary)
+        if (auto checked = archive::check_pattern(pattern); !checked)
+            reader.mistake("auxiliary", checked.error().message());
     reader.read("suites", settings.only_suites);
     archive::KnownSuite known;
     reader.read("components", known.components);

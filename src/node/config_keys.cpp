@@ -2,7 +2,20 @@
 // The one table of settings: `aptward config keys`, the man page and the checks come from it.
 #include "node/config.h"
 
+#include <fmt/format.h>
+
 namespace aptward::node {
+
+namespace {
+
+const std::string& auxiliary_text()
+{
+    static const std::string kText =
+        fmt::format("[\"{}\"]", fmt::join(archive::standard_auxiliary(), "\", \""));
+    return kText;
+}
+
+}  // namespace
 
 const std::vector<ConfigKey>& config_keys()
 {
@@ -57,6 +70,9 @@ const std::vector<ConfigKey>& config_keys()
         {"archive", "threshold", "number", "1", "Different primary keys that must have signed."},
         {"archive", "suite-aliases", "list", "[]",
          "Further names that a release may carry as its Suite or Codename."},
+        {"archive", "auxiliary", "list of patterns", auxiliary_text().c_str(),
+         "Files that no index names and that pass unproven, uncached and marked so: \"*\" is "
+         "anything but \"/\", a final \"/\" everything below."},
         {"archive", "user", "name", "\"\"", "User for upstreams that want credentials."},
         {"archive", "password-file", "path", "\"\"", "File whose first line is the password."},
         {"archive", "private", "true or false", "false",
@@ -67,6 +83,9 @@ const std::vector<ConfigKey>& config_keys()
         {"archive", "credentials-kept-in-outage", "duration", "\"7d\"",
          "The same while the upstream does not answer."},
         {"archive", "proxy", "URL", "\"\"", "Outgoing proxy for this archive's upstreams."},
+        {"archive", "ca", "path", "\"\"",
+         "File of the only certificate authorities that https upstreams may show; empty means the "
+         "system's."},
     };
     return kKeys;
 }

@@ -61,6 +61,7 @@ class Archive:
         self.key, self.suite, self.by_hash, self.flat = key, suite, by_hash, flat
         self.forms, self.hashes = forms, hashes
         self.packages = {}
+        self.extra = {}  # further files that the release lists, by path below the suite
         self.when = datetime.datetime.utcnow().replace(microsecond=0) - datetime.timedelta(days=1)
 
     @property
@@ -82,7 +83,7 @@ class Archive:
         text = "".join(self._stanza(*item) for item in sorted(self.packages.items())).encode()
         listed = {directory + "Packages": text,
                   directory + "Packages.xz": lzma.compress(text),
-                  directory + "Packages.gz": gzip.compress(text), **(extra or {})}
+                  directory + "Packages.gz": gzip.compress(text), **self.extra, **(extra or {})}
         for path, content in listed.items():
             if path.endswith("Packages"):
                 continue  # listed, not published, as on real mirrors

@@ -174,6 +174,10 @@ class Origin:
             other = mode[1].read_bytes()
             client.sendall(self.head(200, len(other)) + other)
             return True
+        if kind == "chunked":
+            client.sendall(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
+            client.sendall(f"{len(content):x}\r\n".encode() + content + b"\r\n0\r\n\r\n")
+            return True
         if kind == "endless":
             client.sendall(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
             chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Files that no index names, on the client's loop: proven by a SHA256SUMS or a signature beside
+// them, or passed on unproven where the configuration lists them (archive-reality 12).
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "archive/archive.h"
+#include "archive/send.h"
+#include "archive/signed_files.h"
+#include "archive/suite.h"
+
+namespace aptward::archive {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kWait{9000};  // a clear error comes before apt's 30 s
+constexpr std::uint64_t kLargestSums = 4ULL << 20;
+
+Result<std::string> read_all(const Fd& file, std::uint64_t size)
+{
+    std::string text(size, '\0');
+    for (std::uint64_t done = 0; done < size;) {
+        const ssize_t got =
+            ::pread(file.get(), text.data() + done, size - done, static_cast<::off_t>(done));
+        if (got <= 0)
+            return fail(Errc::storage, "reading a held file");
+        done += static_cast<std::uint64_t>(got);
+    }
+    return text;
+}
+
+// The size that most of the trustworthy sources state, and who states it.
+struct Agreed {
+    std::uint64_t size = 0;
+    std::vector<fetch::SourcePtr> sources;
+};
+
+Agreed agree(const std::vector<fetch::Measured>& sizes)
+{
+    const auto weight = [&](std::uint64_t size) {
+        return std::count_if(sizes.begin(), sizes.end(), [size](const fetch::Measured& one) {
+            return one.size_bytes == size && !one.is_open;
+        });
+    };
+    const auto best = std::max_element(sizes.begin(), sizes.end(),
+                                       [&](const fetch::Measured& a, const fetch::Measured& b) {
+                                           return weight(a.size_bytes) < weight(b.size_bytes);
+                                       });
+    Agreed agreed;
+    if (best == sizes.end())
+        return agreed;
+    agreed.size = best->size_bytes;
+    for (const fetch::Measured& one : sizes)
+        if (one.size_bytes == agreed.size)
+            agreed.sources.push_back(one.source);
+    return agreed;
+}
+
+}  // namespace
+
+/// The SHA256SUMS above a file.
+struct Archive::Sums {
+    std::string path;  ///< Empty: none is proven.
+    std::string text;
+    std::string failure;  ///< Why it is not known now; empty when its absence is.
+};
+
+// False when the path is none of these files: it is then served or refused as ever.
+http::Async<bool> Archive::serve_auxiliary(http::Exchange& exchange, Name name, std::string path)
+{
+    if (name.kind != Name::Kind::index && name.kind != Name::Kind::pool)
+        co_return false;
+    const AuxiliaryName what = read_auxiliary(path, settings_.auxiliary);
+    if (!what.is_auxiliary() || view_.load()->find_pool(path))
+        co_return false;
+    if (name.kind == Name::Kind::index) {
+        // What a release lists is proven by it and nothing else.
+        auto suite = suite_view(name.suite);
+        if (!suite) {
+            suite = co_await fresh_suite(name);
+        }
+        if (suite && suite->current->release().find(name.rest) != nullptr)
+            co_return false;
+    }
+    const bool has_keys = settings_.verify != Verify::unverified;
+    if (!what.sums.empty()) {
+        co_return co_await serve_installer(exchange, name, path, what.sums);
+    }
+    if (has_keys && !what.signed_file.empty()) {
+        co_await serve_signed(exchange, name, what);
+        co_return true;
+    }
+    fetch::StreamRequest request;
+    request.archive = settings_.id;
+    request.path = http::encode_path(path);
+    request.sources = sources_;
+    const auto stream = services_.fetcher.stream(std::move(request));
+    co_await send_unproven(exchange, stream, services_.counters);
+    co_return true;
+}
+
+http::Async<bool> Archive::serve_installer(http::Exchange& exchange, Name name, std::string path,
+                                           std::vector<std::string> candidates)
+{
+    std::string failure;
+    for (const std::string& candidate : candidates) {
+        const auto sums = co_await find_sums(name, candidate);
+        if (sums.path.empty()) {
+            failure = failure.empty() ? sums.failure : failure;
+            continue;
+        }
+        const std::size_t folder = candidate.rfind('/') + 1;
+        const auto digest = find_sum(sums.text, std::string_view(path).substr(folder));
+        if (digest) {
+            co_await send_summed(exchange, path, *digest);
+            co_return true;
+        }
+        co_await send_refusal(exchange, 404, "auxiliary.unlisted",
+                              digest.error().message() + " (" + candidate + ")",
+                              services_.counters);
+        co_return true;
+    }
+    if (failure.empty())
+        co_return false;
+    co_await send_refusal(exchange, 503, "auxiliary.unavailable", failure, services_.counters);
+    co_return true;
+}
+
+// Listed by the release, or signed on its own.
+http::Async<Archive::Sums> Archive::find_sums(Name name, std::string path)
+{
+    Sums sums;
+    const std::string folder = suite_folder(name.suite);
+    const auto suite = suite_view(name.suite);
+    const deb::ListedFile* file =
+        suite ? suite->current->release().find(std::string_view(path).substr(folder.size()))
+              : nullptr;
+    fetch::Want want;
+    want.archive = settings_.id;
+    want.paths.push_back(http::encode_path(path));
+    want.sources = sources_;
+    if (file != nullptr) {
+        want.digest = file->digests.front();
+        want.is_mutable_name = true;
+        // Remembered like an index that clients use: it comes with every new release.
+        const auto adopt = [](std::shared_ptr<Archive> self, std::string suite_name, std::string id,
+                              std::string listed) -> http::Async<void> {
+            Suite& target = self->suite(suite_name);
+            co_await target.adopt_index(std::move(id), std::move(listed));
+        };
+        http::spawn(services_.control, "adopting " + path,
+                    adopt(shared_from_this(), name.suite, suite->current->id(), file->path));
+    } else {
+        if (settings_.verify == Verify::unverified)
+            co_return sums;
+        const auto outcome = co_await signed_file(name, path);
+        if (!outcome->file) {
+            if (!outcome->is_absent)
+                sums.failure = outcome->message;
+            co_return sums;
+        }
+        want.digest = outcome->file->digest;
+    }
+    auto text = co_await proven_text(std::move(want));
+    if (!text) {
+        sums.failure = path + ": " + text.error().message();
+        co_return sums;
+    }
+    sums.path = std::move(path);
+    sums.text = std::move(*text);
+    co_return sums;
+}
+
+http::Task<std::string> Archive::proven_text(fetch::Want want)
+{
+    const Digest digest = want.digest;
+    if (digest.size_bytes > kLargestSums)
+        co_return fail(Errc::malformed, "it is larger than 4 MiB");
+    if (!services_.blobs.holds(digest)) {
+        auto signal = co_await http::make_signal();
+        const auto flight = services_.fetcher.fetch(std::move(want));
+        flight->follow(signal);
+        const SteadyTime deadline = steady_now() + kWait;
+        while (flight->phase() != fetch::Flight::Phase::stored) {
+            if (flight->phase() == fetch::Flight::Phase::failed)
+                co_return tl::unexpected<Error>(*flight->error());
+            const bool is_in_time = co_await signal->wait_until(deadline);
+            if (!is_in_time)
+                co_return fail(Errc::unavailable, "no source has delivered it within 9 s");
+        }
+    }
+    auto job = [&blobs = services_.blobs, digest]() -> Result<std::string> {
+        TRY(const Fd file, blobs.read(digest));
+        return read_all(file, digest.size_bytes);
+    };
+    co_return co_await http::on_worker(services_.workers, std::move(job));
+}
+
+// Its hash is proven, its size nobody has said: what the sources state sorts them, the hash
+// decides.
+http::Async<void> Archive::send_summed(http::Exchange& exchange, std::string path, Digest hash_only)
+{
+    fetch::Want want;
+    want.archive = settings_.id;
+    want.paths.push_back(http::encode_path(path));
+    want.is_mutable_name = true;
+    const auto held = services_.blobs.find(hash_only);
+    if (held) {
+        want.digest = *held;
+    } else {
+        const std::string encoded = want.paths.front();
+        const auto measured = co_await services_.fetcher.measure(sources_, encoded);
+        Agreed agreed = agree(measured.sizes);
+        want.digest = hash_only;
+        want.digest.size_bytes = agreed.size;
+        want.sources = std::move(agreed.sources);
+    }
+    const bool can_be_had = held || !want.sources.empty();
+    bool is_sent = false;
+    if (can_be_had) {
+        Provenance provenance;
+        provenance.modified = modified_of(want.digest);
+        is_sent = co_await send_wanted(exchange, std::move(want), provenance, services_);
+    }
+    if (!is_sent) {
+        co_await send_refusal(exchange, 503, "auxiliary.missing",
+                              fmt::format("a SHA256SUMS lists {}, but no source of {} has it now",
+                                          path, settings_.id),
+                              services_.counters);
+    }
+}
+
+http::Async<std::shared_ptr<SignedOutcome>> Archive::signed_file(Name name, std::string path)
+{
+    auto outcome = std::make_shared<SignedOutcome>();
+    outcome->code = "auxiliary.unavailable";
+    outcome->message = path + " and its signature are still being fetched";
+    auto signal = co_await http::make_signal();
+    std::vector<std::string> signers;
+    if (const auto suite = suite_view(name.suite))
+        signers = suite->current->verified().signers();
+    auto found = std::make_shared<SignedOutcome>();
+    const auto look = [](std::shared_ptr<Archive> self, std::string file,
+                         std::vector<std::string> by, std::shared_ptr<SignedOutcome> to,
+                         std::shared_ptr<http::Signal> done) -> http::Async<void> {
+        co_await self->signed_files_->get(std::move(file), std::move(by), to);
+        done->notify();
+    };
+    http::spawn(services_.control, "looking for " + path,
+                look(shared_from_this(), path, signers, found, signal));
+    const bool is_done = co_await signal->wait_until(steady_now() + kWait);
+    co_return std::move(is_done ? found : outcome);
+}
+
+http::Async<void> Archive::serve_signed(http::Exchange& exchange, Name name, AuxiliaryName what)
+{
+    const auto outcome = co_await signed_file(name, what.signed_file);
+    if (!outcome->file) {
+        const int status = outcome->is_absent ? 404 : 503;
+        co_await send_refusal(exchange, status, outcome->code, outcome->message,
+                              services_.counters);
+        co_return;
+    }
+    const SignedFile& file = *outcome->file;
+    Provenance provenance;
+    provenance.modified = file.signed_at;
+    if (what.is_signature) {
+        const std::string etag = "\"" + file.digest.hex() + "-gpg\"";
+        co_await send_text(exchange, file.signature, etag, provenance, services_.counters);
+        co_return;
+    }
+    fetch::Want want;
+    want.archive = settings_.id;
+    want.digest = file.digest;
+    want.paths.push_back(http::encode_path(what.signed_file));
+    want.sources = sources_;
+    want.is_mutable_name = true;
+    const bool is_sent = co_await send_wanted(exchange, std::move(want), provenance, services_);
+    if (!is_sent) {
+        co_await send_refusal(exchange, 503, "auxiliary.missing",
+                              what.signed_file + " was held, and no source has it now",
+                              services_.counters);
+    }
+}
+
+}  // namespace aptward::archive

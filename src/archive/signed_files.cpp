@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "archive/signed_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace aptward::archive {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kMostEntries = 64;  // a client cannot make the node remember more
+constexpr std::uint64_t kLargestFile = 64ULL << 20;
+constexpr std::uint64_t kLargestSignature = 64 * 1024;
+constexpr milliseconds kSignatureLimit{4000};
+constexpr milliseconds kFileLimit{60'000};
+constexpr milliseconds kJoinLimit{70'000};
+
+}  // namespace
+
+http::Async<void> SignedFiles::get(std::string path, std::vector<std::string> signers,
+                                   std::shared_ptr<SignedOutcome> outcome)
+{
+    if (entries_.count(path) == 0 && entries_.size() >= kMostEntries) {
+        const auto oldest = std::min_element(
+            entries_.begin(), entries_.end(),
+            [](const auto& a, const auto& b) { return a.second->checked < b.second->checked; });
+        entries_.erase(oldest);
+    }
+    auto& slot = entries_[path];
+    if (!slot)
+        slot = std::make_shared<Entry>();
+    const std::shared_ptr<Entry> entry = slot;
+    const bool is_fresh =
+        entry->checked != SteadyTime{} && steady_now() - entry->checked < settings_.freshness;
+    if (entry->is_asking) {
+        auto signal = co_await http::make_signal();
+        entry->waiting.push_back(signal);
+        co_await signal->wait_until(steady_now() + kJoinLimit);
+    } else if (!is_fresh) {
+        entry->is_asking = true;
+        co_await ask(path, std::move(signers), entry);
+        entry->is_asking = false;
+        for (const auto& signal : std::exchange(entry->waiting, {}))
+            signal->notify();
+    }
+    *outcome = entry->last;
+    outcome->file = entry->file;
+}
+
+// Static: the slowest source may answer when the archive is gone.
+http::Async<void> SignedFiles::ask_signature(fetch::Fetcher& fetcher, fetch::SourcePtr source,
+                                             std::string path, std::shared_ptr<Gathering> gathering)
+{
+    fetch::DocumentRequest request;
+    request.source = source;
+    request.path = http::encode_path(path + ".gpg");
+    request.limit_bytes = kLargestSignature;
+    request.time_limit = kSignatureLimit;
+    request.is_optional = true;
+    auto document = co_await fetcher.document(request);
+    if (document)
+        gathering->shown.push_back({source, std::move(document->body)});
+    else if (document.error().code() == Errc::not_found)
+        ++gathering->missing;
+    else
+        gathering->last_error = document.error().message();
+    --gathering->pending;
+    gathering->signal->notify();
+}
+
+http::Async<void> SignedFiles::ask(std::string path, std::vector<std::string> signers,
+                                   std::shared_ptr<Entry> entry)
+{
+    auto gathering = std::make_shared<Gathering>();
+    gathering->signal = co_await http::make_signal();
+    gathering->pending = sources_.size();
+    for (const fetch::SourcePtr& source : sources_)
+        http::spawn(services_.control, "signature of " + path,
+                    ask_signature(services_.fetcher, source, path, gathering));
+    const SteadyTime deadline = steady_now() + kSignatureLimit + milliseconds(500);
+    entry->last = {};
+    for (;;) {
+        while (gathering->shown.empty() && gathering->pending > 0 && steady_now() < deadline) {
+            co_await gathering->signal->wait_until(deadline);
+        }
+        if (gathering->shown.empty())
+            break;
+        Shown shown = std::move(gathering->shown.front());
+        gathering->shown.pop_front();
+        if (entry->file && entry->file->signature == shown.signature) {
+            entry->checked = steady_now();  // the same signature vouches for the same bytes
+            co_return;
+        }
+        const fetch::SourcePtr source = shown.source;
+        auto file = co_await try_source(path, std::move(shown), signers);
+        if (!file) {
+            gathering->last_error = file.error().message();
+            continue;
+        }
+        if (entry->file && (*file)->signed_at < entry->file->signed_at) {
+            gathering->last_error = source->url() + ": its signature is older than one seen before";
+            services_.fetcher.charge(source, fetch::Fault::stale, path);
+            continue;
+        }
+        entry->file = std::move(*file);
+        entry->checked = steady_now();
+        co_return;
+    }
+    entry->last.is_absent = gathering->missing > 0 && gathering->missing == sources_.size();
+    entry->last.code = entry->last.is_absent ? "auxiliary.unsigned" : "auxiliary.unavailable";
+    entry->last.message =
+        entry->last.is_absent
+            ? fmt::format("no source of {} has {}.gpg, and without it nothing proves the file",
+                          settings_.id, path)
+            : fmt::format("no source of {} gave {} with a good signature: {}", settings_.id, path,
+                          gathering->last_error);
+}
+
+http::Task<std::shared_ptr<const SignedFile>> SignedFiles::try_source(
+    std::string path, Shown shown, std::vector<std::string> signers)
+{
+    fetch::DocumentRequest request;
+    request.source = shown.source;
+    request.path = http::encode_path(path);
+    request.limit_bytes = kLargestFile;
+    request.time_limit = kFileLimit;
+    CO_TRY(auto document, co_await services_.fetcher.document(request));
+    trust::Policy policy;
+    policy.signed_by = settings_.signed_by.empty() && settings_.pins_first_signer
+                           ? std::move(signers)
+                           : settings_.signed_by;
+    policy.threshold = settings_.threshold;
+    auto job = [&engine = services_.engine, &blobs = services_.blobs,
+                body = std::move(document.body), signature = shown.signature,
+                keyring = settings_.keyring,
+                policy]() mutable -> Result<std::pair<trust::FileJudgement, Digest>> {
+        TRY(const auto text, crypto::join_file(std::move(body), signature));
+        TRY(const auto signatures, engine.verify(text, keyring));
+        auto judgement = trust::judge_file(signatures, keyring, policy, system_now());
+        Digest digest;
+        if (judgement.is_accepted()) {
+            TRY(digest, blobs.put(text.text));
+        }
+        return std::pair(std::move(judgement), digest);
+    };
+    auto judged = co_await http::on_worker(services_.workers, std::move(job));
+    if (!judged && judged.error().code() != Errc::malformed)
+        co_return tl::unexpected<Error>(judged.error());
+    if (!judged || !judged->first.is_accepted()) {
+        const trust::Verdict verdict =
+            judged ? judged->first.verdict
+                   : trust::Verdict{"file.malformed", judged.error().message()};
+        catalog::Event event;
+        event.code = verdict.code;
+        event.archive = settings_.id;
+        event.source = shown.source->url();
+        event.message = path + ": " + verdict.message;
+        services_.events.add(std::move(event));
+        services_.fetcher.charge(shown.source, fetch::Fault::untrusted,
+                                 path + ": " + verdict.message);
+        co_return fail(Errc::untrusted, fmt::format("{}: {}: {}", shown.source->url(), verdict.code,
+                                                    verdict.message));
+    }
+    SignedFile file;
+    file.digest = judged->second;
+    file.signature = std::move(shown.signature);
+    file.signed_at = judged->first.signed_at;
+    file.source = shown.source;
+    co_return std::make_shared<const SignedFile>(std::move(file));
+}
+
+}  // namespace aptward::archive

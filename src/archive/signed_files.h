@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Files of an archive that carry a signature of their own: NAME and NAME.gpg, kept as one unit, so
+// that a client never gets the one of yesterday with the other of today. Private to archive/.
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "archive/archive.h"
+
+namespace aptward::archive {
+
+/// A file that a key of the archive vouches for. Its bytes are a blob.
+struct SignedFile {
+    Digest digest;
+    std::string signature;  ///< The bytes of NAME.gpg
+    SystemTime signed_at{};
+    fetch::SourcePtr source;
+};
+
+/// What looking for a signed file gave.
+struct SignedOutcome {
+    std::shared_ptr<const SignedFile> file;  ///< Perhaps of an earlier time, when sources fail.
+    bool is_absent = false;                  ///< Every source answered that it has no NAME.gpg.
+    std::string code, message;               ///< Why there is none.
+};
+
+/// Lives on the control loop; what it gives out is immutable.
+class SignedFiles {
+public:
+    SignedFiles(const ArchiveSettings& settings, const std::vector<fetch::SourcePtr>& sources,
+                Services& services)
+        : settings_(settings), sources_(sources), services_(services)
+    {
+    }
+
+    /// `path`: of NAME, normalised. `signers`: who must have signed when nothing is configured
+    /// (the first signer is pinned). Joins a look-up that runs.
+    http::Async<void> get(std::string path, std::vector<std::string> signers,
+                          std::shared_ptr<SignedOutcome> outcome);
+
+private:
+    struct Entry {
+        std::shared_ptr<const SignedFile> file;
+        SteadyTime checked{};
+        SignedOutcome last;
+        bool is_asking = false;
+        std::vector<std::shared_ptr<http::Signal>> waiting;
+    };
+    /// One source's NAME.gpg.
+    struct Shown {
+        fetch::SourcePtr source;
+        std::string signature;
+    };
+    struct Gathering {
+        std::shared_ptr<http::Signal> signal;
+        std::deque<Shown> shown;
+        std::size_t pending = 0, missing = 0;
+        std::string last_error;
+    };
+
+    http::Async<void> ask(std::string path, std::vector<std::string> signers,
+                          std::shared_ptr<Entry> entry);
+    static http::Async<void> ask_signature(fetch::Fetcher& fetcher, fetch::SourcePtr source,
+                                           std::string path, std::shared_ptr<Gathering> gathering);
+    http::Task<std::shared_ptr<const SignedFile>> try_source(std::string path, Shown shown,
+                                                             std::vector<std::string> signers);
+
+    const ArchiveSettings& settings_;
+    const std::vector<fetch::SourcePtr>& sources_;
+    Services& services_;
+    std::map<std::string, std::shared_ptr<Entry>> entries_;
+};
+
+}  // namespace aptward::archive
