@@ -10,6 +10,19 @@ std::string_view directory_of(std::string_view path)
     return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
 }
 
+// A flat repository's names are relative to the URI that the client wrote, which may be its own
+// folder ("http://host/repo ./") where this archive begins above it ("http://host").
+std::optional<Digest> find_flat(const std::string& suite, const Generation& generation,
+                                std::string_view path)
+{
+    if (suite.size() < 2 || suite.back() != '/' || path.substr(0, suite.size()) != suite)
+        return std::nullopt;
+    for (std::size_t at = 0; (at = suite.find('/', at)) != std::string::npos;)
+        if (auto digest = generation.find_pool(path.substr(++at)))
+            return digest;
+    return std::nullopt;
+}
+
 std::string by_hash_key(std::string_view directory, std::string_view hex)
 {
     std::string key(hex);
@@ -89,6 +102,14 @@ std::optional<Digest> ArchiveView::find_pool(std::string_view path) const
     for (const auto& [name, suite] : suites)
         for (const GenerationPtr& generation : suite.recent)
             if (auto digest = generation->find_pool(path))
+                return digest;
+    for (const auto& [name, suite] : suites)
+        if (suite.current)
+            if (auto digest = find_flat(name, *suite.current, path))
+                return digest;
+    for (const auto& [name, suite] : suites)
+        for (const GenerationPtr& generation : suite.recent)
+            if (auto digest = find_flat(name, *generation, path))
                 return digest;
     return std::nullopt;
 }
