@@ -15,11 +15,11 @@ DATE = "%a, %d %b %Y %H:%M:%S UTC"
 class Key:
     """A signing key in a home of its own."""
 
-    def __init__(self, folder, name):
+    def __init__(self, folder, name, kind="ed25519"):
         self.home = pathlib.Path(folder)
         self.home.mkdir(mode=0o700)
         self.name = f"{name}@archive.example"
-        self.gpg("--quick-generate-key", self.name, "ed25519", "sign", "never")
+        self.gpg("--quick-generate-key", self.name, kind, "sign", "never")
         self.keyring = self.home / "keyring.gpg"
         self.keyring.write_bytes(self.gpg("--export"))
 
@@ -36,15 +36,16 @@ class Key:
         return self.gpg("--armor", "--detach-sign", "--digest-algo", "SHA512", stdin=text)
 
 
-def make_deb(folder, name, version, payload_bytes):
-    root = folder / f"{name}-{version}-root"
+def make_deb(folder, name, version, payload_bytes, architecture="all", kind="deb", **fields):
+    root = folder / f"{name}-{version}-{architecture}-root"
     (root / "DEBIAN").mkdir(parents=True)
     (root / "usr/share/aptward-test").mkdir(parents=True)
     (root / "usr/share/aptward-test" / name).write_bytes(os.urandom(payload_bytes))
+    more = "".join(f"{field}: {value}\n" for field, value in fields.items())
     (root / "DEBIAN/control").write_text(
-        f"Package: {name}\nVersion: {version}\nArchitecture: all\n"
+        f"Package: {name}\nVersion: {version}\nArchitecture: {architecture}\n{more}"
         f"Maintainer: Test <test@archive.example>\nDescription: {name}\n")
-    deb = folder / f"{name}_{version}_all.deb"
+    deb = folder / f"{name}_{version}_{architecture}.{kind}"
     subprocess.run(["dpkg-deb", "-Znone", "--root-owner-group", "-b", root, deb],
                    check=True, capture_output=True)
     return deb
@@ -58,7 +59,8 @@ class Archive:
         self.folder = pathlib.Path(folder)
         self.root = self.folder / "www"
         (self.root / "pool").mkdir(parents=True)
-        self.key, self.suite, self.by_hash, self.flat = key, suite, by_hash, flat
+        self.key, self.suite, self.by_hash = key, suite, by_hash
+        self.flat = "flat" if flat is True else flat  # or the folder of the flat repository
         self.forms, self.hashes = forms, hashes
         self.packages = {}
         self.extra = {}  # further files that the release lists, by path below the suite
@@ -66,12 +68,12 @@ class Archive:
 
     @property
     def suite_folder(self):
-        return self.root / "flat" if self.flat else self.root / "dists" / self.suite
+        return self.root / self.flat if self.flat else self.root / "dists" / self.suite
 
     def add(self, name, version="1", payload_bytes=2000):
         deb = make_deb(self.folder, name, version, payload_bytes)
-        target = (self.root / "flat" if self.flat else self.root / "pool") / deb.name
-        target.parent.mkdir(exist_ok=True)
+        target = (self.root / self.flat if self.flat else self.root / "pool") / deb.name
+        target.parent.mkdir(parents=True, exist_ok=True)
         deb.rename(target)
         self.packages[name] = (version, target)
         return target

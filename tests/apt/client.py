@@ -14,7 +14,7 @@ class Outcome:
 
 
 class AptRoot:
-    def __init__(self, folder, line, key, proxy=None):
+    def __init__(self, folder, line, key, proxy=None, more=""):
         self.folder = folder
         for part in ("etc/apt.conf.d", "etc/preferences.d", "etc/trusted.gpg.d", "state/lists/partial",
                      "cache/archives/partial", "downloads"):
@@ -28,7 +28,7 @@ class AptRoot:
             'APT::Architecture "amd64";\nAPT::Architectures { "amd64"; };\nAPT::Sandbox::User "";\n'
             'Acquire::Check-Date "true";\nAcquire::Check-Valid-Until "true";\n'
             'Acquire::Languages "none";\nAcquire::Retries "0";\n'
-            f'Acquire::http::Proxy "{proxy or "DIRECT"}";\n')
+            f'Acquire::http::Proxy "{proxy or "DIRECT"}";\n' + more)
 
     def run(self, *command):
         started = time.monotonic()

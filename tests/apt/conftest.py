@@ -7,7 +7,7 @@ import pytest
 from archive import Archive, Key
 from client import AptRoot
 from node import Node
-from origin import Origin
+from origin import Origin, TlsOrigin
 
 for tool in ("gpg", "dpkg-deb", "apt-get"):
     if shutil.which(tool) is None:
@@ -40,6 +40,11 @@ class Scene:
 
     def origin(self, archive, address="127.0.0.2"):
         origin = Origin(archive.root if isinstance(archive, Archive) else archive, address)
+        self.origins.append(origin)
+        return origin
+
+    def tls_origin(self, archive, address="127.0.0.2"):
+        origin = TlsOrigin(archive.root, self.folder / f"tls{next(self.numbers)}", address)
         self.origins.append(origin)
         return origin
 

@@ -5,6 +5,8 @@ import email.utils
 import pathlib
 import re
 import socket
+import ssl
+import subprocess
 import threading
 import time
 import urllib.parse
@@ -66,8 +68,16 @@ class Origin:
             except OSError:
                 return
             self.connections += 1
+            try:
+                client = self.secure(client)
+            except OSError:
+                client.close()
+                continue
             self.open.add(client)
             threading.Thread(target=self.talk, args=(client,), daemon=True).start()
+
+    def secure(self, client):
+        return client
 
     def talk(self, client):
         try:
@@ -185,3 +195,25 @@ class Origin:
                 self.send(client, chunk)
             return False
         raise AssertionError(kind)
+
+
+class TlsOrigin(Origin):
+    """The same behind TLS, with a certificate of an authority made for it (`ca`)."""
+
+    def __init__(self, root, folder, address="127.0.0.1"):
+        folder.mkdir()
+        self.ca = folder / "ca.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-days", "2", "-subj", "/CN=Test", "-addext", f"subjectAltName=IP:{address}",
+             "-keyout", folder / "key.pem", "-out", self.ca], check=True, capture_output=True)
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(self.ca, folder / "key.pem")
+        super().__init__(root, address)
+
+    @property
+    def url(self):
+        return f"https://{self.address}:{self.port}"
+
+    def secure(self, client):
+        return self.tls.wrap_socket(client, server_side=True)
