@@ -17,6 +17,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kWait{9000};  // a clear error comes before apt's 30 s
+constexpr milliseconds kSumsWait{3000};
 constexpr std::uint64_t kLargestSums = 4ULL << 20;
 
 Result<std::string> read_all(const Fd& file, std::uint64_t size)
@@ -82,7 +83,11 @@ http::Async<bool> Archive::serve_auxiliary(http::Exchange& exchange, Name name, 
         if (!suite) {
             suite = co_await fresh_suite(name);
         }
-        if (suite && suite->current->release().find(name.rest) != nullptr)
+        if (!suite) {
+            co_await refuse_unknown(exchange, name);
+            co_return true;
+        }
+        if (suite->current->release().find(name.rest) != nullptr)
             co_return false;
     }
     const bool has_keys = settings_.verify != Verify::unverified;
@@ -108,9 +113,11 @@ http::Async<bool> Archive::serve_installer(http::Exchange& exchange, Name name, 
     std::string failure;
     for (const std::string& candidate : candidates) {
         const auto sums = co_await find_sums(name, candidate);
-        if (sums.path.empty()) {
-            failure = failure.empty() ? sums.failure : failure;
+        if (sums.path.empty() && sums.failure.empty())
             continue;
+        if (sums.path.empty()) {
+            failure = sums.failure;  // one that cannot be had now decides: no further waiting
+            break;
         }
         const std::size_t folder = candidate.rfind('/') + 1;
         const auto digest = find_sum(sums.text, std::string_view(path).substr(folder));
@@ -183,13 +190,13 @@ http::Task<std::string> Archive::proven_text(fetch::Want want)
         auto signal = co_await http::make_signal();
         const auto flight = services_.fetcher.fetch(std::move(want));
         flight->follow(signal);
-        const SteadyTime deadline = steady_now() + kWait;
+        const SteadyTime deadline = steady_now() + kSumsWait;
         while (flight->phase() != fetch::Flight::Phase::stored) {
             if (flight->phase() == fetch::Flight::Phase::failed)
                 co_return tl::unexpected<Error>(*flight->error());
             const bool is_in_time = co_await signal->wait_until(deadline);
             if (!is_in_time)
-                co_return fail(Errc::unavailable, "no source has delivered it within 9 s");
+                co_return fail(Errc::unavailable, "no source has delivered it within 3 s");
         }
     }
     auto job = [&blobs = services_.blobs, digest]() -> Result<std::string> {
@@ -246,7 +253,7 @@ http::Async<std::shared_ptr<SignedOutcome>> Archive::signed_file(Name name, std:
     const auto look = [](std::shared_ptr<Archive> self, std::string file,
                          std::vector<std::string> by, std::shared_ptr<SignedOutcome> to,
                          std::shared_ptr<http::Signal> done) -> http::Async<void> {
-        co_await self->signed_files_->get(std::move(file), std::move(by), to);
+        co_await self->signed_files_->get(std::move(file), std::move(by), to, self);
         done->notify();
     };
     http::spawn(services_.control, "looking for " + path,

@@ -16,11 +16,14 @@ constexpr std::uint64_t kLargestSignature = 64 * 1024;
 constexpr milliseconds kSignatureLimit{4000};
 constexpr milliseconds kFileLimit{60'000};
 constexpr milliseconds kJoinLimit{70'000};
+constexpr milliseconds kRevalidate{1000};   // as for releases: a hit does not wait for the network
+constexpr milliseconds kAbsentAgain{5000};  // an absent signature is not asked for again so soon
 
 }  // namespace
 
 http::Async<void> SignedFiles::get(std::string path, std::vector<std::string> signers,
-                                   std::shared_ptr<SignedOutcome> outcome)
+                                   std::shared_ptr<SignedOutcome> outcome,
+                                   std::shared_ptr<void> owner)
 {
     if (entries_.count(path) == 0 && entries_.size() >= kMostEntries) {
         const auto oldest = std::min_element(
@@ -32,21 +35,31 @@ http::Async<void> SignedFiles::get(std::string path, std::vector<std::string> si
     if (!slot)
         slot = std::make_shared<Entry>();
     const std::shared_ptr<Entry> entry = slot;
-    const bool is_fresh =
-        entry->checked != SteadyTime{} && steady_now() - entry->checked < settings_.freshness;
+    const auto limit = entry->last.is_absent
+                           ? std::min<milliseconds>(kAbsentAgain, settings_.freshness)
+                           : milliseconds(settings_.freshness);
+    const bool is_fresh = entry->checked != SteadyTime{} && steady_now() - entry->checked < limit;
+    if (!is_fresh && !std::exchange(entry->is_asking, true))
+        http::spawn(services_.control, "looking up " + path,
+                    look_up(path, std::move(signers), entry, std::move(owner)));
     if (entry->is_asking) {
         auto signal = co_await http::make_signal();
         entry->waiting.push_back(signal);
-        co_await signal->wait_until(steady_now() + kJoinLimit);
-    } else if (!is_fresh) {
-        entry->is_asking = true;
-        co_await ask(path, std::move(signers), entry);
-        entry->is_asking = false;
-        for (const auto& signal : std::exchange(entry->waiting, {}))
-            signal->notify();
+        const milliseconds patience = entry->file ? kRevalidate : kJoinLimit;
+        co_await signal->wait_until(steady_now() + patience);
     }
     *outcome = entry->last;
     outcome->file = entry->file;
+}
+
+http::Async<void> SignedFiles::look_up(std::string path, std::vector<std::string> signers,
+                                       std::shared_ptr<Entry> entry, std::shared_ptr<void> owner)
+{
+    const auto keep = std::move(owner);
+    co_await ask(std::move(path), std::move(signers), entry);
+    entry->is_asking = false;
+    for (const auto& signal : std::exchange(entry->waiting, {}))
+        signal->notify();
 }
 
 // Static: the slowest source may answer when the archive is gone.
@@ -109,6 +122,8 @@ http::Async<void> SignedFiles::ask(std::string path, std::vector<std::string> si
         co_return;
     }
     entry->last.is_absent = gathering->missing > 0 && gathering->missing == sources_.size();
+    if (entry->last.is_absent)
+        entry->checked = steady_now();
     entry->last.code = entry->last.is_absent ? "auxiliary.unsigned" : "auxiliary.unavailable";
     entry->last.message =
         entry->last.is_absent

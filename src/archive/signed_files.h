@@ -38,9 +38,10 @@ public:
     }
 
     /// `path`: of NAME, normalised. `signers`: who must have signed when nothing is configured
-    /// (the first signer is pinned). Joins a look-up that runs.
+    /// (the first signer is pinned). Joins a look-up that runs; what is held waits at most 1 s for
+    /// it. `owner` keeps this object alive while the look-up goes on.
     http::Async<void> get(std::string path, std::vector<std::string> signers,
-                          std::shared_ptr<SignedOutcome> outcome);
+                          std::shared_ptr<SignedOutcome> outcome, std::shared_ptr<void> owner);
 
 private:
     struct Entry {
@@ -62,6 +63,8 @@ private:
         std::string last_error;
     };
 
+    http::Async<void> look_up(std::string path, std::vector<std::string> signers,
+                              std::shared_ptr<Entry> entry, std::shared_ptr<void> owner);
     http::Async<void> ask(std::string path, std::vector<std::string> signers,
                           std::shared_ptr<Entry> entry);
     static http::Async<void> ask_signature(fetch::Fetcher& fetcher, fetch::SourcePtr source,

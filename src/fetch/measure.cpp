@@ -8,7 +8,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kAnswer{5000};
+constexpr milliseconds kAnswer{2500};
 constexpr milliseconds kGrace{250};  // for the others after the first answer
 
 // All sources are asked at once; each answer's head is enough. Owns itself until it is done.

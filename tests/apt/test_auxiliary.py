@@ -216,3 +216,28 @@ def test_wrong_patterns_are_named_with_their_line(scene):
     checked = node.command("config", "check")
     assert checked.returncode == 2
     assert checked.stdout.count("archive.auxiliary:") + checked.stderr.count("archive.auxiliary:") == 2
+
+
+def seconds_for(node, path):
+    started = time.monotonic()
+    return node.get(path), time.monotonic() - started
+
+
+def test_with_stalled_sources_the_held_comes_at_once_and_errors_come_in_time(scene):
+    archive = scene.archive()
+    tarball, kernel = with_upgrader(archive), with_installer(archive)
+    write(archive, f"{IMAGES}/netboot/other", b"x")
+    origins = [scene.origin(archive, "127.0.0.2"), scene.origin(archive, "127.0.0.3")]
+    node = scene.node(archive, *origins)
+    assert node.get(f"/test/{UPGRADER}/stable.tar.gz").status == 200
+    assert node.get(f"/test/{IMAGES}/netboot/linux").status == 200
+    for origin in origins:
+        origin.always("stall")
+    for path, content in ((f"{UPGRADER}/stable.tar.gz", tarball), (f"{IMAGES}/netboot/linux", kernel)):
+        answer, seconds = seconds_for(node, f"/test/{path}")
+        assert answer.status == 200 and answer.content == content and seconds < 2.5, seconds
+    fresh = scene.node(archive, *origins)
+    for path in (f"{UPGRADER}/stable.tar.gz", f"{IMAGES}/netboot/linux", "meta-release",
+                 f"{UPGRADER}/ReleaseAnnouncement"):
+        answer, seconds = seconds_for(fresh, f"/test/{path}")
+        assert answer.status == 503 and answer.headers["Retry-After"] and seconds < 11, (path, seconds)
