@@ -159,10 +159,10 @@ private:
     http::Async<bool> serve_auxiliary(http::Exchange& exchange, Name name, std::string path);
     http::Async<bool> serve_installer(http::Exchange& exchange, Name name, std::string path,
                                       std::vector<std::string> candidates);
-    http::Async<void> serve_signed(http::Exchange& exchange, Name name, AuxiliaryName what);
+    http::Async<bool> serve_signed(http::Exchange& exchange, AuxiliaryName what);
     http::Async<void> send_summed(http::Exchange& exchange, std::string path, Digest hash_only);
     http::Async<Sums> find_sums(Name name, std::string path);
-    http::Async<std::shared_ptr<SignedOutcome>> signed_file(Name name, std::string path);
+    http::Async<std::shared_ptr<SignedOutcome>> signed_file(std::string path);
     http::Task<std::string> proven_text(fetch::Want want);
 
     // control loop

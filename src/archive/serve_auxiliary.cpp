@@ -95,8 +95,9 @@ http::Async<bool> Archive::serve_auxiliary(http::Exchange& exchange, Name name, 
         co_return co_await serve_installer(exchange, name, path, what.sums);
     }
     if (has_keys && !what.signed_file.empty()) {
-        co_await serve_signed(exchange, name, what);
-        co_return true;
+        const bool is_answered = co_await serve_signed(exchange, what);
+        if (is_answered)
+            co_return true;
     }
     fetch::StreamRequest request;
     request.archive = settings_.id;
@@ -163,7 +164,7 @@ http::Async<Archive::Sums> Archive::find_sums(Name name, std::string path)
     } else {
         if (settings_.verify == Verify::unverified)
             co_return sums;
-        const auto outcome = co_await signed_file(name, path);
+        const auto outcome = co_await signed_file(path);
         if (!outcome->file) {
             if (!outcome->is_absent)
                 sums.failure = outcome->message;
@@ -240,36 +241,37 @@ http::Async<void> Archive::send_summed(http::Exchange& exchange, std::string pat
     }
 }
 
-http::Async<std::shared_ptr<SignedOutcome>> Archive::signed_file(Name name, std::string path)
+http::Async<std::shared_ptr<SignedOutcome>> Archive::signed_file(std::string path)
 {
     auto outcome = std::make_shared<SignedOutcome>();
     outcome->code = "auxiliary.unavailable";
     outcome->message = path + " and its signature are still being fetched";
     auto signal = co_await http::make_signal();
-    std::vector<std::string> signers;
-    if (const auto suite = suite_view(name.suite))
-        signers = suite->current->verified().signers();
     auto found = std::make_shared<SignedOutcome>();
     const auto look = [](std::shared_ptr<Archive> self, std::string file,
-                         std::vector<std::string> by, std::shared_ptr<SignedOutcome> to,
+                         std::shared_ptr<SignedOutcome> to,
                          std::shared_ptr<http::Signal> done) -> http::Async<void> {
-        co_await self->signed_files_->get(std::move(file), std::move(by), to, self);
+        trust::Policy policy = self->policy(self->settings_);
+        co_await self->signed_files_->get(std::move(file), std::move(policy), to, self);
         done->notify();
     };
     http::spawn(services_.control, "looking for " + path,
-                look(shared_from_this(), path, signers, found, signal));
+                look(shared_from_this(), path, found, signal));
     const bool is_done = co_await signal->wait_until(steady_now() + kWait);
     co_return std::move(is_done ? found : outcome);
 }
 
-http::Async<void> Archive::serve_signed(http::Exchange& exchange, Name name, AuxiliaryName what)
+// False only under `observe`, which records a missing proof and refuses nothing.
+http::Async<bool> Archive::serve_signed(http::Exchange& exchange, AuxiliaryName what)
 {
-    const auto outcome = co_await signed_file(name, what.signed_file);
+    const auto outcome = co_await signed_file(what.signed_file);
+    if (!outcome->file && settings_.verify == Verify::observe)
+        co_return false;
     if (!outcome->file) {
         const int status = outcome->is_absent ? 404 : 503;
         co_await send_refusal(exchange, status, outcome->code, outcome->message,
                               services_.counters);
-        co_return;
+        co_return true;
     }
     const SignedFile& file = *outcome->file;
     Provenance provenance;
@@ -277,7 +279,7 @@ http::Async<void> Archive::serve_signed(http::Exchange& exchange, Name name, Aux
     if (what.is_signature) {
         const std::string etag = "\"" + file.digest.hex() + "-gpg\"";
         co_await send_text(exchange, file.signature, etag, provenance, services_.counters);
-        co_return;
+        co_return true;
     }
     fetch::Want want;
     want.archive = settings_.id;
@@ -291,6 +293,7 @@ http::Async<void> Archive::serve_signed(http::Exchange& exchange, Name name, Aux
                               what.signed_file + " was held, and no source has it now",
                               services_.counters);
     }
+    co_return true;
 }
 
 }  // namespace aptward::archive

@@ -21,7 +21,7 @@ constexpr milliseconds kAbsentAgain{5000};  // an absent signature is not asked 
 
 }  // namespace
 
-http::Async<void> SignedFiles::get(std::string path, std::vector<std::string> signers,
+http::Async<void> SignedFiles::get(std::string path, trust::Policy policy,
                                    std::shared_ptr<SignedOutcome> outcome,
                                    std::shared_ptr<void> owner)
 {
@@ -41,7 +41,7 @@ http::Async<void> SignedFiles::get(std::string path, std::vector<std::string> si
     const bool is_fresh = entry->checked != SteadyTime{} && steady_now() - entry->checked < limit;
     if (!is_fresh && !std::exchange(entry->is_asking, true))
         http::spawn(services_.control, "looking up " + path,
-                    look_up(path, std::move(signers), entry, std::move(owner)));
+                    look_up(path, std::move(policy), entry, std::move(owner)));
     if (entry->is_asking) {
         auto signal = co_await http::make_signal();
         entry->waiting.push_back(signal);
@@ -52,11 +52,11 @@ http::Async<void> SignedFiles::get(std::string path, std::vector<std::string> si
     outcome->file = entry->file;
 }
 
-http::Async<void> SignedFiles::look_up(std::string path, std::vector<std::string> signers,
+http::Async<void> SignedFiles::look_up(std::string path, trust::Policy policy,
                                        std::shared_ptr<Entry> entry, std::shared_ptr<void> owner)
 {
     const auto keep = std::move(owner);
-    co_await ask(std::move(path), std::move(signers), entry);
+    co_await ask(std::move(path), std::move(policy), entry);
     entry->is_asking = false;
     for (const auto& signal : std::exchange(entry->waiting, {}))
         signal->notify();
@@ -83,7 +83,7 @@ http::Async<void> SignedFiles::ask_signature(fetch::Fetcher& fetcher, fetch::Sou
     gathering->signal->notify();
 }
 
-http::Async<void> SignedFiles::ask(std::string path, std::vector<std::string> signers,
+http::Async<void> SignedFiles::ask(std::string path, trust::Policy policy,
                                    std::shared_ptr<Entry> entry)
 {
     auto gathering = std::make_shared<Gathering>();
@@ -107,7 +107,7 @@ http::Async<void> SignedFiles::ask(std::string path, std::vector<std::string> si
             co_return;
         }
         const fetch::SourcePtr source = shown.source;
-        auto file = co_await try_source(path, std::move(shown), signers);
+        auto file = co_await try_source(path, std::move(shown), policy);
         if (!file) {
             gathering->last_error = file.error().message();
             continue;
@@ -133,8 +133,8 @@ http::Async<void> SignedFiles::ask(std::string path, std::vector<std::string> si
                           gathering->last_error);
 }
 
-http::Task<std::shared_ptr<const SignedFile>> SignedFiles::try_source(
-    std::string path, Shown shown, std::vector<std::string> signers)
+http::Task<std::shared_ptr<const SignedFile>> SignedFiles::try_source(std::string path, Shown shown,
+                                                                      trust::Policy policy)
 {
     fetch::DocumentRequest request;
     request.source = shown.source;
@@ -142,11 +142,6 @@ http::Task<std::shared_ptr<const SignedFile>> SignedFiles::try_source(
     request.limit_bytes = kLargestFile;
     request.time_limit = kFileLimit;
     CO_TRY(auto document, co_await services_.fetcher.document(request));
-    trust::Policy policy;
-    policy.signed_by = settings_.signed_by.empty() && settings_.pins_first_signer
-                           ? std::move(signers)
-                           : settings_.signed_by;
-    policy.threshold = settings_.threshold;
     auto job = [&engine = services_.engine, &blobs = services_.blobs,
                 body = std::move(document.body), signature = shown.signature,
                 keyring = settings_.keyring,

@@ -37,10 +37,9 @@ public:
     {
     }
 
-    /// `path`: of NAME, normalised. `signers`: who must have signed when nothing is configured
-    /// (the first signer is pinned). Joins a look-up that runs; what is held waits at most 1 s for
-    /// it. `owner` keeps this object alive while the look-up goes on.
-    http::Async<void> get(std::string path, std::vector<std::string> signers,
+    /// `path`: of NAME, normalised. `policy`: who must have signed. Joins a look-up that runs; what
+    /// is held waits at most 1 s for it. `owner` keeps this object alive while the look-up goes on.
+    http::Async<void> get(std::string path, trust::Policy policy,
                           std::shared_ptr<SignedOutcome> outcome, std::shared_ptr<void> owner);
 
 private:
@@ -63,14 +62,13 @@ private:
         std::string last_error;
     };
 
-    http::Async<void> look_up(std::string path, std::vector<std::string> signers,
-                              std::shared_ptr<Entry> entry, std::shared_ptr<void> owner);
-    http::Async<void> ask(std::string path, std::vector<std::string> signers,
-                          std::shared_ptr<Entry> entry);
+    http::Async<void> look_up(std::string path, trust::Policy policy, std::shared_ptr<Entry> entry,
+                              std::shared_ptr<void> owner);
+    http::Async<void> ask(std::string path, trust::Policy policy, std::shared_ptr<Entry> entry);
     static http::Async<void> ask_signature(fetch::Fetcher& fetcher, fetch::SourcePtr source,
                                            std::string path, std::shared_ptr<Gathering> gathering);
     http::Task<std::shared_ptr<const SignedFile>> try_source(std::string path, Shown shown,
-                                                             std::vector<std::string> signers);
+                                                             trust::Policy policy);
 
     const ArchiveSettings& settings_;
     const std::vector<fetch::SourcePtr>& sources_;
