@@ -189,6 +189,9 @@ TEST(Detached, V7_RefusesNulBytesAndOverlongLinesInTheText)
     EXPECT_FALSE(join_detached("a\rb\n", kBlock));
     EXPECT_FALSE(join_detached(std::string(kMaxReleaseBytes + 1, '\n'), kBlock));
     EXPECT_TRUE(join_detached("a\r\nb\r\n", kBlock));
+    EXPECT_TRUE(join_file(std::string("a\0b\r", 4), kBlock)) << "a tarball holds any bytes";
+    EXPECT_FALSE(join_file("a", "x" + kBlock));
+    EXPECT_FALSE(join_file("a", ""));
 }
 
 // V8: whatever is put around, between or into the parts of a signed message, either the file is

@@ -103,6 +103,29 @@ TEST_F(JudgeTest, V13_OneBadSignatureSpoilsTheFileAndAnUnknownOneDoesNot)
     EXPECT_EQ(code(text(hour_ago)), "release.bad-signature");
 }
 
+TEST_F(JudgeTest, AFileThatIsNoReleaseIsJudgedByTheSameKeys)
+{
+    const auto judged = [&] { return judge_file(signatures, keyring, policy, kNow); };
+    EXPECT_TRUE(judged().is_accepted());
+    EXPECT_EQ(judged().signed_at, kNow - std::chrono::hours(2));
+    policy.threshold = 2;
+    EXPECT_EQ(judged().verdict.code, "file.threshold");
+    policy.threshold = 1;
+    policy.signed_by = {kTwo};
+    EXPECT_EQ(judged().verdict.code, "file.unknown-key");
+    policy.signed_by.clear();
+    policy.approved = {kTwo};
+    EXPECT_EQ(judged().verdict.code, "file.unapproved-key");
+    policy.approved.clear();
+    signatures[0].hash_algorithm = 2;  // SHA-1
+    EXPECT_EQ(judged().verdict.code, "file.weak");
+    signatures[0].status = Signature::Status::bad;
+    EXPECT_EQ(judged().verdict.code, "file.bad-signature");
+    signatures.clear();
+    EXPECT_EQ(judged().verdict.code, "file.unsigned");
+    EXPECT_FALSE(judged().is_accepted());
+}
+
 TEST_F(JudgeTest, V12_ExpiredAndRevokedKeysAreWorthless)
 {
     signatures[0].status = Signature::Status::expired;
