@@ -27,9 +27,9 @@ def attacks_page(evidence):
     lines = ["# Attacks, side by side", "",
              f"Real apt {evidence['apt']} in private roots against a misbehaving origin: alone, through apt-cacher-ng",
              f"{evidence['apt-cacher-ng']}, and through Aptward, also with a second, healthy source. Each cell: what a client",
-             "got during the attack and after how long; then whether the next client works once the origin is healed,",
-             f"without anybody's help. More than {evidence['limit_seconds']} s counts as hanging. Measured at commit",
-             f"{evidence['commit'][:12]} on {evidence['cores']} cores; made by tools/make_figures.py.", "",
+             f"got during the attack and after how long; then whether clients work within {evidence['patience_seconds']} s of the origin's",
+             f"healing, without anybody's help. More than {evidence['limit_seconds']} s counts as hanging. Measured at commit",
+             f"{evidence['commit'][:12]} ({evidence['program']} build) on {evidence['cores']} cores; made by tools/make_figures.py.", "",
              "| attack | " + " | ".join(systems) + " |", "|---" * (len(systems) + 1) + "|"]
     for case in evidence["cases"]:
         cells = []
