@@ -2,7 +2,6 @@
 // From an accepted release to a published generation: its indexes fetched by digest, checked, made
 // into tables; then one switch.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -56,13 +55,7 @@ Result<void> build_table(const Fd& blob, const std::string& path, const Digest& 
                          const deb::ListedFile* plain, const std::filesystem::path& target)
 {
     std::string bytes(packed.size_bytes, '\0');
-    for (std::uint64_t done = 0; done < bytes.size();) {
-        const ssize_t got = ::pread(blob.get(), bytes.data() + done, bytes.size() - done,
-                                    static_cast<::off_t>(done));
-        if (got <= 0)
-            return fail(Errc::storage, "reading " + path + " from the store");
-        done += static_cast<std::uint64_t>(got);
-    }
+    TRY_VOID(read_all_at(blob.get(), bytes, 0));
     const std::uint64_t limit =
         plain != nullptr ? plain->digests.front().size_bytes
                          : std::min(kLargestIndex, packed.size_bytes * kMostExpansion + (1 << 20));
@@ -180,6 +173,9 @@ http::Task<std::shared_ptr<const catalog::Table>> Suite::table_of(
     auto table = co_await http::on_worker(services_.workers, open);
     if (table)
         co_return std::move(*table);
+    if (table.error().code() != Errc::not_found)
+        event("table.damaged", "", table.error().message() + "; it is built again",
+              generation.id());
     const auto fetched = co_await fetch_blob(want_of(generation, *file));
     if (!fetched)
         co_return tl::unexpected<Error>(fetched.error());

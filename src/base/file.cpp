@@ -68,6 +68,22 @@ Result<void> write_all_at(int fd, std::string_view bytes, std::uint64_t offset)
     return {};
 }
 
+Result<void> read_all_at(int fd, std::span<char> bytes, std::uint64_t offset)
+{
+    while (!bytes.empty()) {
+        const ssize_t got = ::pread(fd, bytes.data(), bytes.size(), static_cast<::off_t>(offset));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail_errno("reading", errno);
+        if (got == 0)
+            return fail(Errc::storage, "reading: the file ends too early");
+        offset += static_cast<std::uint64_t>(got);
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+    }
+    return {};
+}
+
 Result<void> sync_directory(const std::filesystem::path& directory)
 {
     const Fd opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -78,10 +94,21 @@ Result<void> sync_directory(const std::filesystem::path& directory)
     return {};
 }
 
-Result<void> write_file_durably(const std::filesystem::path& path, std::string_view bytes,
-                                ::mode_t mode)
+Result<void> sync_file_system(const std::filesystem::path& directory)
 {
-    const std::filesystem::path temporary = path.string() + ".new";
+    const Fd opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!opened)
+        return fail_errno("opening the directory " + directory.string(), errno);
+    if (::syncfs(opened.get()) != 0)
+        return fail_errno("syncing the file system of " + directory.string(), errno);
+    return {};
+}
+
+namespace {
+
+Result<void> replace_by(const std::filesystem::path& temporary, const std::filesystem::path& path,
+                        std::string_view bytes, ::mode_t mode)
+{
     Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
     if (!file)
         return fail_errno("creating " + temporary.string(), errno);
@@ -92,6 +119,20 @@ Result<void> write_file_durably(const std::filesystem::path& path, std::string_v
         return fail_errno("syncing " + temporary.string(), errno);
     if (::rename(temporary.c_str(), path.c_str()) != 0)
         return fail_errno("renaming " + temporary.string(), errno);
+    return {};
+}
+
+}  // namespace
+
+Result<void> write_file_durably(const std::filesystem::path& path, std::string_view bytes,
+                                ::mode_t mode)
+{
+    const std::filesystem::path temporary = path.string() + ".new";
+    auto replaced = replace_by(temporary, path, bytes, mode);
+    if (!replaced) {
+        ::unlink(temporary.c_str());  // on a full disk, the half of it would keep the room
+        return replaced;
+    }
     return sync_directory(path.parent_path());
 }
 

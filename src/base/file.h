@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -56,11 +57,18 @@ Result<void> write_all(int fd, std::string_view bytes);
 /// Like write_all at a fixed offset; the descriptor's position stays.
 Result<void> write_all_at(int fd, std::string_view bytes, std::uint64_t offset);
 
+/// Fills `bytes` from a fixed offset, over short reads and interrupts.
+/// Fails with storage, also when the file ends before.
+Result<void> read_all_at(int fd, std::span<char> bytes, std::uint64_t offset);
+
 /// Syncs the directory, so that names linked or renamed in it survive a power cut.
 Result<void> sync_directory(const std::filesystem::path& directory);
 
+/// Syncs everything of the file system that `directory` is on.
+Result<void> sync_file_system(const std::filesystem::path& directory);
+
 /// Replaces `path` by `bytes`: temporary file, fdatasync, rename, directory sync.
-/// A crash leaves the old content or the new one, never a mixture.
+/// A crash leaves the old content or the new one, never a mixture; an error leaves the old one.
 Result<void> write_file_durably(const std::filesystem::path& path, std::string_view bytes,
                                 ::mode_t mode = 0644);
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "base/pool.h"
 
+#include <exception>
 #include <utility>
+
+#include "base/log.h"
 
 namespace aptward {
 
@@ -43,7 +46,11 @@ void WorkerPool::work()
             job = std::move(jobs_.front());
             jobs_.pop_front();
         }
-        job();
+        try {
+            job();
+        } catch (const std::exception& error) {  // exhausted memory (R11)
+            log_error("worker.exception", {}, error.what());
+        }
     }
 }
 

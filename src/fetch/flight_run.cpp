@@ -68,7 +68,7 @@ void FlightRun::start()
     if (staged)
         flight_->file_.store(std::make_shared<const Fd>(std::move(*staged)));
     else if (!move_to_memory())
-        return give_up(staged.error().message());
+        return give_up_for_want_of_room(staged.error().message());
     if (want_.sources.empty())
         return give_up("no source is configured");
     if (want_.digest.size_bytes == 0) {
@@ -213,7 +213,7 @@ bool FlightRun::write(Attempt& attempt, std::string_view bytes)
     if (!written && move_to_memory())
         written = write_all_at(flight_->file()->get(), bytes, written_);
     if (!written) {
-        give_up(written.error().message());
+        give_up_for_want_of_room(written.error().message());
         return false;
     }
     hasher_.update(bytes);
@@ -241,13 +241,12 @@ bool FlightRun::move_to_memory()
     const auto old = flight_->file();
     std::string buffer(1 << 20, '\0');
     for (std::uint64_t done = 0; old && done < written_;) {
-        const ssize_t got = ::pread(old->get(), buffer.data(),
-                                    std::min<std::uint64_t>(buffer.size(), written_ - done),
-                                    static_cast<::off_t>(done));
-        if (got <= 0 ||
-            !write_all_at(memory.get(), {buffer.data(), static_cast<std::size_t>(got)}, done))
+        const std::span<char> part(buffer.data(), static_cast<std::size_t>(std::min<std::uint64_t>(
+                                                      buffer.size(), written_ - done)));
+        if (!read_all_at(old->get(), part, done) ||
+            !write_all_at(memory.get(), {part.data(), part.size()}, done))
             return false;
-        done += static_cast<std::uint64_t>(got);
+        done += part.size();
     }
     flight_->file_.store(std::make_shared<const Fd>(std::move(memory)));
     fetcher_.event("store.full", want_.archive, nullptr,
@@ -372,6 +371,14 @@ void FlightRun::give_up(std::string message)
     flight_->error_.store(std::make_shared<const Error>(Errc::unavailable, std::move(message)));
     flight_->phase_.store(Flight::Phase::failed, std::memory_order_release);
     fetcher_.drop(flight_);
+}
+
+// Neither the disk nor memory takes it, or what the disk took cannot be read back. No source is to
+// blame, so none tells of it.
+void FlightRun::give_up_for_want_of_room(std::string message)
+{
+    fetcher_.event("store.failed", want_.archive, nullptr, message);
+    give_up(std::move(message));
 }
 
 void FlightRun::retire(AttemptPtr& attempt)

@@ -58,6 +58,7 @@ private:
     void finish(Attempt& attempt);
     void throw_away();
     void give_up(std::string message);
+    void give_up_for_want_of_room(std::string message);
     void settle_rate(Attempt& attempt);
     void retire(AttemptPtr& attempt);
 
