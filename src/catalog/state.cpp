@@ -139,10 +139,14 @@ struct State::Database {
         return {};
     }
 
+    // The journal has it: that is the commit. A projection that falls behind is repaired at the
+    // next start.
     Result<void> decide(const Json& entry)
     {
         TRY_VOID(append(entry));
-        return save(entry.value("archive", ""), entry.value("suite", ""));
+        if (const auto saved = save(entry.value("archive", ""), entry.value("suite", "")); !saved)
+            log_error("state.failed", {}, saved.error().message());
+        return {};
     }
 };
 
@@ -172,6 +176,13 @@ Result<std::unique_ptr<State>> State::open(const std::filesystem::path& state)
         was_lost = true;
         sqlite = Sqlite::open(file, kSchema);
     }
+    if (!sqlite) {
+        // A full disk: the database is a projection, and what is held is served without it (I6).
+        log_error("state.unwritable", {{"file", file.string()}},
+                  sqlite.error().message() +
+                      "; events and what was learned of sources are kept in memory only");
+        sqlite = Sqlite::open(":memory:", kSchema);
+    }
     if (!sqlite)
         return tl::unexpected<Error>(sqlite.error());
     auto database = std::make_unique<Database>(
@@ -179,7 +190,8 @@ Result<std::unique_ptr<State>> State::open(const std::filesystem::path& state)
     // The journal is the truth: replaying it whole also repairs a projection that fell behind.
     database->decided = replay(journal.entries);
     for (const auto& [key, suite] : database->decided.suites)
-        TRY_VOID(database->save(key.first, key.second));
+        if (const auto saved = database->save(key.first, key.second); !saved)
+            log_error("state.failed", {{"suite", key.second}}, saved.error().message());
     return std::unique_ptr<State>(new State(std::move(database)));
 }
 

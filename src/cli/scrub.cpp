@@ -35,6 +35,8 @@ int failed(const Error& error)
 
 int scrub_here(const node::Config& config, const Options& options)
 {
+    if (const auto known = store::check_format(config.state); !known)
+        return failed(known.error());
     const auto blobs = store::Blobs::open(config.state);
     if (!blobs)
         return failed(blobs.error());

@@ -129,6 +129,7 @@ Result<void> Node::Parts::open_state(crypto::Spawner& spawner)
 {
     TRY_VOID(make_directories(config.state));
     TRY(lock, store::lock_state(config.state));
+    TRY_VOID(store::check_format(config.state));
     std::error_code ignored;
     std::filesystem::remove(config.state / "run.json", ignored);
     TRY(blobs, store::Blobs::open(config.state));
@@ -334,7 +335,9 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     node->parts_->jobs->restore();
     http::spawn(node->parts_->services->control, "scrubbing", node->parts_->keep_scrubbing());
     node->parts_->admin->set_ready(true);
-    TRY_VOID(node->parts_->write_run_file());
+    // A full disk keeps nothing from being served that is held (I6).
+    if (const auto written = node->parts_->write_run_file(); !written)
+        log_warning("state.unwritable", {}, written.error().message());
     return node;
 }
 

@@ -56,10 +56,26 @@ Result<std::string> read_bytes(const std::filesystem::path& file)
 
 Result<void> Journal::append(std::string_view json)
 {
+    if (has_rest_)
+        TRY_VOID(cut_off_rest());
     const std::string line = sum_of(json) + " " + std::string(json) + "\n";
-    TRY_VOID(write_all(file_.get(), line));
-    if (::fdatasync(file_.get()) != 0)
-        return fail_errno("syncing the journal", errno);
+    auto written = write_all(file_.get(), line);
+    if (written && ::fdatasync(file_.get()) != 0)
+        written = fail_errno("syncing the journal", errno);
+    if (!written) {
+        has_rest_ = true;
+        auto ignored = cut_off_rest();  // if not now, then before the next line
+        return written;
+    }
+    bytes_ += line.size();
+    return {};
+}
+
+Result<void> Journal::cut_off_rest()
+{
+    if (::ftruncate(file_.get(), static_cast<::off_t>(bytes_)) != 0)
+        return fail_errno("shortening the journal", errno);
+    has_rest_ = false;
     return {};
 }
 
@@ -80,7 +96,8 @@ Result<Journal::Opened> open_journal(const std::filesystem::path& file)
         ::ftruncate(opened.get(), static_cast<::off_t>(parsed.good_bytes)) != 0)
         return fail_errno("shortening " + file.string(), errno);
     TRY_VOID(sync_directory(file.parent_path()));
-    return Journal::Opened{Journal(std::move(opened)), std::move(parsed.entries), parsed.damaged};
+    return Journal::Opened{Journal(std::move(opened), parsed.good_bytes), std::move(parsed.entries),
+                           parsed.damaged};
 }
 
 }  // namespace aptward::store

@@ -6,6 +6,7 @@
 // a crash left incomplete is cut off at the next open; a damaged line further up is reported and
 // skipped. Written down in docs/formats/store.md.
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -21,13 +22,18 @@ class Journal {
 public:
     struct Opened;
 
-    /// Appends one JSON text (one line, no newline in it) and syncs. Fails with storage.
+    /// Appends one JSON text (one line, no newline in it) and syncs. Fails with storage; what came
+    /// of the line is then cut off again, or the next one would be glued to it and lost with it.
     Result<void> append(std::string_view json);
 
 private:
     friend Result<Opened> open_journal(const std::filesystem::path& file);
-    explicit Journal(Fd file) : file_(std::move(file)) {}
+    Journal(Fd file, std::uint64_t bytes) : file_(std::move(file)), bytes_(bytes) {}
+    Result<void> cut_off_rest();
+
     Fd file_;
+    std::uint64_t bytes_;  ///< Of whole, synced lines.
+    bool has_rest_ = false;
 };
 
 struct Journal::Opened {

@@ -108,6 +108,9 @@ Result<Blobs::ScrubReport> Blobs::scrub(const ScrubOptions& options) const
                 const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
                 if (!file && errno == ENOENT)
                     continue;  // set aside or collected since the folder was listed
+                // A want of descriptors or memory says nothing about the file.
+                if (!file && errno != ELOOP && errno != EACCES && errno != EIO)
+                    return fail_errno("opening " + path.string(), errno);
                 const Check found =
                     digest && file && is_file ? check(file, *digest, pace, buffer) : Check::damaged;
                 if (found == Check::stopped)

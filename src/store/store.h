@@ -83,4 +83,11 @@ private:
 /// Fails with unavailable, naming the process that holds it.
 Result<Fd> lock_state(const std::filesystem::path& state);
 
+/// The layout of the state folder that this program reads and writes (R24).
+inline constexpr int kStateFormat = 1;
+
+/// Compares `state/format` with kStateFormat; a folder without one gets it.
+/// Fails with malformed for a folder that a newer version has written, or a file that is no number.
+Result<void> check_format(const std::filesystem::path& state);
+
 }  // namespace aptward::store

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <set>
 
@@ -189,6 +191,44 @@ TEST_F(StoreTest, HotBlobsStayWithinTheirBytesAndEntriesAndKeepWhatIsAskedFor)
     }
     std::filesystem::remove(path_of(favourite));
     EXPECT_TRUE(hot.get(*blobs, favourite)) << "what is asked for again and again stays in hand";
+}
+
+// What a full disk leaves of a line must not be glued to the next one, which is acknowledged.
+TEST_F(StoreTest, R3_R4_AJournalLineThatDidNotFitIsCutOffBeforeTheNext)
+{
+    const auto file = state / "journal";
+    auto opened = open_journal(file);
+    ASSERT_TRUE(opened);
+    ASSERT_TRUE(opened->journal.append(R"({"kind":"first"})"));
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    ::rlimit small = before;
+    small.rlim_cur = std::filesystem::file_size(file) + 20;
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+    EXPECT_FALSE(opened->journal.append(R"({"kind":"too long for the disk"})"));
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    ASSERT_TRUE(opened->journal.append(R"({"kind":"acknowledged"})"));
+    const auto again = open_journal(file);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->damaged_lines, 0U);
+    ASSERT_EQ(again->entries.size(), 2U);
+    EXPECT_EQ(again->entries.back(), R"({"kind":"acknowledged"})");
+}
+
+TEST_F(StoreTest, R24_AStateFolderOfANewerFormatIsRefused)
+{
+    ASSERT_TRUE(check_format(state));
+    EXPECT_EQ(*read_file(state / "format", 64), std::to_string(kStateFormat) + "\n");
+    EXPECT_TRUE(check_format(state));
+    ASSERT_TRUE(write_file_durably(state / "format", std::to_string(kStateFormat + 1) + "\n"));
+    const auto newer = check_format(state);
+    ASSERT_FALSE(newer);
+    EXPECT_NE(newer.error().message().find("newer"), std::string::npos);
+    for (const char* text : {"", "one\n", "0\n", "-1\n", "1\n1\n", "99999999999\n"}) {
+        ASSERT_TRUE(write_file_durably(state / "format", text));
+        EXPECT_FALSE(check_format(state)) << text;
+    }
 }
 
 }  // namespace
