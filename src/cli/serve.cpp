@@ -35,6 +35,7 @@ struct Options {
 ::sigset_t block_signals()
 {
     ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGXFSZ, SIG_IGN);  // a file over RLIMIT_FSIZE is an error like a full disk (R4)
     ::sigset_t set;
     ::sigemptyset(&set);
     for (const int number : {SIGINT, SIGTERM, SIGHUP})

@@ -21,14 +21,23 @@ bool would_block(int error)
     return error == EAGAIN || error == EWOULDBLOCK;
 }
 
+// Whether sendfile failed for the file's sake; the rest says that the client is gone.
+bool is_of_the_file(int error)
+{
+    return error != EPIPE && error != ECONNRESET && error != ENOTCONN && error != ETIMEDOUT &&
+           error != ENOMEM && error != ENOBUFS && error != EHOSTUNREACH && error != ENETUNREACH;
+}
+
 }  // namespace
 
 Connection::Connection(const Executor& loop, Fd socket, Principal principal, ServerLimits limits)
-    : socket_(loop, socket.release()),
+    : socket_(loop),
       principal_(std::move(principal)),
       limits_(limits),
       deadline_(steady_now() + limits.idle)
 {
+    socket_.assign(socket.get());  // throws when the loop cannot take it; then it is still closed
+    socket.release();
     asio::error_code ignored;
     socket_.non_blocking(true, ignored);
 }
@@ -115,8 +124,10 @@ Async<bool> Connection::write(std::string_view bytes, bool more)
         }
         if (put < 0 && errno == EINTR)
             continue;
-        if (put < 0 && !would_block(errno))
+        if (put < 0 && !would_block(errno)) {
+            must_close_ = true;  // what follows would be taken for the rest of this answer
             co_return false;
+        }
         const bool is_ready = co_await wait_writable();
         if (!is_ready)
             co_return false;
@@ -141,8 +152,13 @@ Async<bool> Connection::write_file(int fd, std::uint64_t first, std::uint64_t co
         }
         if (put < 0 && errno == EINTR)
             continue;
-        if (put == 0 || !would_block(errno))
-            co_return false;  // a file shorter than announced is damage: cut, never pad
+        if (put == 0 || !would_block(errno)) {
+            // A file that is shorter than announced or cannot be read is damage: the client is cut
+            // off, never given anything else in its place.
+            is_file_unreadable_ = put == 0 || is_of_the_file(errno);
+            reset();
+            co_return false;
+        }
         const bool is_ready = co_await wait_writable();
         if (!is_ready)
             co_return false;
@@ -189,13 +205,13 @@ Async<bool> Connection::answer_one(const Handler& handler, const RequestHead& he
         co_return false;
     }
     is_http_10_ = head.minor_version == 0;
-    must_close_ = !head.keep_alive;
-    const bool has_body = head.is_chunked || head.body_bytes.value_or(0) > 0;
+    // A body that the handler does not read would be taken for the next request: the answer says
+    // that the connection ends with it.
+    must_close_ = !head.keep_alive || head.is_chunked || head.body_bytes.value_or(0) > 0;
     Exchange exchange(*this, head, *target);
     co_await handler(exchange);
     CHECK(exchange.has_answered() || must_close_, "a handler answers every request");
-    // A body that the handler did not read would be taken for the next request.
-    co_return !must_close_ && !is_closed_ && !has_body;
+    co_return !must_close_ && !is_closed_;
 }
 
 Async<void> Connection::run(std::shared_ptr<const Handler> handler)

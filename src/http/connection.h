@@ -46,6 +46,8 @@ public:
     /// Bytes that the kernel took for this client, of heads and bodies.
     std::uint64_t written_bytes() const { return written_bytes_; }
     bool is_http_10() const { return is_http_10_; }
+    /// A file could not be read to the end that was announced.
+    bool is_file_unreadable() const { return is_file_unreadable_; }
 
 private:
     /// A whole head from the buffer, waiting for more bytes as needed.
@@ -64,6 +66,7 @@ private:
     bool is_closed_ = false;
     bool must_close_ = false;
     bool is_http_10_ = false;
+    bool is_file_unreadable_ = false;
 };
 
 /// One thread and its connections.
@@ -81,7 +84,9 @@ public:
     void join();
 
 private:
+    void run();
     Async<void> watch();
+    void leave(const Principal& principal);
     Async<void> live(std::shared_ptr<Connection> connection,
                      std::shared_ptr<const Handler> handler);
 

@@ -37,6 +37,11 @@ Answer& Answer::header(std::string_view name, std::string_view value)
     return *this;
 }
 
+bool Exchange::is_file_unreadable() const
+{
+    return connection_.is_file_unreadable();
+}
+
 const Principal& Exchange::principal() const
 {
     return connection_.principal();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Threads, accepting and the watchdog.
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -10,6 +11,8 @@
 #include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
+#include <exception>
+#include <system_error>
 
 #include "base/log.h"
 #include "http/connection.h"
@@ -84,7 +87,7 @@ AddressCount& address_count()
 Loops::Loop::Loop() : work_(io_.get_executor())
 {
     spawn(io_.get_executor(), "watchdog", watch());
-    thread_ = std::thread([this] { io_.run(); });
+    thread_ = std::thread([this] { run(); });
 }
 
 Loops::Loop::~Loop()
@@ -92,6 +95,20 @@ Loops::Loop::~Loop()
     work_.reset();
     io_.stop();
     join();
+}
+
+// An exception that leaves a task is exhausted memory or descriptors (R11, R12): what it was doing
+// is lost, the loop's other clients are not.
+void Loops::Loop::run()
+{
+    for (;;) {
+        try {
+            io_.run();
+            return;
+        } catch (const std::exception& error) {
+            log_error("loop.exception", {}, error.what());
+        }
+    }
 }
 
 void Loops::Loop::join()
@@ -124,9 +141,19 @@ Async<void> Loops::Loop::watch()
 Async<void> Loops::Loop::live(std::shared_ptr<Connection> connection,
                               std::shared_ptr<const Handler> handler)
 {
+    // Counted out also when the session ends by an exception.
+    const struct Leaving {
+        ~Leaving() { loop.leave(principal); }
+        Loop& loop;
+        const Principal principal;
+    } leaving{*this, connection->principal()};
     co_await connection->run(handler);
-    if (!is_loopback(connection->principal().address))
-        address_count().leave(connection->principal().address);
+}
+
+void Loops::Loop::leave(const Principal& principal)
+{
+    if (!is_loopback(principal.address))
+        address_count().leave(principal.address);
     load_.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -137,9 +164,15 @@ void Loops::Loop::add(Fd socket, Principal principal, std::shared_ptr<const Hand
     auto shared_socket = std::make_shared<Fd>(std::move(socket));
     asio::post(io_, [this, shared_socket, principal = std::move(principal),
                      handler = std::move(handler), limits]() mutable {
-        auto connection = std::make_shared<Connection>(
-            io_.get_executor(), std::move(*shared_socket), principal, limits);
-        connections_.push_back(connection);
+        std::shared_ptr<Connection> connection;
+        try {
+            connection = std::make_shared<Connection>(io_.get_executor(), std::move(*shared_socket),
+                                                      principal, limits);
+            connections_.push_back(connection);
+        } catch (...) {
+            leave(principal);
+            throw;
+        }
         spawn(io_.get_executor(), "client " + principal.address,
               live(std::move(connection), std::move(handler)));
     });
@@ -196,17 +229,18 @@ Async<void> Loops::accept(Listening listening, std::shared_ptr<const Handler> ha
             co_await acceptor.async_wait(Socket::wait_read, asio::redirect_error(kUseAsync, error));
             continue;
         }
-        if (!socket &&
-            (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
-            // Out of descriptors (R12): wait for connections to end; never spin.
+        if (!socket && (errno == ECONNABORTED || errno == EINTR))
+            continue;
+        if (!socket) {
+            // Out of descriptors or memory (R12): wait for connections to end; never spin.
             if (!std::exchange(has_complained, true))
                 log_error("listener.exhausted", {{"listener", listening.name}},
-                          "no file descriptors left for new connections: raise LimitNOFILE");
+                          fmt::format("no new connections: {}; if descriptors are short, raise "
+                                      "LimitNOFILE",
+                                      std::generic_category().message(errno)));
             co_await sleep_until(steady_now() + std::chrono::milliseconds(100));
             continue;
         }
-        if (!socket)
-            continue;
         has_complained = false;
         if (connections() >= limits.connections)
             continue;

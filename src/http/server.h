@@ -91,6 +91,8 @@ public:
                        std::shared_ptr<std::atomic<std::uint64_t>> bytes);
 
     bool has_answered() const { return has_answered_; }
+    /// After a failed send_file or send_part: it failed because of the file, not of the client.
+    bool is_file_unreadable() const;
     std::uint64_t sent_bytes() const { return sent_bytes_; }
     int status() const { return status_; }
 

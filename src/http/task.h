@@ -70,14 +70,21 @@ Async<std::invoke_result_t<Job>> on_worker(WorkerPool& pool, Job job)
     using Value = std::invoke_result_t<Job>;
     auto signal = co_await make_signal();
     auto value = std::make_shared<std::optional<Value>>();
-    pool.post([signal, value, job = std::move(job)]() mutable {
-        value->emplace(job());
+    auto failure = std::make_shared<std::exception_ptr>();  // exhausted memory: thrown here again
+    pool.post([signal, value, failure, job = std::move(job)]() mutable {
+        try {
+            value->emplace(job());
+        } catch (...) {
+            *failure = std::current_exception();
+        }
         signal->notify();
     });
     bool is_done = false;
     while (!is_done) {
         is_done = co_await signal->wait_until(kNoDeadline);
     }
+    if (*failure)
+        std::rethrow_exception(*failure);
     co_return std::move(**value);
 }
 
