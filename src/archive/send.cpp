@@ -134,7 +134,17 @@ http::Async<bool> send_unchanged(http::Exchange& exchange, const std::string& et
     co_return co_await exchange.send(std::move(answer), "");
 }
 
-// `blob` is null for a slice of nothing.
+void tell_unreadable(Services& services, const fetch::Want& want, std::string what_happened)
+{
+    catalog::Event event;
+    event.code = "store.unreadable";
+    event.archive = want.archive;
+    event.evidence = want.digest.hex();
+    event.message = std::move(what_happened);
+    services.events.add(std::move(event));
+}
+
+// `blob` is null for a slice of nothing. False when the client did not get all of it.
 http::Async<bool> send_held(http::Exchange& exchange, http::Answer answer, store::HotBlobPtr blob,
                             Slice slice)
 {
@@ -277,11 +287,18 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
         const bool is_sent =
             co_await send_held(exchange, std::move(answer), std::move(blob), slice);
         record(exchange, provenance, hex, "", is_sent, services);
+        if (!is_sent && exchange.is_file_unreadable()) {
+            tell_unreadable(services, want, "a held file could not be read to its end");
+            // The next client gets it from a source again (I4).
+            const auto moved = services.blobs.set_aside(digest);
+        }
         co_return true;
     }
+    if (held.error().code() == Errc::storage)
+        tell_unreadable(services, want, held.error().message());
     ++counters.misses;
     auto signal = co_await http::make_signal();
-    const auto flight = services.fetcher.fetch(std::move(want));
+    const auto flight = services.fetcher.fetch(want);
     flight->follow(signal);
     const bool is_streamed = digest.size_bytes >= kStoredFirst && exchange.head().method == "GET";
     const SteadyTime deadline = steady_now() + kFirstByte;
@@ -310,6 +327,8 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
     bool is_sent = co_await exchange.begin(std::move(answer), slice.count);
     if (is_sent && exchange.head().method != "HEAD") {
         is_sent = co_await follow(exchange, *flight, *signal, slice, epoch, counters);
+        if (!is_sent && exchange.is_file_unreadable())
+            tell_unreadable(services, want, "a file that is being fetched could not be read");
     }
     const auto source = flight->source();
     record(exchange, provenance, hex, source ? *source : std::string(), is_sent, services);
