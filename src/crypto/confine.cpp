@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <vector>
@@ -165,8 +166,14 @@ int confine_this_process()
     if (const int error = load_filter(); error != 0)
         return error;
     for (const Limit& limit : kLimits) {
-        const rlimit both{limit.most, limit.most};
-        if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &both) != 0)
+        const auto resource = static_cast<__rlimit_resource>(limit.resource);
+        rlimit both{};
+        if (::getrlimit(resource, &both) != 0)
+            return errno;
+        // What the node itself was limited to more tightly stays: nobody may raise it again.
+        both.rlim_max = std::min(both.rlim_max, limit.most);
+        both.rlim_cur = both.rlim_max;
+        if (::setrlimit(resource, &both) != 0)
             return errno;
     }
     return 0;
