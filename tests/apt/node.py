@@ -35,16 +35,26 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def is_sanitized():
+    """A sanitizer's shadow memory makes limits on address space and resident memory meaningless."""
+    with open(PROGRAM, "rb") as program:
+        content = program.read()
+    return b"__asan_init" in content or b"__tsan_init" in content
+
+
 class Node:
-    def __init__(self, folder, archive, origins, **keys):
-        self.folder = folder
+    """`prefix` is a command that starts the node (prlimit, strace); `environment` is added to its own;
+    `top` are lines of the configuration before its archive."""
+
+    def __init__(self, folder, archive, origins, prefix=(), environment=None, top=(), **keys):
+        self.folder, self.prefix, self.environment = folder, list(prefix), environment or {}
         folder.mkdir(exist_ok=True)
         self.config = folder / "aptward.toml"
         values = {"id": "test", "keyrings": [str(archive.key.keyring)], "freshness": "0s",
                   "upstreams": [origin.url for origin in origins], "hosts": ["archive.example"]}
         values.update(keys)
         lines = [f'state = "{folder}/state"', 'listen = ["127.0.0.1:0"]',
-                 f'admin = "unix:{folder}/admin"', "[[archive]]"]
+                 f'admin = "unix:{folder}/admin"', *top, "[[archive]]"]
         lines += [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
         self.config.write_text("\n".join(lines) + "\n")
         self.start()
@@ -53,8 +63,9 @@ class Node:
         run_file = self.folder / "state/run.json"
         run_file.unlink(missing_ok=True)
         self.log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen([PROGRAM, "serve", "--config", self.config],
-                                        stdout=subprocess.DEVNULL, stderr=self.log)
+        self.process = subprocess.Popen([*self.prefix, PROGRAM, "serve", "--config", self.config],
+                                        stdout=subprocess.DEVNULL, stderr=self.log,
+                                        env={**os.environ, **self.environment})
         started = time.monotonic()
         until("the node is ready", lambda: run_file.exists() or self.process.poll() is not None)
         self.start_seconds = time.monotonic() - started
@@ -95,6 +106,17 @@ class Node:
     def counter(self, code):
         found = re.search(r'total\{code="%s"\} (\d+)' % re.escape(code), self.admin("/metrics"))
         return int(found[1]) if found else 0
+
+    def resident_bytes(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", fields)[1]) * 1024
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def get(self, path, **headers):
         connection = http.client.HTTPConnection(self.address, timeout=30)
