@@ -53,6 +53,18 @@ Principal principal_of(int socket, bool is_local_socket)
     return principal;
 }
 
+// What the kernel may hold of an answer that its client does not read yet. Without it that is 4 MB,
+// and 500 slow readers put every TCP socket of the machine under memory pressure: measured, another
+// client's p99 went from 10 ms to 3 s (R18). Half a megabyte is enough for 100 ms at 40 Mbit/s.
+constexpr int kUnsentBytes = 512 << 10;
+
+void set_tcp_options(int socket)
+{
+    const int on = 1;
+    ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
+}
+
 bool is_loopback(const std::string& address)
 {
     return address.rfind("127.", 0) == 0 || address == "::1" || address == "unix";
@@ -248,9 +260,8 @@ Async<void> Loops::accept(Listening listening, std::shared_ptr<const Handler> ha
         if (!is_loopback(principal.address) &&
             !address_count().enter(principal.address, limits.connections_per_address))
             continue;
-        const int on = 1;
         if (!listening.is_local_socket)
-            ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            set_tcp_options(socket.get());
         const auto least =
             std::min_element(loops_.begin(), loops_.end(),
                              [](const auto& a, const auto& b) { return a->load() < b->load(); });
