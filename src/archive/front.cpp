@@ -85,6 +85,10 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes)
         co_await exchange.send(std::move(answer), body);
         co_return;
     }
+    if (host.empty() && path == "/") {
+        co_await explain_usage(exchange, routes);
+        co_return;
+    }
     if (!host.empty()) {
         const auto match = find_prefix(routes.prefixes, host, path);
         if (!match) {
@@ -110,6 +114,21 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes)
     const std::string message =
         ids.empty() ? "this node has no archive configured" : "this node has the archives " + ids;
     co_await send_refusal(exchange, 404, "archive.unknown", message, services_.counters);
+}
+
+// Debian's auto-apt-proxy knows a proxy for apt on port 3142 by the words "406 Usage information"
+// at its root: apt-cacher-ng's habit. They name no program, and they are true.
+http::Async<void> Front::explain_usage(http::Exchange& exchange, const Routes& routes)
+{
+    std::string body =
+        "This is an Aptward node: a verifying proxy for apt archives.\n"
+        "For apt: Acquire::http::Proxy \"http://THIS-HOST:PORT\"; or: aptward client setup\n";
+    for (const auto& archive : routes.archives)
+        body += "Also below: /" + archive->settings().id + "/\n";
+    http::Answer answer(406);
+    answer.reason = "Usage information";
+    answer.type("text/plain; charset=utf-8");
+    co_await exchange.send(std::move(answer), body);
 }
 
 http::Async<void> Front::refuse_host(http::Exchange& exchange, const std::string& host,

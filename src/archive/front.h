@@ -43,6 +43,7 @@ public:
 private:
     http::Async<void> route(http::Exchange& exchange, const Routes& routes);
     http::Async<void> connect(http::Exchange& exchange, const Routes& routes);
+    http::Async<void> explain_usage(http::Exchange& exchange, const Routes& routes);
     http::Async<void> refuse_host(http::Exchange& exchange, const std::string& host,
                                   const std::string& path);
 

@@ -59,7 +59,7 @@ std::string Exchange::render(Answer& answer, std::uint64_t content_length, bool 
     text += "HTTP/1.1 ";
     text += fmt::format_int(answer.status).str();
     text += ' ';
-    text += reason_phrase(answer.status);
+    text += answer.reason.empty() ? reason_phrase(answer.status) : answer.reason;
     text += "\r\n";
     text += date_line();
     text += answer.header_lines;

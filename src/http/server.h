@@ -45,6 +45,7 @@ struct Answer {
     Answer& type(std::string_view media_type) { return header("Content-Type", media_type); }
 
     int status;
+    std::string_view reason;   ///< A literal; empty: the standard phrase
     std::string header_lines;  ///< "Name: value\r\n", each
     bool close = false;        ///< Close the connection after this answer.
 };
