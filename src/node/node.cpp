@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "console/admin.h"
 #include "node/activation.h"
+#include "node/port_holder.h"
 
 namespace aptward::node {
 namespace {
@@ -212,8 +213,12 @@ Result<void> Node::Parts::listen()
                     "listen is not used: the service manager holds the port (aptward.socket)");
     if (clients.empty())
         for (const std::string& address : config.listen) {
-            TRY(auto listening, http::listen_on(address));
-            clients.push_back(std::move(listening));
+            auto listening = http::listen_on(address);
+            if (!listening && listening.error().code() == Errc::unavailable &&
+                address.rfind("unix:", 0) != 0)
+                return fail(Errc::unavailable, in_use_message(address));
+            TRY(auto opened, std::move(listening));
+            clients.push_back(std::move(opened));
         }
     if (config.admin.rfind("unix:", 0) == 0)
         TRY_VOID(make_directories(std::filesystem::path(config.admin.substr(5)).parent_path()));
