@@ -43,8 +43,9 @@ void add_jobs(CLI::App& app, Action& action);
 void add_config_option(CLI::App& command, std::string& file);
 
 /// The configuration, or its mistakes on standard error. `file` empty: /etc/aptward/aptward.toml
-/// when it is there, else the machine's apt sources.
-std::optional<node::Config> load_config(const std::string& file);
+/// when it is there, else the machine's apt sources. `listen`: addresses that replace its own.
+std::optional<node::Config> load_config(const std::string& file,
+                                        const std::vector<std::string>& listen = {});
 
 /// One request to the admin port of the running node. Fails with unavailable when none runs.
 struct AdminAnswer {

@@ -13,18 +13,18 @@
 namespace aptward::cli {
 namespace {
 
-node::ConfigOutcome read(const std::string& file)
+node::ConfigOutcome read(const std::string& file, const std::vector<std::string>& listen)
 {
     if (!file.empty())
-        return node::read_config(file);
+        return node::read_config(file, listen);
     if (std::filesystem::exists(kConfigFile))
-        return node::read_config(kConfigFile);
-    return node::zero_config();
+        return node::read_config(kConfigFile, listen);
+    return node::zero_config("/", listen);
 }
 
 int check(const std::string& file)
 {
-    const auto outcome = read(file);
+    const auto outcome = read(file, {});
     for (const node::Mistake& mistake : outcome.mistakes)
         std::fprintf(stderr, "%s: %s\n", mistake.where.c_str(), mistake.message.c_str());
     if (!outcome.config)
@@ -64,9 +64,10 @@ void add_config_option(CLI::App& command, std::string& file)
                            " when it exists, else the machine's apt sources)");
 }
 
-std::optional<node::Config> load_config(const std::string& file)
+std::optional<node::Config> load_config(const std::string& file,
+                                        const std::vector<std::string>& listen)
 {
-    auto outcome = read(file);
+    auto outcome = read(file, listen);
     for (const node::Mistake& mistake : outcome.mistakes)
         std::fprintf(stderr, "aptward: %s: %s\n", mistake.where.c_str(), mistake.message.c_str());
     return std::move(outcome.config);

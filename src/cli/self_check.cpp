@@ -87,10 +87,14 @@ std::string check_with_apt(const std::string& address)
     if (!root)
         return "self-check: not possible: " + root.error().message();
     const SteadyTime started = steady_now();
-    const auto status = run({"/usr/bin/apt-get", "update", "-q"},
-                            {"APT_CONFIG=" + (*root / "apt.conf").string(), "LC_ALL=C",
-                             "PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
-                            *root / "output");
+    // On the command line, because the machine's own configuration may name a proxy or ask a
+    // program for one, and would win over a file.
+    const auto status =
+        run({"/usr/bin/apt-get", "update", "-q", "-o", "Acquire::http::Proxy=http://" + address,
+             "-o", "Acquire::http::Proxy-Auto-Detect=", "-o", "Acquire::http::ProxyAutoDetect="},
+            {"APT_CONFIG=" + (*root / "apt.conf").string(), "LC_ALL=C",
+             "PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+            *root / "output");
     const double seconds = std::chrono::duration<double>(steady_now() - started).count();
     const std::string said = read_file(*root / "output", 1 << 20).value_or("");
     std::error_code ignored;

@@ -94,7 +94,7 @@ private:
 
 void reload(node::Node& node, const Options& options)
 {
-    auto config = load_config(options.config);
+    auto config = load_config(options.config, options.listen);
     if (!config) {
         log_error("config.refused", {}, "the new configuration has mistakes; the old one stays");
         return;
@@ -142,7 +142,7 @@ void introduce(node::Node& node, bool checks_itself)
 
 int serve(const Options& options)
 {
-    auto config = load_config(options.config);
+    auto config = load_config(options.config, options.listen);
     if (!config)
         return kUsage;
     apply(options, *config);

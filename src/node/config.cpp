@@ -329,7 +329,8 @@ void read_clients(Reader& reader, Config& config)
     }
 }
 
-void read_whole(const toml::table& table, Config& config, std::vector<Mistake>& mistakes)
+void read_whole(const toml::table& table, const std::vector<std::string>& listen, Config& config,
+                std::vector<Mistake>& mistakes)
 {
     const std::string& file = config.origin;
     Reader reader(table, "", file, mistakes);
@@ -339,6 +340,8 @@ void read_whole(const toml::table& table, Config& config, std::vector<Mistake>& 
     if (!config.state.is_absolute())
         reader.mistake("state", "\"" + state + "\" is no absolute path");
     reader.read("listen", config.listen);
+    if (!listen.empty())
+        config.listen = listen;
     reader.read("admin", config.admin);
     reader.read("admin-users", config.admin_users);
     reader.read("connect", config.allows_connect);
@@ -377,7 +380,7 @@ void read_whole(const toml::table& table, Config& config, std::vector<Mistake>& 
 
 }  // namespace
 
-ConfigOutcome read_config(const std::filesystem::path& file)
+ConfigOutcome read_config(const std::filesystem::path& file, const std::vector<std::string>& listen)
 {
     ConfigOutcome outcome;
     auto text = read_file(file, kMaxConfigBytes);
@@ -389,7 +392,7 @@ ConfigOutcome read_config(const std::filesystem::path& file)
     config.origin = file.string();
     try {
         const toml::table table = toml::parse(*text, file.string());
-        read_whole(table, config, outcome.mistakes);
+        read_whole(table, listen, config, outcome.mistakes);
     } catch (const toml::parse_error& error) {
         outcome.mistakes.push_back(
             {fmt::format("{}:{}", file.string(), error.source().begin.line),
@@ -400,11 +403,13 @@ ConfigOutcome read_config(const std::filesystem::path& file)
     return outcome;
 }
 
-ConfigOutcome zero_config(const std::string& root)
+ConfigOutcome zero_config(const std::string& root, const std::vector<std::string>& listen)
 {
     ConfigOutcome outcome;
     Config config;
     config.origin = "the machine's apt sources";
+    if (!listen.empty())
+        config.listen = listen;
     add_machine_archives(config, outcome.mistakes, root);
     if (outcome.mistakes.empty())
         outcome.config = std::move(config);

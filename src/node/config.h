@@ -46,10 +46,13 @@ struct ConfigOutcome {
 
 /// Reads and checks a file and the keyrings it names. All semantic mistakes are reported at once,
 /// of syntax errors the first. A file without [[archive]] serves the machine's apt sources.
-ConfigOutcome read_config(const std::filesystem::path& file);
+/// `listen`, when not empty, replaces the file's: the addresses that the node will have.
+ConfigOutcome read_config(const std::filesystem::path& file,
+                          const std::vector<std::string>& listen = {});
 
 /// The configuration of no file at all: defaults, and the machine's apt sources below `root`.
-ConfigOutcome zero_config(const std::string& root = "/");
+ConfigOutcome zero_config(const std::string& root = "/",
+                          const std::vector<std::string>& listen = {});
 
 /// Adds the archives of the machine's apt sources; what cannot be served is named in `notes`.
 void add_machine_archives(Config& config, std::vector<Mistake>& mistakes, const std::string& root);

@@ -5,18 +5,31 @@
 #include <algorithm>
 #include <map>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "deb/deb.h"
+#include "node/client_manifest.h"
 #include "node/config.h"
+#include "node/own_names.h"
 
 namespace aptward::node {
 namespace {
 
 using archive::ArchiveSettings;
 
+constexpr std::uint64_t kMaxListBytes = 1 << 20;
+constexpr std::string_view kMirrorFile = "mirror+file:";
+
 bool starts_with(std::string_view text, std::string_view prefix)
 {
     return text.substr(0, prefix.size()) == prefix;
+}
+
+std::string without_slash(std::string uri)
+{
+    while (!uri.empty() && uri.back() == '/')
+        uri.pop_back();
+    return uri;
 }
 
 // "http://deb.debian.org/debian" -> "debian"; a path that says nothing gets the host in front.
@@ -71,19 +84,75 @@ Result<void> add_keys(const deb::AptSource& source, ArchiveSettings& settings,
     return {};
 }
 
-// Why a source cannot be served; empty when it can.
-std::string obstacle(const deb::AptSource& source, const Config& config)
+// A source as the vendor's archive, whatever this machine did to reach it through a node.
+struct Origin {
+    deb::AptSource source;          ///< With the URI it had before `aptward client setup`.
+    std::vector<std::string> urls;  ///< What it names: itself, or the mirrors of its list.
+    bool was_rewritten = false;
+};
+
+std::vector<std::string> read_mirror_list(const std::string& path, const std::string& root)
 {
-    if (!starts_with(source.uri, "http://") && !starts_with(source.uri, "https://"))
-        return "only http and https can pass through a node";
-    if (source.uri.find("$(ARCH)") != std::string::npos)
-        return "its URI holds $(ARCH): write an [[archive]] for it";
-    if (source.trusted)
+    std::vector<std::string> urls;
+    const std::string text = read_file(below(root, path), kMaxListBytes).value_or("");
+    for (std::size_t start = 0; start < text.size();) {
+        const std::size_t end = std::min(text.find('\n', start), text.size());
+        const auto fields = words(std::string_view(text).substr(start, end - start));
+        if (!fields.empty() && starts_with(fields[0], "http")) {
+            std::string url(fields[0]);  // what follows are mirror+file's own attributes
+            while (url.back() == '/')
+                url.pop_back();
+            urls.push_back(std::move(url));
+        }
+        start = end + 1;
+    }
+    return urls;
+}
+
+// Sources that name this node or were rewritten for one are followed back to what they meant.
+Origin find_origin(const deb::AptSource& source, const Config& config,
+                   const ClientManifest& manifest, const std::string& root)
+{
+    Origin origin{source, {}, false};
+    std::string& uri = origin.source.uri;
+    for (const Rewritten& pair : manifest.rewritten) {
+        if (origin.was_rewritten || without_slash(pair.to) != uri)
+            continue;
+        uri = without_slash(pair.from);
+        origin.was_rewritten = true;
+    }
+    // http://THIS-NODE/HTTPS///host/path says itself what it means.
+    const std::size_t path = uri.find('/', std::min(uri.find("://") + 3, uri.size()));
+    if (path != std::string::npos && starts_with(std::string_view(uri).substr(path), "/HTTPS/") &&
+        is_own_authority(authority_of(uri), config.listen)) {
+        const std::size_t host = uri.find_first_not_of('/', path + 7);
+        uri = "https://" + uri.substr(std::min(host, uri.size()));
+        origin.was_rewritten = true;
+    }
+    if (starts_with(uri, kMirrorFile))
+        origin.urls = read_mirror_list(uri.substr(kMirrorFile.size()), root);
+    else
+        origin.urls = {uri};
+    return origin;
+}
+
+// Why a source cannot be served; empty when it can.
+std::string obstacle(const Origin& origin, const Config& config)
+{
+    if (origin.urls.empty())
+        return "its list names no http or https mirror";
+    for (const std::string& url : origin.urls) {
+        if (!starts_with(url, "http://") && !starts_with(url, "https://"))
+            return "only http and https can pass through a node";
+        if (url.find("$(ARCH)") != std::string::npos)
+            return "its URI holds $(ARCH): write an [[archive]] for it";
+        if (is_own_authority(authority_of(url), config.listen))
+            return "it names this node itself: write an [[archive]] with the vendor's URL under "
+                   "upstreams";
+    }
+    if (origin.source.trusted)
         return "it is marked trusted=yes, which asks for no proof: write an [[archive]] with "
                "verify = \"unverified\" if you mean that";
-    const archive::Prefix prefix = archive::read_prefix(source.uri, 0);
-    if (std::find(config.listen.begin(), config.listen.end(), prefix.host) != config.listen.end())
-        return "it names this node itself";
     return "";
 }
 
@@ -109,10 +178,13 @@ void add_machine_archives(Config& config, std::vector<Mistake>& mistakes, const 
         mistakes.push_back({"apt sources", sources.error().message()});
         return;
     }
+    const ClientManifest manifest = read_client_manifest(root).value_or(ClientManifest());
     std::map<std::string, std::size_t> by_key, ids;
-    for (const deb::AptSource& source : *sources) {
+    for (const deb::AptSource& written : *sources) {
+        const Origin origin = find_origin(written, config, manifest, root);
+        const deb::AptSource& source = origin.source;
         const std::string name = source.uri + " " + source.suite;
-        const std::string why = obstacle(source, config);
+        const std::string why = obstacle(origin, config);
         if (!why.empty()) {
             config.notes.push_back(name + " is not served: " + why);
             continue;
@@ -120,26 +192,30 @@ void add_machine_archives(Config& config, std::vector<Mistake>& mistakes, const 
         const std::string key = source.uri + " " + source.signed_by;
         if (by_key.count(key) == 0) {
             ArchiveSettings settings;
-            settings.id = id_of(source.uri, ids);
+            settings.id = id_of(origin.urls.front(), ids);
             if (auto keyed = add_keys(source, settings, root); !keyed) {
                 config.notes.push_back(name + " is not served: " + keyed.error().message());
                 continue;
             }
-            fetch::SourceSettings upstream;
-            upstream.url = source.uri;
-            upstream.proxy = config.proxy;
-            settings.upstreams.push_back(upstream);
-            settings.hosts.push_back(source.uri);
+            for (const std::string& url : origin.urls) {
+                fetch::SourceSettings upstream;
+                upstream.url = url;
+                upstream.proxy = config.proxy;
+                settings.upstreams.push_back(upstream);
+                settings.hosts.push_back(url);
+            }
             by_key[key] = config.archives.size();
             ids[settings.id] = config.archives.size();
             config.archives.push_back(std::move(settings));
         }
         config.archives[by_key[key]].known_suites.push_back(known_suite(source));
-        if (starts_with(source.uri, "https://"))
+        const bool has_https =
+            std::any_of(origin.urls.begin(), origin.urls.end(),
+                        [](const std::string& url) { return starts_with(url, "https://"); });
+        if (has_https && !origin.was_rewritten)
             config.notes.push_back(name +
-                                   " is https: apt tunnels it past this node unless its "
-                                   "source is written as http://HTTPS///" +
-                                   source.uri.substr(8));
+                                   " is https: apt goes past this node unless the source is "
+                                   "rewritten: aptward client setup --rewrite-https");
     }
     if (config.archives.empty())
         mistakes.push_back({"apt sources", "none of this machine's apt sources can be served: " +

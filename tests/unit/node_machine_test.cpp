@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/file.h"
+#include "node/client_manifest.h"
+#include "node/config.h"
+#include "node/own_names.h"
+#include "node/port_holder.h"
+
+namespace aptward::node {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr const char* kSignedBy = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]";
+
+class Machine : public testing::Test {
+protected:
+    Machine()
+    {
+        std::string pattern = (std::filesystem::temp_directory_path() / "machine-XXXXXX").string();
+        root_ = ::mkdtemp(pattern.data());
+        write("/etc/apt/sources.list.d/.keep", "");
+        write("/var/lib/dpkg/status", "");
+    }
+    ~Machine() override { std::filesystem::remove_all(root_); }
+
+    void write(const std::string& path, std::string_view text)
+    {
+        const std::filesystem::path file = below(root_, path);
+        std::filesystem::create_directories(file.parent_path());
+        ASSERT_TRUE(write_file_durably(file, text));
+    }
+    void source(const std::string& uri)
+    {
+        write("/etc/apt/sources.list",
+              "deb " + std::string(kSignedBy) + " " + uri + " stable main\n");
+    }
+    ConfigOutcome read(const std::vector<std::string>& listen = {"0.0.0.0:3142"})
+    {
+        return zero_config(root_.string(), listen);
+    }
+    static std::vector<std::string> upstreams(const ConfigOutcome& outcome)
+    {
+        std::vector<std::string> urls;
+        if (outcome.config)
+            for (const archive::ArchiveSettings& archive : outcome.config->archives)
+                for (const fetch::SourceSettings& upstream : archive.upstreams)
+                    urls.push_back(upstream.url);
+        return urls;
+    }
+
+    std::filesystem::path root_;
+};
+
+TEST_F(Machine, IsServedFromItsSources)
+{
+    if (!std::filesystem::exists("/usr/share/keyrings/debian-archive-keyring.gpg"))
+        GTEST_SKIP() << "Debian's keyring is not installed";
+    source("http://deb.debian.org/debian");
+    EXPECT_THAT(upstreams(read()), ElementsAre("http://deb.debian.org/debian"));
+}
+
+TEST_F(Machine, RecognisesItselfInItsOwnSources)
+{
+    for (const char* own : {"http://127.0.0.1:3142/debian", "http://localhost:3142/debian",
+                            "http://127.0.0.9:3142/debian"}) {
+        source(own);
+        const ConfigOutcome outcome = read();
+        ASSERT_FALSE(outcome.config) << own;
+        EXPECT_THAT(outcome.mistakes.front().message, HasSubstr("names this node itself")) << own;
+    }
+}
+
+TEST_F(Machine, AsksTheVendorWhereSetupRewroteASource)
+{
+    if (!std::filesystem::exists("/usr/share/keyrings/debian-archive-keyring.gpg"))
+        GTEST_SKIP() << "Debian's keyring is not installed";
+    source("http://deb.debian.org/debian");
+    std::filesystem::create_directories(below(root_, kClientFolder));
+    ClientManifest manifest;
+    manifest.rewritten = {{"https://deb.debian.org/debian/", "http://deb.debian.org/debian/"}};
+    ASSERT_TRUE(write_client_manifest(root_, manifest));
+    const ConfigOutcome outcome = read();
+    EXPECT_THAT(upstreams(outcome), ElementsAre("https://deb.debian.org/debian"));
+    EXPECT_THAT(outcome.config->notes, IsEmpty());
+
+    manifest.rewritten = {{"mirror+file:/etc/mirrors", "http://deb.debian.org/debian"}};
+    ASSERT_TRUE(write_client_manifest(root_, manifest));
+    write("/etc/mirrors", "https://a.example/debian/ priority:1\n# no\nhttp://b.example/debian\n");
+    EXPECT_THAT(upstreams(read()),
+                ElementsAre("https://a.example/debian", "http://b.example/debian"));
+}
+
+TEST_F(Machine, FollowsTheHttpsFormBackToTheVendor)
+{
+    if (!std::filesystem::exists("/usr/share/keyrings/debian-archive-keyring.gpg"))
+        GTEST_SKIP() << "Debian's keyring is not installed";
+    source("http://127.0.0.1:3142/HTTPS///deb.debian.org/debian");
+    EXPECT_THAT(upstreams(read()), ElementsAre("https://deb.debian.org/debian"));
+    source("http://127.0.0.1:3144/HTTPS///deb.debian.org/debian");
+    EXPECT_THAT(upstreams(read()),
+                ElementsAre("http://127.0.0.1:3144/HTTPS///deb.debian.org/debian"));
+}
+
+TEST(ClientManifest, ReadsWhatItWroteAndNothingElse)
+{
+    std::string pattern = (std::filesystem::temp_directory_path() / "manifest-XXXXXX").string();
+    const std::filesystem::path root = ::mkdtemp(pattern.data());
+    EXPECT_EQ(read_client_manifest(root).error().code(), Errc::not_found);
+    std::filesystem::create_directories(below(root, kClientFolder));
+    ClientManifest manifest;
+    manifest.nodes = {"http://a.example:3142"};
+    manifest.files.push_back({"/etc/x", "original-0", "ab", 0640, 1, 2});
+    manifest.rewritten.push_back({"https://x", "http://x"});
+    ASSERT_TRUE(write_client_manifest(root, manifest));
+    const auto read = read_client_manifest(root);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->nodes, manifest.nodes);
+    ASSERT_NE(read->find("/etc/x"), nullptr);
+    EXPECT_EQ(read->find("/etc/x")->mode, 0640U);
+    EXPECT_EQ(read->rewritten.front().from, "https://x");
+    for (const char* broken : {"", "[]", "{}", "{\"version\":2}", "{\"version\":1,\"nodes\":3}"}) {
+        ASSERT_TRUE(write_file_durably(below(root, kClientFolder) / "manifest.json", broken));
+        EXPECT_EQ(read_client_manifest(root).error().code(), Errc::malformed) << broken;
+    }
+    std::filesystem::remove_all(root);
+}
+
+TEST(OwnNames, AuthoritiesHaveAPort)
+{
+    EXPECT_EQ(authority_of("http://A.example/x"), "a.example:80");
+    EXPECT_EQ(authority_of("https://a.example"), "a.example:443");
+    EXPECT_EQ(authority_of("http://u:p@[::1]:3142/x"), "[::1]:3142");
+    EXPECT_EQ(authority_of("http://[::1]/x"), "[::1]:80");
+}
+
+TEST(OwnNames, AnotherPortOrMachineIsNotThisNode)
+{
+    const std::vector<std::string> listen = {"0.0.0.0:3142", "unix:/x:3143"};
+    EXPECT_TRUE(is_own_authority("[::1]:3142", listen));
+    EXPECT_TRUE(is_own_authority("0.0.0.0:3142", listen));
+    EXPECT_FALSE(is_own_authority("127.0.0.1:3143", listen));
+    EXPECT_FALSE(is_own_authority("192.0.2.1:3142", listen));
+}
+
+TEST(PortHolder, FindsListeningSocketsOnly)
+{
+    const std::string table =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt uid timeout "
+        "inode\n"
+        "   0: 0100007F:0C46 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 111 1\n"
+        "   1: 0100007F:0C46 0100007F:9999 01 00000000:00000000 00:00000000 00000000 0 0 222 1\n"
+        "   2: 0100007F:0C47 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 333 1\n";
+    EXPECT_THAT(listening_inodes(table, 3142), ElementsAre("111"));
+    EXPECT_THAT(listening_inodes("", 3142), IsEmpty());
+}
+
+}  // namespace
+}  // namespace aptward::node
