@@ -32,6 +32,7 @@ void add_commands(CLI::App& app, Action& action)
     add_scrub(app, action);
     add_config(app, action);
     add_client(app, action);
+    add_import(app, action);
 }
 
 int run(int argc, char** argv)
