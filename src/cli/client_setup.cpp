@@ -281,7 +281,7 @@ int client_setup(const SetupOptions& options)
     if (written->empty())
         fmt::print("this machine was set up already; nothing was changed\n");
     show(*plan, conflicts);
-    fmt::print("apt asks {} first, and goes DIRECT when no node answers within a second\n",
+    fmt::print("apt asks {}, and goes DIRECT when no node answers within a second\n",
                fmt::join(plan->manifest.nodes, ", then "));
     return kOk;
 }
