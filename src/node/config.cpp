@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The only file that includes toml++.
 #include "node/config.h"
 
 #include <fmt/format.h>
 
-#include <toml++/toml.h>
 #include <algorithm>
 #include <set>
 
 #include "base/file.h"
 #include "base/text.h"
+#include "node/config_reader.h"
 
 namespace aptward::node {
 namespace {
@@ -17,25 +16,6 @@ namespace {
 using archive::ArchiveSettings;
 
 constexpr std::uint64_t kMaxConfigBytes = 1 << 20;
-
-std::optional<std::chrono::seconds> parse_duration(std::string_view text)
-{
-    if (text == "0")
-        return std::chrono::seconds(0);
-    const std::size_t unit_at = text.find_first_not_of("0123456789");
-    const auto number = parse_number<std::uint32_t>(text.substr(0, unit_at));
-    if (!number || unit_at == std::string_view::npos)
-        return std::nullopt;
-    const std::string_view unit = text.substr(unit_at);
-    const std::int64_t factor = unit == "s"   ? 1
-                                : unit == "m" ? 60
-                                : unit == "h" ? 3600
-                                : unit == "d" ? 86400
-                                              : 0;
-    if (factor == 0)
-        return std::nullopt;
-    return std::chrono::seconds(std::int64_t{*number} * factor);
-}
 
 bool is_archive_id(std::string_view id)
 {
@@ -58,131 +38,6 @@ bool is_url(std::string_view text)
     return (text.substr(0, 7) == "http://" && text.size() > 7) ||
            (text.substr(0, 8) == "https://" && text.size() > 8);
 }
-
-/// Reads one table's keys, collecting mistakes.
-class Reader {
-public:
-    Reader(const toml::table& table, std::string section, std::string file,
-           std::vector<Mistake>& mistakes)
-        : table_(table), section_(std::move(section)), file_(std::move(file)), mistakes_(mistakes)
-    {
-        for (const auto& [key, value] : table_) {
-            const std::string name(key.str());
-            const auto& keys = config_keys();
-            const bool is_known =
-                (section_.empty() && name == "archive") ||
-                std::any_of(keys.begin(), keys.end(), [&](const ConfigKey& known) {
-                    return section_ == known.section && name == known.name;
-                });
-            if (!is_known)
-                mistake(name, "there is no such key; accepted are: " + known_names());
-        }
-    }
-
-    void mistake(const std::string& key, const std::string& message)
-    {
-        const toml::node* node = table_.get(key);
-        const auto line = node != nullptr ? node->source().begin.line : table_.source().begin.line;
-        const std::string name = section_.empty() ? key : section_ + "." + key;
-        mistakes_.push_back({fmt::format("{}:{}", file_, line), name + ": " + message});
-    }
-
-    void read(const char* key, std::string& to)
-    {
-        const toml::node* node = table_.get(key);
-        if (node == nullptr)
-            return;
-        if (const auto text = node->value_exact<std::string>())
-            to = *text;
-        else
-            mistake(key, "a text in quotes is wanted");
-    }
-
-    void read(const char* key, std::vector<std::string>& to)
-    {
-        const toml::node* node = table_.get(key);
-        if (node == nullptr)
-            return;
-        const toml::array* list = node->as_array();
-        if (list == nullptr)
-            return mistake(key, "a list is wanted: [\"...\", \"...\"]");
-        to.clear();
-        for (const toml::node& element : *list) {
-            const auto text = element.value_exact<std::string>();
-            if (!text)
-                return mistake(key, "a list of texts in quotes is wanted");
-            to.push_back(*text);
-        }
-    }
-
-    void read(const char* key, unsigned& to, unsigned least, unsigned most)
-    {
-        const toml::node* node = table_.get(key);
-        if (node == nullptr)
-            return;
-        const auto number = node->value_exact<std::int64_t>();
-        if (!number || *number < least || *number > most)
-            return mistake(key, fmt::format("a whole number from {} to {} is wanted", least, most));
-        to = static_cast<unsigned>(*number);
-    }
-
-    void read(const char* key, bool& to)
-    {
-        const toml::node* node = table_.get(key);
-        if (node == nullptr)
-            return;
-        const auto value = node->value_exact<bool>();
-        if (!value)
-            return mistake(key, "accepted are: true, false");
-        to = *value;
-    }
-
-    void read(const char* key, std::chrono::seconds& to)
-    {
-        std::string text;
-        read(key, text);
-        if (text.empty())
-            return;
-        if (const auto duration = parse_duration(text))
-            to = *duration;
-        else
-            mistake(key,
-                    "\"" + text + "\" is no duration: write \"60s\", \"5m\", \"6h\" or \"2d\"");
-    }
-
-    template <class Enum>
-    void read(const char* key, Enum& to,
-              std::initializer_list<std::pair<const char*, Enum>> choices)
-    {
-        std::string text;
-        read(key, text);
-        if (text.empty())
-            return;
-        std::string accepted;
-        for (const auto& [name, value] : choices) {
-            if (text == name) {
-                to = value;
-                return;
-            }
-            accepted += (accepted.empty() ? "" : ", ") + std::string(name);
-        }
-        mistake(key, "\"" + text + "\" is not accepted; accepted are: " + accepted);
-    }
-
-private:
-    std::string known_names() const
-    {
-        std::string names;
-        for (const ConfigKey& key : config_keys())
-            if (section_ == key.section)
-                names += (names.empty() ? "" : ", ") + std::string(key.name);
-        return names;
-    }
-
-    const toml::table& table_;
-    std::string section_, file_;
-    std::vector<Mistake>& mistakes_;
-};
 
 void read_keys(Reader& reader, ArchiveSettings& settings)
 {
