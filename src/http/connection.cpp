@@ -30,10 +30,12 @@ bool is_of_the_file(int error)
 
 }  // namespace
 
-Connection::Connection(const Executor& loop, Fd socket, Principal principal, ServerLimits limits)
+Connection::Connection(const Executor& loop, Fd socket, Principal principal, ServerLimits limits,
+                       std::shared_ptr<const Door> door)
     : socket_(loop),
       principal_(std::move(principal)),
       limits_(limits),
+      door_(std::move(door)),
       deadline_(steady_now() + limits.idle)
 {
     socket_.assign(socket.get());  // throws when the loop cannot take it; then it is still closed
@@ -85,6 +87,9 @@ Async<bool> Connection::wait_writable()
 
 Async<bool> Connection::read_more(std::string& to, std::size_t at_most)
 {
+    if (tls_) {
+        co_return co_await read_tls(to, at_most);
+    }
     const std::size_t have = to.size();
     for (;;) {
         if (is_closed_)
@@ -109,13 +114,16 @@ Async<bool> Connection::read_more(std::string& to, std::size_t at_most)
     }
 }
 
-Async<bool> Connection::write(std::string_view bytes, bool more)
+Async<bool> Connection::write(std::string_view bytes, Follows follows)
 {
+    if (tls_) {
+        co_return co_await write_tls(bytes, follows);
+    }
+    const int flags = MSG_NOSIGNAL | (follows == Follows::nothing ? 0 : MSG_MORE);
     while (!bytes.empty()) {
         if (is_closed_)
             co_return false;
-        const ssize_t put = ::send(socket_.native_handle(), bytes.data(), bytes.size(),
-                                   MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+        const ssize_t put = ::send(socket_.native_handle(), bytes.data(), bytes.size(), flags);
         if (put > 0) {
             bytes.remove_prefix(static_cast<std::size_t>(put));
             written_bytes_ += static_cast<std::uint64_t>(put);
@@ -137,6 +145,9 @@ Async<bool> Connection::write(std::string_view bytes, bool more)
 
 Async<bool> Connection::write_file(int fd, std::uint64_t first, std::uint64_t count)
 {
+    if (tls_) {
+        co_return co_await write_file_tls(fd, first, count);
+    }
     auto offset = static_cast<::off_t>(first);
     while (count > 0) {
         if (is_closed_)
@@ -185,43 +196,79 @@ Task<std::optional<RequestHead>> Connection::next_head()
     }
 }
 
-Async<void> Connection::refuse(int status, std::string why)
+Async<void> Connection::refuse(Answer answer, std::string why)
 {
     const RequestHead head;
     const Target target;
-    Exchange exchange(*this, head, target);
-    Answer answer(status);
+    Exchange exchange(*this, head, target, principal_);
     answer.type("text/plain; charset=utf-8");
     answer.close = true;
     why += '\n';
     co_await exchange.send(std::move(answer), why);
 }
 
+Async<void> Connection::refuse_malformed(const Error& error)
+{
+    Answer answer(400);
+    co_await refuse(std::move(answer), "request.malformed: " + error.message());
+}
+
+Async<void> Connection::refuse_stranger(const Admission& admission, const Target& target,
+                                        const Error& error)
+{
+    const bool may_show_token = admission.authentication == Authentication::token;
+    const bool is_proxied =
+        target.form == Target::Form::absolute || target.form == Target::Form::authority;
+    Answer answer(!may_show_token ? 403 : is_proxied ? 407 : 401);
+    const std::string_view name = is_proxied ? "Proxy-Authenticate" : "WWW-Authenticate";
+    if (may_show_token)
+        answer.header(name, "Bearer realm=\"aptward\"").header(name, "Basic realm=\"aptward\"");
+    co_await refuse(std::move(answer), "client.unknown: " + error.message());
+}
+
 Async<bool> Connection::answer_one(const Handler& handler, const RequestHead& head)
 {
     auto target = parse_target(head.method, head.target);
     if (!target) {
-        co_await refuse(400, "request.malformed: " + target.error().message());
+        co_await refuse_malformed(target.error());
         co_return false;
     }
     is_http_10_ = head.minor_version == 0;
-    // A body that the handler does not read would be taken for the next request: the answer says
-    // that the connection ends with it.
-    must_close_ = !head.keep_alive || head.is_chunked || head.body_bytes.value_or(0) > 0;
-    Exchange exchange(*this, head, *target);
+    // What a handler leaves of a body would be taken for the next request.
+    const bool has_body = head.is_chunked || head.body_bytes.value_or(0) > 0;
+    must_close_ = !head.keep_alive || has_body;
+    std::optional<Principal> admitted;
+    if (door_) {
+        const auto admission = door_->load();
+        auto found = admit(*admission, principal_, head);
+        if (!found) {
+            co_await refuse_stranger(*admission, *target, found.error());
+            co_return false;
+        }
+        admitted = std::move(*found);
+    }
+    Exchange exchange(*this, head, *target, admitted ? *admitted : principal_);
     co_await handler(exchange);
     CHECK(exchange.has_answered() || must_close_, "a handler answers every request");
-    co_return !must_close_ && !is_closed_;
+    // An answer without its end would swallow the next one.
+    co_return !must_close_ && !is_closed_ && !exchange.has_open_stream();
 }
 
 Async<void> Connection::run(std::shared_ptr<const Handler> handler)
 {
+    if (door_) {
+        const bool is_open = co_await open_door();
+        if (!is_open) {
+            co_await finish(true);
+            co_return;
+        }
+    }
     for (std::uint64_t served = 0; served < limits_.requests_per_connection; ++served) {
         is_idle_ = buffer_.empty();
         extend(is_idle_ ? limits_.idle : limits_.head);
         auto head = co_await next_head();
         if (!head) {
-            co_await refuse(400, "request.malformed: " + head.error().message());
+            co_await refuse_malformed(head.error());
             break;
         }
         if (!head->has_value())
@@ -235,17 +282,30 @@ Async<void> Connection::run(std::shared_ptr<const Handler> handler)
             break;
         buffer_.erase(0, used);
     }
-    if (!is_closed_ && ::shutdown(socket_.native_handle(), SHUT_WR) == 0 && !buffer_.empty()) {
-        // Unread input makes the kernel send a reset that may overtake our answer: take it in
-        // first.
-        extend(std::chrono::seconds(2));
-        buffer_.clear();
-        for (int rounds = 0; rounds < 64; ++rounds) {
-            const bool has_more = co_await read_more(buffer_, kReadChunk);
-            if (!has_more)
-                break;
-            buffer_.clear();
-        }
+    const bool has_unread_input = !buffer_.empty();
+    co_await finish(has_unread_input);
+}
+
+Async<void> Connection::finish(bool has_unread_input)
+{
+    if (is_closed_)
+        co_return;
+    if (tls_)
+        tls_->close();
+    if (::shutdown(socket_.native_handle(), SHUT_WR) != 0 || !has_unread_input)
+        co_return;
+    // Unread input makes the kernel send a reset that may overtake our answer: take it in first.
+    extend(std::chrono::seconds(2));
+    buffer_.resize(kReadChunk);
+    for (int rounds = 0; rounds < 64; ++rounds) {
+        const ssize_t got = ::recv(socket_.native_handle(), buffer_.data(), buffer_.size(), 0);
+        if (got == 0 || (got < 0 && errno != EINTR && !would_block(errno)))
+            break;
+        if (got > 0)
+            continue;
+        const bool is_ready = co_await wait_readable();
+        if (!is_ready)
+            break;
     }
 }
 

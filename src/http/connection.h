@@ -9,22 +9,29 @@
 #include <unordered_map>
 
 #include "http/server.h"
+#include "http/tls.h"
 
 namespace aptward::http {
 
 using Socket = asio::posix::basic_stream_descriptor<Executor>;
 
+/// What comes behind some bytes: `later` and `at_once` keep the kernel from sending a packet that
+/// is not full; with TLS, `at_once` also waits for the next bytes, to share their record.
+enum class Follows { nothing, later, at_once };
+
 /// The socket of one client with its deadline. All waiting goes through here, so that the loop's
 /// watchdog can end whatever takes too long.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    Connection(const Executor& loop, Fd socket, Principal principal, ServerLimits limits);
+    /// `door` is null for a plain listener that admits everybody.
+    Connection(const Executor& loop, Fd socket, Principal principal, ServerLimits limits,
+               std::shared_ptr<const Door> door);
     ~Connection();
 
     Async<void> run(std::shared_ptr<const Handler> handler);
 
-    /// Sends all of it; `more` says that file bytes follow at once (MSG_MORE).
-    Async<bool> write(std::string_view bytes, bool more);
+    /// Sends all of it.
+    Async<bool> write(std::string_view bytes, Follows follows);
     Async<bool> write_file(int fd, std::uint64_t first, std::uint64_t count);
     /// Appends at least one byte to `to`; false at the end, on errors and after the deadline.
     Async<bool> read_more(std::string& to, std::size_t at_most);
@@ -36,6 +43,7 @@ public:
     void reset();
     bool is_past(SteadyTime now) const { return now >= deadline_; }
     bool is_idle() const { return is_idle_; }
+    void set_idle(bool is_idle) { is_idle_ = is_idle; }
     void extend(std::chrono::seconds time) { deadline_ = steady_now() + time; }
 
     std::string& buffer() { return buffer_; }
@@ -54,11 +62,26 @@ private:
     Task<std::optional<RequestHead>> next_head();
     /// Answers one request; false ends the connection.
     Async<bool> answer_one(const Handler& handler, const RequestHead& head);
-    Async<void> refuse(int status, std::string why);
+    Async<void> refuse(Answer answer, std::string why);
+    Async<void> refuse_malformed(const Error& error);
+    Async<void> refuse_stranger(const Admission& admission, const Target& target,
+                                const Error& error);
+    /// The TLS handshake, where the door has TLS.
+    Async<bool> open_door();
+    Async<void> finish(bool has_unread_input);
+
+    Async<bool> wait_for(TlsSession::Wait wait);
+    Async<bool> read_tls(std::string& to, std::size_t at_most);
+    Async<bool> write_tls(std::string_view bytes, Follows follows);
+    Async<bool> write_file_tls(int fd, std::uint64_t first, std::uint64_t count);
+    Async<bool> write_file_by_kernel(int fd, std::uint64_t first, std::uint64_t count);
 
     Socket socket_;
     Principal principal_;
     ServerLimits limits_;
+    std::shared_ptr<const Door> door_;
+    std::unique_ptr<TlsSession> tls_;  // null: plain
+    std::string held_back_;            // TLS: waits for the bytes that share its record
     SteadyTime deadline_;
     std::string buffer_;
     std::uint64_t written_bytes_ = 0;
@@ -77,7 +100,7 @@ public:
 
     Executor executor() { return io_.get_executor(); }
     void add(Fd socket, Principal principal, std::shared_ptr<const Handler> handler,
-             ServerLimits limits);
+             ServerLimits limits, std::shared_ptr<const Door> door);
     /// Any thread.
     std::size_t load() const { return load_.load(std::memory_order_relaxed); }
     void stop(SteadyTime deadline);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ctime>
 #include <string>
+#include <utility>
 
 #include "base/check.h"
 #include "http/connection.h"
@@ -40,11 +41,6 @@ Answer& Answer::header(std::string_view name, std::string_view value)
 bool Exchange::is_file_unreadable() const
 {
     return connection_.is_file_unreadable();
-}
-
-const Principal& Exchange::principal() const
-{
-    return connection_.principal();
 }
 
 std::string Exchange::render(Answer& answer, std::uint64_t content_length, bool has_length)
@@ -86,9 +82,10 @@ Async<bool> Exchange::send(Answer answer, std::string_view body)
     const std::uint64_t body_from = connection_.written_bytes() + text.size();
     if (fits_one_call)
         text += body;
-    bool is_sent = co_await connection_.write(text, !fits_one_call);
+    const Follows follows = fits_one_call ? Follows::nothing : Follows::at_once;
+    bool is_sent = co_await connection_.write(text, follows);
     if (is_sent && !fits_one_call) {
-        is_sent = co_await connection_.write(body, false);
+        is_sent = co_await connection_.write(body, Follows::nothing);
     }
     sent_bytes_ += std::max(connection_.written_bytes(), body_from) - body_from;
     co_return is_sent;
@@ -97,14 +94,29 @@ Async<bool> Exchange::send(Answer answer, std::string_view body)
 Async<bool> Exchange::begin(Answer answer, std::uint64_t count)
 {
     const std::string text = render(answer, count, true);
-    co_return co_await connection_.write(text, count > 0 && head_.method != "HEAD");
+    const bool has_body = count > 0 && head_.method != "HEAD";
+    const Follows follows = has_body ? Follows::later : Follows::nothing;
+    co_return co_await connection_.write(text, follows);
 }
 
 Async<bool> Exchange::begin_stream(Answer answer)
 {
-    answer.close = true;
+    is_muted_ = head_.method == "HEAD";
+    is_chunked_ = head_.minor_version > 0;
+    if (is_chunked_)
+        answer.header("Transfer-Encoding", "chunked");
+    else
+        answer.close = true;
     const std::string text = render(answer, 0, false);
-    co_return co_await connection_.write(text, false);
+    has_open_stream_ = !is_muted_;
+    co_return co_await connection_.write(text, Follows::nothing);
+}
+
+Async<bool> Exchange::end_stream()
+{
+    if (!std::exchange(has_open_stream_, false) || !is_chunked_)
+        co_return true;
+    co_return co_await connection_.write("0\r\n\r\n", Follows::nothing);
 }
 
 Async<bool> Exchange::send_part(int fd, std::uint64_t first, std::uint64_t count)
@@ -117,19 +129,26 @@ Async<bool> Exchange::send_part(int fd, std::uint64_t first, std::uint64_t count
 
 Async<bool> Exchange::send_bytes(std::string_view bytes)
 {
+    if (is_muted_ || bytes.empty())
+        co_return true;
     const std::uint64_t before = connection_.written_bytes();
-    const bool is_sent = co_await connection_.write(bytes, false);
+    std::string chunk;
+    if (is_chunked_)
+        chunk = fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes);
+    const std::string_view text = is_chunked_ ? std::string_view(chunk) : bytes;
+    const bool is_sent = co_await connection_.write(text, Follows::nothing);
     sent_bytes_ += connection_.written_bytes() - before;
     co_return is_sent;
 }
 
 Async<bool> Exchange::send_file(Answer answer, int fd, std::uint64_t first, std::uint64_t count)
 {
-    const bool is_begun = co_await begin(std::move(answer), count);
-    if (!is_begun)
-        co_return false;
-    if (head_.method == "HEAD")
-        co_return true;
+    const std::string text = render(answer, count, true);
+    const bool has_body = count > 0 && head_.method != "HEAD";
+    const Follows follows = has_body ? Follows::at_once : Follows::nothing;
+    const bool is_begun = co_await connection_.write(text, follows);
+    if (!is_begun || !has_body)
+        co_return is_begun;
     const bool is_sent = co_await send_part(fd, first, count);
     if (!is_sent)
         abort();
@@ -140,24 +159,6 @@ void Exchange::abort()
 {
     has_answered_ = true;
     connection_.reset();
-}
-
-Task<std::string> Exchange::read_body(std::size_t limit_bytes)
-{
-    if (head_.is_chunked)
-        co_return fail(Errc::malformed, "a chunked request body is not taken: send Content-Length");
-    const std::uint64_t size = head_.body_bytes.value_or(0);
-    if (size > limit_bytes)
-        co_return fail(Errc::malformed,
-                       fmt::format("the body is larger than {} bytes", limit_bytes));
-    // Not into the connection's buffer: the head's views point into it.
-    std::string body = connection_.buffer().substr(head_.head_bytes, size);
-    while (body.size() < size) {
-        const bool has_more = co_await connection_.read_more(body, size - body.size());
-        if (!has_more)
-            co_return fail(Errc::unavailable, "the client stopped sending");
-    }
-    co_return body;
 }
 
 }  // namespace aptward::http

@@ -64,10 +64,16 @@ std::string name_of_socket(int socket)
     return (text.find(':') == std::string::npos ? text : "[" + text + "]") + ":" + port;
 }
 
-Result<Listening> listen_on(const std::string& address)
+namespace {
+
+struct FreeAddress {
+    void operator()(::addrinfo* found) const { ::freeaddrinfo(found); }
+};
+using AddressPtr = std::unique_ptr<::addrinfo, FreeAddress>;
+
+// "ADDRESS:PORT" as the system wants it.
+Result<AddressPtr> read_address(const std::string& address)
 {
-    if (address.rfind("unix:", 0) == 0)
-        return listen_on_path(address.substr(5));
     const std::size_t colon = address.rfind(':');
     std::string host = address.substr(0, colon == std::string::npos ? 0 : colon);
     const std::string port = colon == std::string::npos ? "" : address.substr(colon + 1);
@@ -84,7 +90,27 @@ Result<Listening> listen_on(const std::string& address)
     ::addrinfo* found = nullptr;
     if (::getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0)
         return fail(Errc::malformed, "\"" + host + "\" is no IP address to listen on");
-    const std::unique_ptr<::addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
+    return AddressPtr(found);
+}
+
+}  // namespace
+
+Result<void> check_address(const std::string& address)
+{
+    if (address.rfind("unix:", 0) != 0) {
+        TRY_VOID(read_address(address).map([](const AddressPtr&) {}));
+        return {};
+    }
+    if (address.size() == 5 || address.size() - 5 >= sizeof(::sockaddr_un::sun_path))
+        return fail(Errc::malformed, address + ": the path of a socket has 1 to 107 bytes");
+    return {};
+}
+
+Result<Listening> listen_on(const std::string& address)
+{
+    if (address.rfind("unix:", 0) == 0)
+        return listen_on_path(address.substr(5));
+    TRY(const AddressPtr found, read_address(address));
     Fd socket(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket)
         return fail_errno("creating a socket for " + address, errno);

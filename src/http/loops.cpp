@@ -170,16 +170,16 @@ void Loops::Loop::leave(const Principal& principal)
 }
 
 void Loops::Loop::add(Fd socket, Principal principal, std::shared_ptr<const Handler> handler,
-                      ServerLimits limits)
+                      ServerLimits limits, std::shared_ptr<const Door> door)
 {
     load_.fetch_add(1, std::memory_order_relaxed);
     auto shared_socket = std::make_shared<Fd>(std::move(socket));
     asio::post(io_, [this, shared_socket, principal = std::move(principal),
-                     handler = std::move(handler), limits]() mutable {
+                     handler = std::move(handler), limits, door = std::move(door)]() mutable {
         std::shared_ptr<Connection> connection;
         try {
             connection = std::make_shared<Connection>(io_.get_executor(), std::move(*shared_socket),
-                                                      principal, limits);
+                                                      principal, limits, std::move(door));
             connections_.push_back(connection);
         } catch (...) {
             leave(principal);
@@ -265,7 +265,7 @@ Async<void> Loops::accept(Listening listening, std::shared_ptr<const Handler> ha
         const auto least =
             std::min_element(loops_.begin(), loops_.end(),
                              [](const auto& a, const auto& b) { return a->load() < b->load(); });
-        (*least)->add(std::move(socket), std::move(principal), handler, limits);
+        (*least)->add(std::move(socket), std::move(principal), handler, limits, listening.door);
     }
 }
 

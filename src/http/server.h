@@ -5,8 +5,6 @@
 // One loop is one thread; a connection lives and dies on its loop. A client can cost a bounded
 // amount of memory and time and nothing else: see ServerLimits.
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,6 +15,7 @@
 #include "base/file.h"
 #include "base/result.h"
 #include "http/message.h"
+#include "http/principal.h"
 #include "http/task.h"
 
 namespace aptward::http {
@@ -28,13 +27,6 @@ struct ServerLimits {
     std::chrono::seconds head{15};                ///< For one request head once it began.
     std::chrono::seconds write_stall{60};         ///< Without one byte accepted by the client.
     std::uint64_t requests_per_connection = 100'000;
-};
-
-/// Who asks. Peer credentials come from the kernel, on Unix sockets only.
-struct Principal {
-    std::string address;  ///< "192.0.2.7", "2001:db8::1", or "unix"
-    bool is_local_socket = false;
-    ::uid_t uid = 0;  ///< Valid when is_local_socket.
 };
 
 /// An answer's head. Date, Connection and Content-Length are added by the exchange.
@@ -51,19 +43,19 @@ struct Answer {
 };
 
 class Connection;
+struct RequestBody;
 
 /// One request and its answer. A handler sends exactly one answer, or aborts.
 /// The bool that sending gives back is false when the client is gone; then only return.
 class Exchange {
 public:
-    Exchange(Connection& connection, const RequestHead& head, const Target& target)
-        : connection_(connection), head_(head), target_(target)
-    {
-    }
+    Exchange(Connection& connection, const RequestHead& head, const Target& target,
+             const Principal& principal);
+    ~Exchange();
 
     const RequestHead& head() const { return head_; }
     const Target& target() const { return target_; }
-    const Principal& principal() const;
+    const Principal& principal() const { return principal_; }
 
     /// A whole answer from memory. HEAD gets the head only.
     Async<bool> send(Answer answer, std::string_view body);
@@ -76,14 +68,21 @@ public:
     Async<bool> send_part(int fd, std::uint64_t first, std::uint64_t count);
     Async<bool> send_bytes(std::string_view bytes);
 
-    /// An answer without known length (server-sent events): ends with the connection.
+    /// An answer without known length: chunked for HTTP/1.1, ended by the connection's end for 1.0.
+    /// Then any number of send_bytes, and end_stream.
     Async<bool> begin_stream(Answer answer);
+    Async<bool> end_stream();
 
     /// Cuts the connection with a reset: the client must not take what it has for whole.
     void abort();
 
-    /// The request's body. Fails with malformed when it is over `limit_bytes`, unavailable when the
-    /// client stops sending.
+    /// From 1 to `at_most` further bytes of the request's body, or none at its end; the chunked
+    /// coding is removed. Fails with malformed when the body is broken or larger than
+    /// limit_body(), unavailable when the client stops sending. The memory it takes is `at_most`.
+    Task<std::string> read_some(std::size_t at_most);
+    void limit_body(std::uint64_t bytes) { body_limit_ = bytes; }
+
+    /// The rest of the body. Fails as read_some does, with `limit_bytes` as a further limit.
     Task<std::string> read_body(std::size_t limit_bytes);
 
     /// Joins the client to an open connection until either side ends (CONNECT). `answer` is sent
@@ -91,19 +90,30 @@ public:
     Async<void> tunnel(Answer answer, Fd upstream,
                        std::shared_ptr<std::atomic<std::uint64_t>> bytes);
 
+    Connection& connection() { return connection_; }
     bool has_answered() const { return has_answered_; }
     /// After a failed send_file or send_part: it failed because of the file, not of the client.
     bool is_file_unreadable() const;
+    bool has_open_stream() const { return has_open_stream_; }
     std::uint64_t sent_bytes() const { return sent_bytes_; }
     int status() const { return status_; }
 
 private:
     std::string render(Answer& answer, std::uint64_t content_length, bool has_length);
+    Task<std::string> read_sized(std::size_t at_most);
+    Task<std::string> read_chunked(std::size_t at_most);
+    Async<bool> receive(std::string& to, std::size_t at_most);
 
     Connection& connection_;
     const RequestHead& head_;
     const Target& target_;
+    const Principal& principal_;
+    std::unique_ptr<RequestBody> body_;  // once somebody reads it
+    std::uint64_t body_limit_ = std::uint64_t{1} << 20;
     bool has_answered_ = false;
+    bool has_open_stream_ = false;
+    bool is_chunked_ = false;
+    bool is_muted_ = false;  // a stream in answer to HEAD
     int status_ = 0;
     std::uint64_t sent_bytes_ = 0;
 };
@@ -115,6 +125,7 @@ struct Listening {
     Fd socket;
     std::string name;  ///< "127.0.0.1:3142", "unix:/run/aptward/admin": with the real port
     bool is_local_socket = false;
+    std::shared_ptr<Door> door = nullptr;  ///< Null: plain, and everybody is a viewer.
 };
 
 /// Binds "ADDRESS:PORT", "[V6]:PORT" or "unix:PATH" (a stale socket file is replaced; mode 0666 is
@@ -122,6 +133,9 @@ struct Listening {
 /// Fails with unavailable when the port is taken, storage for a path that cannot be made,
 /// malformed for an address that is none.
 Result<Listening> listen_on(const std::string& address);
+
+/// Whether listen_on could take this text. Fails with malformed. Binds nothing.
+Result<void> check_address(const std::string& address);
 
 /// "127.0.0.1:3142" of a bound socket.
 std::string name_of_socket(int socket);

@@ -60,7 +60,7 @@ Async<void> carry_down(std::shared_ptr<Connection> connection, std::shared_ptr<T
         }
         tunnel->bytes->fetch_add(static_cast<std::uint64_t>(got), std::memory_order_relaxed);
         const std::string_view part(buffer.data(), static_cast<std::size_t>(got));
-        const bool is_sent = co_await connection->write(part, false);
+        const bool is_sent = co_await connection->write(part, Follows::nothing);
         if (!is_sent)
             break;
         connection->extend(kTunnelIdle);
@@ -82,7 +82,7 @@ Async<void> Exchange::tunnel(Answer answer, Fd upstream,
     connection_.must_close() = false;
     const std::string text = render(answer, 0, false);
     connection_.must_close() = true;
-    const bool is_begun = co_await connection_.write(text, false);
+    const bool is_begun = co_await connection_.write(text, Follows::nothing);
     if (!is_begun)
         co_return;
     auto connection = connection_.shared_from_this();
