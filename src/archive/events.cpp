@@ -50,6 +50,8 @@ void EventLog::add(catalog::Event event)
         const auto added = state_.add_event(event);
         if (!added)
             log_error("state.failed", {}, added.error().message());
+        else if (wake_)
+            wake_();
     });
 }
 

@@ -28,12 +28,16 @@ public:
     /// counted but not stored again, so that a storm of faults stays readable.
     void add(catalog::Event event);
 
+    /// Runs `wake` on the state thread after each stored event. Set before the first one.
+    void on_stored(std::function<void()> wake) { wake_ = std::move(wake); }
+
     /// How often each code came.
     std::map<std::string, std::uint64_t> counts() const;
 
 private:
     catalog::State& state_;
     WorkerPool& state_thread_;
+    std::function<void()> wake_;
     mutable std::mutex mutex_;  // rare events only
     std::map<std::string, std::uint64_t> counts_;
     std::map<std::string, SteadyTime> last_;

@@ -125,6 +125,19 @@ struct State::Database {
     Replayed decided;
     bool was_rebuilt = false;
 
+    std::vector<Event> events(const char* sql, std::int64_t after, std::size_t limit)
+    {
+        std::vector<Event> events;
+        auto read = sqlite.query(
+            sql, {after, static_cast<std::int64_t>(limit)}, [&](const Sqlite::Row& row) {
+                events.push_back({row.number(0), from_unix(row.number(1)), row.text(2), row.text(3),
+                                  row.text(4), row.text(5), row.text(6), row.text(7), row.text(8)});
+            });
+        if (!read)
+            log_error("state.failed", {}, read.error().message());
+        return events;
+    }
+
     Result<void> save(const std::string& archive, const std::string& suite)
     {
         return sqlite.run("INSERT OR REPLACE INTO suites VALUES (?, ?, ?)",
@@ -251,18 +264,20 @@ Result<std::int64_t> State::add_event(const Event& event)
 
 std::vector<Event> State::events(std::int64_t after, std::size_t limit) const
 {
-    std::vector<Event> events;
-    auto read = database_->sqlite.query(
+    auto events = database_->events(
         "SELECT number, time, code, archive, suite, source, message, who, evidence FROM events"
         " WHERE number > ? ORDER BY number DESC LIMIT ?",
-        {after, static_cast<std::int64_t>(limit)}, [&](const Sqlite::Row& row) {
-            events.push_back({row.number(0), from_unix(row.number(1)), row.text(2), row.text(3),
-                              row.text(4), row.text(5), row.text(6), row.text(7), row.text(8)});
-        });
-    if (!read)
-        log_error("state.failed", {}, read.error().message());
+        after, limit);
     std::reverse(events.begin(), events.end());
     return events;
+}
+
+std::vector<Event> State::events_from(std::int64_t after, std::size_t limit) const
+{
+    return database_->events(
+        "SELECT number, time, code, archive, suite, source, message, who, evidence FROM events"
+        " WHERE number > ? ORDER BY number LIMIT ?",
+        after, limit);
 }
 
 Result<void> State::put_sources(const std::map<std::string, SourceState>& sources)

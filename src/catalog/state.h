@@ -100,6 +100,8 @@ public:
     Result<std::int64_t> add_event(const Event& event);
     /// Newest last; at most `limit` after `after`.
     std::vector<Event> events(std::int64_t after, std::size_t limit) const;
+    /// The first `limit` after `after`, oldest first: for reading on without a gap.
+    std::vector<Event> events_from(std::int64_t after, std::size_t limit) const;
 
     Result<void> put_sources(const std::map<std::string, SourceState>& sources);
     std::map<std::string, SourceState> sources() const;

@@ -75,4 +75,39 @@ Result<AdminAnswer> ask_admin(const std::string& address, const std::string& met
     return AdminAnswer{*status, answer.substr(end + 4)};
 }
 
+Result<void> follow_admin(const std::string& address, const std::string& target,
+                          const std::function<void(std::string_view line)>& take)
+{
+    TRY(const Fd socket, connect_to(address));
+    const ::timeval limit{45, 0};
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    // HTTP/1.0, so that the answer comes as it is, without chunks.
+    const std::string request =
+        "GET " + target + " HTTP/1.0\r\nHost: admin\r\nAccept: text/event-stream\r\n\r\n";
+    TRY_VOID(write_all(socket.get(), request));
+    std::string waiting;
+    char buffer[16384];
+    bool is_in_head = true;
+    for (;;) {
+        const ssize_t got = ::read(socket.get(), buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        waiting.append(buffer, static_cast<std::size_t>(got));
+        for (std::size_t end; (end = waiting.find('\n')) != std::string::npos;) {
+            const std::string line = waiting.substr(0, end);
+            waiting.erase(0, end + 1);
+            if (is_in_head && line.rfind("HTTP/", 0) == 0 &&
+                line.find(" 200 ") == std::string::npos)
+                return fail(Errc::unavailable, "the node at " + address + " refused: " + line);
+            if (!is_in_head)
+                take(line);
+            else if (line == "\r")
+                is_in_head = false;
+        }
+    }
+    return fail(Errc::unavailable, "the node at " + address + " ended the stream of events");
+}
+
 }  // namespace aptward::cli

@@ -31,6 +31,7 @@ void add_commands(CLI::App& app, Action& action)
     add_jobs(app, action);
     add_scrub(app, action);
     add_config(app, action);
+    add_token(app, action);
     add_client(app, action);
     add_import(app, action);
 }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -39,6 +40,7 @@ void add_keys(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_deliveries(CLI::App& app, Action& action);
 void add_jobs(CLI::App& app, Action& action);
+void add_token(CLI::App& app, Action& action);
 
 /// Adds --config with its default.
 void add_config_option(CLI::App& command, std::string& file);
@@ -55,6 +57,11 @@ struct AdminAnswer {
 };
 Result<AdminAnswer> ask_admin(const std::string& address, const std::string& method,
                               const std::string& target, const std::string& body = {});
+
+/// Gives each line of an endless answer (server-sent events) to `take` until the node ends it.
+/// Fails with unavailable when no node answers, or it falls silent for three heartbeats.
+Result<void> follow_admin(const std::string& address, const std::string& target,
+                          const std::function<void(std::string_view line)>& take);
 
 /// Prints `status`' table. Colours only when `out` is a terminal.
 std::string render_status_table(const std::string& status_json, bool has_colours);

@@ -129,10 +129,12 @@ void introduce(node::Node& node, bool checks_itself)
         return;
     if (is_shown)
         fmt::print("\r{:40}\r", "");
-    const std::string address = node.addresses().front();
-    if (checks_itself)
+    const std::string address = node.addresses().empty() ? "" : node.addresses().front();
+    if (checks_itself && !address.empty())
         fmt::print("{}\n", check_with_apt(address));
     fmt::print("{}\n", render_status_table(node.status_json(), is_terminal()));
+    if (address.empty())
+        return;  // only [[listener]] tables: their clients know how to reach them
     fmt::print(
         "To use this node, put this line into /etc/apt/apt.conf.d/30aptward:\n\n"
         "    Acquire::http::Proxy \"http://{}\";\n\n",

@@ -17,6 +17,7 @@ namespace {
 struct Options {
     std::string config;
     bool is_json = false;
+    bool follows = false;
     std::int64_t after = 0;
     std::string archive, suite, release;
 };
@@ -42,6 +43,33 @@ int show_status(const Options& options)
     return answer->status == 200 ? kOk : kUnknown;
 }
 
+void print_event(const nlohmann::json& event)
+{
+    fmt::print("{} {}  {:<24} {} {} {}{}\n", event.value("number", 0),
+               deb::format_release_date(from_unix(event.value("time", std::int64_t{0}))),
+               event.value("code", ""), event.value("archive", ""), event.value("suite", ""),
+               event.value("source", "").empty() ? "" : event.value("source", "") + ": ",
+               event.value("message", ""));
+}
+
+// The events from now on, one line each, until the node or the user ends it.
+int follow_events(const node::Config& config, const Options& options, std::int64_t after)
+{
+    const auto show = [&options](std::string_view line) {
+        if (line.substr(0, 6) != "data: ")
+            return;
+        const auto event = nlohmann::json::parse(line.substr(6), nullptr, false);
+        if (event.is_object() && options.is_json)
+            fmt::print("{}\n", line.substr(6));
+        else if (event.is_object())
+            print_event(event);
+        std::fflush(stdout);
+    };
+    const auto done =
+        follow_admin(config.admin, fmt::format("/api/v1/events?follow=1&after={}", after), show);
+    return failed(done.error());
+}
+
 int show_events(const Options& options)
 {
     const auto config = load_config(options.config);
@@ -51,18 +79,21 @@ int show_events(const Options& options)
         ask_admin(config->admin, "GET", fmt::format("/api/v1/events?after={}", options.after));
     if (!answer)
         return failed(answer.error());
-    if (options.is_json) {
+    if (options.is_json && !options.follows) {
         std::fputs(answer->body.c_str(), stdout);
         return kOk;
     }
+    std::int64_t last = options.after;
     const auto events = nlohmann::json::parse(answer->body, nullptr, false);
-    for (const auto& event : events)
-        fmt::print("{} {}  {:<24} {} {} {}{}\n", event.value("number", 0),
-                   deb::format_release_date(from_unix(event.value("time", std::int64_t{0}))),
-                   event.value("code", ""), event.value("archive", ""), event.value("suite", ""),
-                   event.value("source", "").empty() ? "" : event.value("source", "") + ": ",
-                   event.value("message", ""));
-    return kOk;
+    for (const auto& event : events) {
+        last = event.value("number", last);
+        if (options.is_json)
+            fmt::print("{}\n", event.dump());
+        else
+            print_event(event);
+    }
+    std::fflush(stdout);
+    return options.follows ? follow_events(*config, options, last) : kOk;
 }
 
 int approve(const Options& options)
@@ -96,6 +127,7 @@ void add_events(CLI::App& app, Action& action)
     CLI::App* command = app.add_subcommand("events", "Show what happened, newest last");
     add_config_option(*command, options->config);
     command->add_flag("--json", options->is_json, "Print the facts as JSON");
+    command->add_flag("--follow", options->follows, "Go on: print each event when it happens");
     command->add_option("--after", options->after, "Only events with a higher number");
     command->callback([&action, options] { action = [options] { return show_events(*options); }; });
 }

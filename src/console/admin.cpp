@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "console/admin.h"
 
-#include <unistd.h>
-
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/version.h"
@@ -16,6 +13,8 @@ namespace aptward::console {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr std::size_t kMaxRequestBytes = 64 * 1024;
 
 std::string verify_name(archive::Verify verify)
 {
@@ -77,6 +76,28 @@ http::Async<void> send_outcome(http::Exchange& exchange, Result<void> done, std:
     co_await send_text(exchange, status, text);
 }
 
+std::string text_in(const Json& request, const char* key)
+{
+    const bool is_text = request.contains(key) && request[key].is_string();
+    return is_text ? request[key].get<std::string>() : std::string();
+}
+
+// The object in a request's body; discarded when there is none, which has then been answered.
+http::Async<Json> read_json(http::Exchange& exchange)
+{
+    const auto body = co_await exchange.read_body(kMaxRequestBytes);
+    Json request(Json::value_t::discarded);
+    std::string why = "the body is no JSON object";
+    if (body)
+        request = Json::parse(*body, nullptr, false);
+    else
+        why = body.error().message();
+    if (request.is_object())
+        co_return request;
+    co_await send_text(exchange, 400, "request.malformed: " + why + "\n");
+    co_return Json(Json::value_t::discarded);
+}
+
 }  // namespace
 
 http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
@@ -106,14 +127,6 @@ http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
         reports.push_back(std::move(report));
     }
     co_return reports;
-}
-
-bool Admin::may_write(const http::Principal& principal) const
-{
-    if (!principal.is_local_socket)
-        return false;
-    return principal.uid == 0 || principal.uid == ::geteuid() ||
-           std::find(writers_.begin(), writers_.end(), principal.uid) != writers_.end();
 }
 
 http::Async<std::string> Admin::status()
@@ -155,30 +168,68 @@ http::Async<std::string> Admin::status()
     co_return document.dump(1) + "\n";
 }
 
-http::Async<std::string> Admin::metrics()
+Admin::Admin(archive::Services& services, archive::Front& front, const http::Loops& loops)
+    : services_(services), front_(front), loops_(loops)
 {
-    const auto archives = co_await gather(services_, front_.routes());
-    co_return render_metrics(archives, services_, loops_.connections());
+    add("/healthz", "GET", http::Role::viewer, &Admin::answer_healthz);
+    add("/readyz", "GET", http::Role::viewer, &Admin::answer_readyz);
+    add("/metrics", "GET", http::Role::viewer, &Admin::answer_metrics);
+    add("/api/v1/status", "GET", http::Role::viewer, &Admin::answer_status);
+    add("/api/v1/events", "GET", http::Role::viewer, &Admin::answer_events);
+    add("/api/v1/proof", "GET", http::Role::viewer, &Admin::answer_proof_of);
+    add("/api/v1/deliveries", "GET", http::Role::viewer, &Admin::answer_deliveries);
+    for (const char* path : {"/api/v1/jobs", "/api/v1/jobs/"}) {
+        add(path, "GET", http::Role::viewer, &Admin::answer_jobs);
+        add(path, "POST", http::Role::operating, &Admin::change_job);
+    }
+    add("/api/v1/approve", "POST", http::Role::operating, &Admin::approve);
+    add("/api/v1/keys/approve", "POST", http::Role::operating, &Admin::approve_keys);
 }
 
-http::Async<std::string> Admin::events(std::string query)
+void Admin::add(const char* path, const char* method, http::Role least_role,
+                http::Async<void> (Admin::*handler)(http::Exchange&))
 {
-    const std::int64_t after = number_parameter(query, "after", 0, 0, INT64_MAX);
-    const auto limit = static_cast<std::size_t>(number_parameter(query, "limit", 200, 1, 10'000));
-    auto read = [this, after, limit] { return services_.state.events(after, limit); };
-    const auto events = co_await http::on_worker(services_.state_thread, read);
-    Json list = Json::array();
-    for (const catalog::Event& event : events)
-        list.push_back({{"number", event.number},
-                        {"time", to_unix(event.time)},
-                        {"code", event.code},
-                        {"archive", event.archive},
-                        {"suite", event.suite},
-                        {"source", event.source},
-                        {"message", event.message},
-                        {"who", event.who},
-                        {"evidence", event.evidence}});
-    co_return list.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+    http::Route route;
+    route.path = path;
+    route.methods = {method};
+    route.least_role = least_role;
+    route.handler = [this, handler](http::Exchange& exchange) {
+        return (this->*handler)(exchange);
+    };
+    router_.add(std::move(route));
+}
+
+void Admin::set_actions(AdminActions actions)
+{
+    actions_ = std::move(actions);
+    add("/api/v1/reload", "POST", http::Role::operating, &Admin::reload);
+}
+
+http::Async<void> Admin::answer_proof_of(http::Exchange& exchange)
+{
+    co_await answer_proof(exchange, services_, front_.routes());
+}
+
+http::Async<void> Admin::answer_deliveries(http::Exchange& exchange)
+{
+    co_await show_deliveries(exchange, services_);
+}
+
+http::Async<void> Admin::answer_jobs(http::Exchange& exchange)
+{
+    co_await show_jobs(exchange, services_);
+}
+
+http::Async<void> Admin::change_job(http::Exchange& exchange)
+{
+    auto body = co_await exchange.read_body(kMaxRequestBytes);
+    if (!body) {
+        co_await send_text(exchange, 400, "request.malformed: " + body.error().message() + "\n");
+        co_return;
+    }
+    std::string request = std::move(*body);
+    const std::string who = exchange.principal().who();
+    co_await change_jobs(exchange, services_, std::move(request), who);
 }
 
 std::shared_ptr<archive::Archive> Admin::find_archive(const std::string& id) const
@@ -189,116 +240,92 @@ std::shared_ptr<archive::Archive> Admin::find_archive(const std::string& id) con
     return nullptr;
 }
 
-// {"archive": "debian", "keys": ["40 hex digits", ...]}; no keys: all that are proposed.
-http::Async<void> Admin::approve_keys(http::Exchange& exchange, std::string body)
+http::Async<void> Admin::answer(http::Exchange& exchange)
 {
-    const Json request = Json::parse(body, nullptr, false);
-    std::vector<std::string> keys;
-    if (request.is_object() && request.contains("keys") && request["keys"].is_array())
-        for (const Json& key : request["keys"])
-            keys.push_back(key.is_string() ? key.get<std::string>() : std::string());
-    const auto target = find_archive(request.is_object() ? request.value("archive", "") : "");
+    return router_.answer(exchange);
+}
+
+bool Admin::is_asked(const http::Exchange& exchange) const
+{
+    const http::Target& target = exchange.target();
+    return target.form == http::Target::Form::origin && router_.has_path("", target.path);
+}
+
+http::Async<void> Admin::answer_healthz(http::Exchange& exchange)
+{
+    co_await send_text(exchange, 200, "ok\n");
+}
+
+http::Async<void> Admin::answer_readyz(http::Exchange& exchange)
+{
+    const bool is_ready = is_ready_;
+    const std::string text = is_ready ? "ready\n" : "starting\n";
+    const int status = is_ready ? 200 : 503;
+    co_await send_text(exchange, status, text);
+}
+
+http::Async<void> Admin::answer_metrics(http::Exchange& exchange)
+{
+    const auto archives = co_await gather(services_, front_.routes());
+    const std::string text = render_metrics(archives, services_, loops_.connections());
+    http::Answer answer(200);
+    answer.type("text/plain; version=0.0.4; charset=utf-8");
+    co_await exchange.send(std::move(answer), text);
+}
+
+http::Async<void> Admin::answer_status(http::Exchange& exchange)
+{
+    const std::string text = co_await status();
+    co_await send_json(exchange, text);
+}
+
+http::Async<void> Admin::reload(http::Exchange& exchange)
+{
+    auto reload = [this] { return actions_.reload(); };
+    const auto done = co_await http::on_worker(services_.workers, reload);
+    co_await send_outcome(exchange, done, "reloaded");
+}
+
+http::Async<void> Admin::approve(http::Exchange& exchange)
+{
+    const Json request = co_await read_json(exchange);
+    if (request.is_discarded())
+        co_return;
+    const std::string suite = text_in(request, "suite");
+    const std::string release = text_in(request, "release");
+    const auto target = find_archive(text_in(request, "archive"));
+    if (suite.empty() || release.empty()) {
+        co_await send_text(exchange, 400,
+                           "request.malformed: archive, suite and release are wanted\n");
+        co_return;
+    }
     if (!target) {
         co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
         co_return;
     }
-    const std::string who = "uid " + std::to_string(exchange.principal().uid);
-    auto done = co_await target->approve_keys(std::move(keys), who);
+    const std::string who = exchange.principal().who();
+    auto done = co_await target->approve(suite, release, who);
     co_await send_outcome(exchange, done, "approved");
 }
 
-http::Async<void> Admin::change(http::Exchange& exchange)
+// {"archive": "debian", "keys": ["40 hex digits", ...]}; no keys: all that are proposed.
+http::Async<void> Admin::approve_keys(http::Exchange& exchange)
 {
-    const std::string& path = exchange.target().path;
-    if (!may_write(exchange.principal())) {
-        co_await send_text(exchange, 403,
-                           "admin.read-only: changes go over the Unix socket, by root, the node's "
-                           "own user or admin-users\n");
+    const Json request = co_await read_json(exchange);
+    if (request.is_discarded())
+        co_return;
+    std::vector<std::string> keys;
+    if (request.contains("keys") && request["keys"].is_array())
+        for (const Json& key : request["keys"])
+            keys.push_back(key.is_string() ? key.get<std::string>() : std::string());
+    const auto target = find_archive(text_in(request, "archive"));
+    if (!target) {
+        co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
         co_return;
     }
-    auto body = co_await exchange.read_body(64 * 1024);
-    if (!body) {
-        co_await send_text(exchange, 400, "request.malformed: " + body.error().message() + "\n");
-        co_return;
-    }
-    if (path == "/api/v1/reload" && actions_.reload) {
-        auto reload = [this] { return actions_.reload(); };
-        const auto done = co_await http::on_worker(services_.workers, reload);
-        co_await send_outcome(exchange, done, "reloaded");
-        co_return;
-    }
-    if (path == "/api/v1/keys/approve") {
-        std::string request = std::move(*body);
-        co_await approve_keys(exchange, std::move(request));
-        co_return;
-    }
-    if (path.rfind("/api/v1/jobs", 0) == 0) {
-        const std::string who = "uid " + std::to_string(exchange.principal().uid);
-        co_await change_jobs(exchange, services_, *body, who);
-        co_return;
-    }
-    if (path == "/api/v1/approve") {
-        const Json request = Json::parse(*body, nullptr, false);
-        if (!request.is_object() || !request.contains("archive") || !request.contains("suite") ||
-            !request.contains("release")) {
-            co_await send_text(exchange, 400,
-                               "request.malformed: archive, suite and release are wanted\n");
-            co_return;
-        }
-        const auto target = find_archive(request.value("archive", ""));
-        if (!target) {
-            co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
-            co_return;
-        }
-        const std::string who = "uid " + std::to_string(exchange.principal().uid);
-        const std::string suite = request.value("suite", "");
-        const std::string release = request.value("release", "");
-        auto done = co_await target->approve(suite, release, who);
-        co_await send_outcome(exchange, done, "approved");
-        co_return;
-    }
-    co_await send_text(exchange, 404, "request.unknown: there is no such action\n");
-}
-
-http::Async<void> Admin::answer(http::Exchange& exchange)
-{
-    const std::string path = exchange.target().path;
-    const std::string_view method = exchange.head().method;
-    if (method == "POST") {
-        co_await change(exchange);
-    } else if (method != "GET" && method != "HEAD") {
-        co_await send_text(exchange, 405, "request.method: GET or POST\n");
-    } else if (path == "/healthz") {
-        co_await send_text(exchange, 200, "ok\n");
-    } else if (path == "/readyz") {
-        const bool is_ready = is_ready_;
-        const std::string text = is_ready ? "ready\n" : "starting\n";
-        const int status = is_ready ? 200 : 503;
-        co_await send_text(exchange, status, text);
-    } else if (path == "/metrics") {
-        const std::string text = co_await metrics();
-        http::Answer answer(200);
-        answer.type("text/plain; version=0.0.4; charset=utf-8");
-        co_await exchange.send(std::move(answer), text);
-    } else if (path == "/api/v1/status") {
-        const std::string text = co_await status();
-        co_await send_json(exchange, text);
-    } else if (path == "/api/v1/events") {
-        const std::string query(exchange.target().query);
-        const std::string text = co_await events(query);
-        co_await send_json(exchange, text);
-    } else if (path == "/api/v1/proof") {
-        co_await answer_proof(exchange, services_, front_.routes());
-    } else if (path == "/api/v1/deliveries") {
-        co_await show_deliveries(exchange, services_);
-    } else if (path == "/api/v1/jobs" || path.rfind("/api/v1/jobs/", 0) == 0) {
-        co_await show_jobs(exchange, services_);
-    } else {
-        co_await send_text(
-            exchange, 404,
-            "request.unknown: there are /healthz, /readyz, /metrics, /api/v1/status, "
-            "/api/v1/events, /api/v1/proof, /api/v1/deliveries, /api/v1/jobs\n");
-    }
+    const std::string who = exchange.principal().who();
+    auto done = co_await target->approve_keys(std::move(keys), who);
+    co_await send_outcome(exchange, done, "approved");
 }
 
 }  // namespace aptward::console

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "archive/front.h"
+#include "http/event_stream.h"
+#include "http/router.h"
 #include "http/server.h"
 
 namespace aptward::console {
@@ -18,39 +20,54 @@ struct AdminActions {
     std::function<Result<void>()> reload;
 };
 
+inline constexpr std::size_t kMaxFollowers = 256;  ///< Of the events, at one time; guess.
+
 class Admin {
 public:
-    Admin(archive::Services& services, archive::Front& front, const http::Loops& loops)
-        : services_(services), front_(front), loops_(loops)
-    {
-    }
+    Admin(archive::Services& services, archive::Front& front, const http::Loops& loops);
 
     void set_ready(bool is_ready) { is_ready_ = is_ready; }
     void set_notes(std::vector<std::string> notes) { notes_ = std::move(notes); }
-    void set_writers(std::vector<::uid_t> uids) { writers_ = std::move(uids); }
-    void set_actions(AdminActions actions) { actions_ = std::move(actions); }
+    /// Before the first request.
+    void set_actions(AdminActions actions);
 
     /// Any loop.
     http::Async<void> answer(http::Exchange& exchange);
+    /// Whether a request to an address that serves archives as well is for us. Any loop.
+    bool is_asked(const http::Exchange& exchange) const;
+
+    /// An event was stored: those that follow the events read on. Any thread.
+    void wake_followers() { followers_.wake(); }
 
     /// The status document, schema in docs/formats/status.md.
     http::Async<std::string> status();
 
 private:
-    http::Async<std::string> metrics();
-    http::Async<std::string> events(std::string query);
-    http::Async<void> change(http::Exchange& exchange);
-    http::Async<void> approve_keys(http::Exchange& exchange, std::string body);
+    void add(const char* path, const char* method, http::Role least_role,
+             http::Async<void> (Admin::*handler)(http::Exchange&));
+    http::Async<void> answer_healthz(http::Exchange& exchange);
+    http::Async<void> answer_readyz(http::Exchange& exchange);
+    http::Async<void> answer_metrics(http::Exchange& exchange);
+    http::Async<void> answer_status(http::Exchange& exchange);
+    http::Async<void> answer_events(http::Exchange& exchange);
+    http::Async<void> follow_events(http::Exchange& exchange);
+    http::Async<void> answer_proof_of(http::Exchange& exchange);
+    http::Async<void> answer_deliveries(http::Exchange& exchange);
+    http::Async<void> answer_jobs(http::Exchange& exchange);
+    http::Async<void> change_job(http::Exchange& exchange);
+    http::Async<void> reload(http::Exchange& exchange);
+    http::Async<void> approve(http::Exchange& exchange);
+    http::Async<void> approve_keys(http::Exchange& exchange);
     std::shared_ptr<archive::Archive> find_archive(const std::string& id) const;
-    bool may_write(const http::Principal& principal) const;
 
     archive::Services& services_;
     archive::Front& front_;
     const http::Loops& loops_;
     std::atomic<bool> is_ready_ = false;
     std::vector<std::string> notes_;
-    std::vector<::uid_t> writers_;
     AdminActions actions_;
+    http::Router router_{"admin"};
+    http::Wakers followers_{kMaxFollowers};
 };
 
 /// One archive as the admin port shows it.

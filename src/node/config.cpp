@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "node/config_listeners.h"
 #include "node/config_reader.h"
 
 namespace aptward::node {
@@ -184,6 +185,28 @@ void read_clients(Reader& reader, Config& config)
     }
 }
 
+void read_listeners(Reader& reader, const toml::table& table, Config& config,
+                    std::vector<Mistake>& mistakes)
+{
+    const toml::node* listeners = table.get("listener");
+    if (listeners == nullptr)
+        return;
+    if (!listeners->is_array_of_tables())
+        return reader.mistake("listener", "write [[listener]] with two brackets for each listener");
+    std::set<std::string> addresses;
+    for (const toml::node& node : *listeners->as_array()) {
+        config.listeners.push_back(
+            read_listener(*node.as_table(), config.origin, config, mistakes));
+        const ListenerSettings& last = config.listeners.back();
+        if (!addresses.insert(last.address).second && !last.address.ends_with(":0"))
+            mistakes.push_back({fmt::format("{}:{}", config.origin, node.source().begin.line),
+                                "listener.address: \"" + last.address + "\" is used twice"});
+        // A client listener that says how it is to be used takes the place of the standard one.
+        if (last.serves_archive && !reader.has("listen"))
+            config.listen.clear();
+    }
+}
+
 void read_whole(const toml::table& table, const std::vector<std::string>& listen, Config& config,
                 std::vector<Mistake>& mistakes)
 {
@@ -219,6 +242,7 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
     reader.read("log-format", config.log_format,
                 {{"text", LogFormat::text}, {"json", LogFormat::json}});
     read_clients(reader, config);
+    read_listeners(reader, table, config, mistakes);
     const toml::node* archives = table.get("archive");
     if (archives == nullptr)
         return add_machine_archives(config, mistakes, "/");

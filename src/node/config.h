@@ -3,6 +3,7 @@
 // The configuration file: TOML in, settings out, or every mistake at once.
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,12 +11,21 @@
 #include "archive/front.h"
 #include "archive/settings.h"
 #include "base/log.h"
+#include "http/principal.h"
 
 namespace aptward::node {
+
+/// One [[listener]].
+struct ListenerSettings {
+    std::string address;  ///< As listen_on takes it.
+    bool serves_archive = false, serves_admin = false;
+    std::shared_ptr<const http::Admission> admission;
+};
 
 struct Config {
     std::filesystem::path state = "/var/lib/aptward";
     std::vector<std::string> listen = {"127.0.0.1:3142"};
+    std::vector<ListenerSettings> listeners;
     std::string admin = "unix:/run/aptward/admin";
     std::vector<std::string> admin_users;  ///< May write over the Unix socket, besides root and us.
     std::vector<archive::Network> clients;
@@ -59,7 +69,7 @@ void add_machine_archives(Config& config, std::vector<Mistake>& mistakes, const 
 
 /// Every key with its default and meaning: the source of `aptward config keys` and the man page.
 struct ConfigKey {
-    const char* section;  ///< "" or "archive"
+    const char* section;  ///< "", "archive" or "listener"
     const char* name;
     const char* type;
     const char* standard;  ///< The default, as it would be written.

@@ -22,7 +22,8 @@ const std::vector<ConfigKey>& config_keys()
     static const std::vector<ConfigKey> kKeys = {
         {"", "state", "path", "\"/var/lib/aptward\"", "Folder of everything the node keeps."},
         {"", "listen", "list of addresses", "[\"127.0.0.1:3142\"]",
-         "Where clients come in: \"ADDRESS:PORT\" or \"[V6]:PORT\"."},
+         "Where clients come in: \"ADDRESS:PORT\" or \"[V6]:PORT\". Empty by default when a "
+         "[[listener]] serves the archives."},
         {"", "admin", "address", "\"unix:/run/aptward/admin\"",
          "Metrics, status and API: \"unix:PATH\" or \"127.0.0.1:PORT\" (then read-only)."},
         {"", "admin-users", "list of user names", "[]",
@@ -43,6 +44,26 @@ const std::vector<ConfigKey>& config_keys()
          "How fast that reads the disk; 0 means as fast as it gives."},
         {"", "log-level", "debug, info, warning or error", "\"info\"", "The least that is logged."},
         {"", "log-format", "text or json", "\"text\"", "How log lines look."},
+        {"listener", "address", "address", "",
+         "Where it listens: \"ADDRESS:PORT\", \"[V6]:PORT\" or \"unix:PATH\"."},
+        {"listener", "serves", "list of archive, admin", "[\"archive\"]",
+         "What is reached there: the archives for clients, the admin API, or both."},
+        {"listener", "certificates", "list of paths", "[]",
+         "PEM files of certificate chains; any makes it a TLS listener. Which one answers is "
+         "chosen by the name the client asks for; the first is for all other names."},
+        {"listener", "keys", "list of paths", "[]",
+         "Their private keys, in the same order; empty when each is in its certificate's file."},
+        {"listener", "authentication", "none, token, mtls or peer", "\"none\"",
+         "How clients show who they are: a token, a client certificate, or (Unix sockets only) "
+         "their user."},
+        {"listener", "client-ca", "path", "\"\"",
+         "PEM file of the authority that signed the clients' certificates, for mtls."},
+        {"listener", "tokens", "path", "\"\"",
+         "File with lines \"ROLE NAME SHA256\" (made by `aptward token`) and, for mtls, \"ROLE "
+         "NAME cert\"."},
+        {"listener", "role", "viewer, operator or admin", "\"viewer\"",
+         "Role of whoever nothing more is known about; with authentication = \"token\" there is "
+         "no default: without a token nothing is answered."},
         {"archive", "id", "name", "", "Name of the archive: its mapped prefix is /ID/."},
         {"archive", "keyrings", "list of paths", "",
          "Keyring files (.gpg, .asc) whose keys may sign this archive."},

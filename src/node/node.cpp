@@ -2,7 +2,6 @@
 #include "node/node.h"
 
 #include <fmt/format.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,7 +18,7 @@
 #include "base/text.h"
 #include "console/admin.h"
 #include "node/activation.h"
-#include "node/port_holder.h"
+#include "node/listeners.h"
 
 namespace aptward::node {
 namespace {
@@ -28,15 +27,6 @@ constexpr std::chrono::seconds kRestoreLimit{60};
 constexpr std::chrono::minutes kSaveEvery{5};
 constexpr std::chrono::seconds kScrubAgain = std::chrono::hours(24);  // after a cancelled one
 constexpr const char* kFirstStart = "node.first-start";
-
-std::vector<::uid_t> uids_of(const std::vector<std::string>& names)
-{
-    std::vector<::uid_t> uids;
-    for (const std::string& name : names)
-        if (const ::passwd* entry = ::getpwnam(name.c_str()))
-            uids.push_back(entry->pw_uid);
-    return uids;
-}
 
 // archive-reality 9: a threshold above the signers seen would refuse everything from now on.
 Result<void> check_threshold(const archive::ArchiveSettings& settings,
@@ -95,8 +85,7 @@ struct Node::Parts {
     std::unique_ptr<console::Admin> admin;
     std::unique_ptr<http::Loops> control;  // one loop
     std::unique_ptr<http::Loops> loops;
-    std::vector<std::string> addresses;
-    std::string admin_address;
+    Listeners listeners;
     std::mutex reload_mutex;
     bool is_stopped = false;
 
@@ -161,7 +150,7 @@ std::shared_ptr<archive::Routes> Node::Parts::make_routes(const Config& from)
     routes->clients = from.clients;
     routes->allows_connect = from.allows_connect;
     routes->connect_hosts = from.connect_hosts;
-    routes->own_addresses = addresses;
+    routes->own_addresses = listeners.own_addresses();
     return routes;
 }
 
@@ -207,39 +196,19 @@ Result<void> Node::Parts::restore(const archive::Routes& routes)
 
 Result<void> Node::Parts::listen()
 {
-    std::vector<http::Listening> clients = inherited_sockets();
-    if (!clients.empty() && config.listen != Config().listen)
-        log_warning("config.note", {},
-                    "listen is not used: the service manager holds the port (aptward.socket)");
-    if (clients.empty())
-        for (const std::string& address : config.listen) {
-            auto listening = http::listen_on(address);
-            if (!listening && listening.error().code() == Errc::unavailable &&
-                address.rfind("unix:", 0) != 0)
-                return fail(Errc::unavailable, in_use_message(address));
-            TRY(auto opened, std::move(listening));
-            clients.push_back(std::move(opened));
-        }
-    if (config.admin.rfind("unix:", 0) == 0)
-        TRY_VOID(make_directories(std::filesystem::path(config.admin.substr(5)).parent_path()));
-    TRY(auto admin_listening, http::listen_on(config.admin));
-    for (const http::Listening& listening : clients)
-        addresses.push_back(listening.name);
-    admin_address = admin_listening.name;
+    TRY_VOID(listeners.open(config));
     front->use(make_routes(config));
     TRY_VOID(restore(*front->routes()));
-    for (http::Listening& listening : clients)
-        loops->serve(std::move(listening),
-                     [this](http::Exchange& exchange) { return front->answer(exchange); }, {});
-    loops->serve(std::move(admin_listening),
-                 [this](http::Exchange& exchange) { return admin->answer(exchange); }, {});
+    listeners.serve(*loops, *front, *admin);
     return {};
 }
 
 Result<void> Node::Parts::write_run_file()
 {
-    const nlohmann::json run = {
-        {"pid", ::getpid()}, {"listen", addresses}, {"admin", admin_address}};
+    const nlohmann::json run = {{"pid", ::getpid()},
+                                {"listen", listeners.plain_addresses()},
+                                {"listeners", listeners.addresses()},
+                                {"admin", listeners.admin_address()}};
     return write_file_durably(config.state / "run.json", run.dump() + "\n");
 }
 
@@ -323,7 +292,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->front = std::make_unique<archive::Front>(*parts->services, *parts->dialers);
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->loops);
     parts->admin->set_notes(parts->config.notes);
-    parts->admin->set_writers(uids_of(parts->config.admin_users));
+    parts->events->on_stored([admin = parts->admin.get()] { admin->wake_followers(); });
     auto node = std::unique_ptr<Node>(new Node(std::move(parts)));
     TRY_VOID(node->parts_->listen());
     if (node->parts_->state->was_rebuilt())
@@ -348,11 +317,11 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
 
 std::vector<std::string> Node::addresses() const
 {
-    return parts_->addresses;
+    return parts_->listeners.plain_addresses();
 }
 std::string Node::admin_address() const
 {
-    return parts_->admin_address;
+    return parts_->listeners.admin_address();
 }
 
 void Node::refresh_known(std::chrono::seconds limit,
@@ -419,6 +388,7 @@ Result<void> Node::reload(Config config)
     parts_->front->use(std::move(routes));
     for (const auto& archive : before->archives)
         archive->retire();
+    parts_->listeners.readmit(config);
     parts_->admin->set_notes(config.notes);
     parts_->events->add({0, {}, "node.reloaded", "", "", "", "configuration reloaded", "", ""});
     parts_->config.archives = std::move(config.archives);
