@@ -52,11 +52,12 @@ class Node:
         self.config = folder / "aptward.toml"
         values = {"id": "test", "keyrings": [str(archive.key.keyring)], "freshness": "0s",
                   "upstreams": [origin.url for origin in origins], "hosts": ["archive.example"]}
+        tail = keys.pop("tail", "")  # further tables
         values.update(keys)
         lines = [f'state = "{folder}/state"', 'listen = ["127.0.0.1:0"]',
                  f'admin = "unix:{folder}/admin"', *top, "[[archive]]"]
         lines += [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
-        self.config.write_text("\n".join(lines) + "\n")
+        self.config.write_text("\n".join(lines) + "\n" + tail)
         self.start()
 
     def start(self):
@@ -70,7 +71,8 @@ class Node:
         until("the node is ready", lambda: run_file.exists() or self.process.poll() is not None)
         self.start_seconds = time.monotonic() - started
         assert self.process.poll() is None, self.log_text()
-        self.address = json.loads(run_file.read_text())["listen"][0]
+        run = json.loads(run_file.read_text())
+        self.address, self.listeners = run["listen"][0], run.get("listeners", [])
 
     def log_text(self):
         return (self.folder / "log").read_text()
