@@ -50,6 +50,10 @@ void add_config_option(CLI::App& command, std::string& file);
 std::optional<node::Config> load_config(const std::string& file,
                                         const std::vector<std::string>& listen = {});
 
+/// The same for commands that only ask the running node: files that this user may not read (the
+/// keys and tokens of listeners are the node's alone) do not keep them from it.
+std::optional<node::Config> load_config_to_ask(const std::string& file);
+
 /// One request to the admin port of the running node. Fails with unavailable when none runs.
 struct AdminAnswer {
     int status = 0;

@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 
@@ -34,6 +37,12 @@ int check(const std::string& file)
     std::printf("%s: fine, %zu archives\n", outcome.config->origin.c_str(),
                 outcome.config->archives.size());
     return kOk;
+}
+
+void print(const std::vector<node::Mistake>& mistakes)
+{
+    for (const node::Mistake& mistake : mistakes)
+        std::fprintf(stderr, "aptward: %s: %s\n", mistake.where.c_str(), mistake.message.c_str());
 }
 
 int list_keys()
@@ -68,8 +77,20 @@ std::optional<node::Config> load_config(const std::string& file,
                                         const std::vector<std::string>& listen)
 {
     auto outcome = read(file, listen);
-    for (const node::Mistake& mistake : outcome.mistakes)
-        std::fprintf(stderr, "aptward: %s: %s\n", mistake.where.c_str(), mistake.message.c_str());
+    print(outcome.mistakes);
+    return std::move(outcome.config);
+}
+
+std::optional<node::Config> load_config_to_ask(const std::string& file)
+{
+    auto outcome = read(file, {});
+    const bool is_only_hidden =
+        std::all_of(outcome.mistakes.begin(), outcome.mistakes.end(), [](const auto& mistake) {
+            return mistake.message.find(std::strerror(EACCES)) != std::string::npos;
+        });
+    if (outcome.unfinished && is_only_hidden)
+        return std::move(outcome.unfinished);
+    print(outcome.mistakes);
     return std::move(outcome.config);
 }
 

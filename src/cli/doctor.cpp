@@ -125,7 +125,7 @@ Finding judge_disk(const std::filesystem::path& state)
 
 int diagnose(const std::string& file, bool is_json)
 {
-    const auto config = load_config(file);
+    const auto config = load_config_to_ask(file);
     if (!config)
         return kUsage;
     const auto answer = ask_admin(config->admin, "GET", "/api/v1/status");

@@ -23,7 +23,7 @@ struct Options {
 
 int list(const Options& options)
 {
-    const auto config = load_config(options.config);
+    const auto config = load_config_to_ask(options.config);
     if (!config)
         return kUsage;
     const auto answer = ask_admin(config->admin, "GET", "/api/v1/status");
@@ -65,7 +65,7 @@ int list(const Options& options)
 
 int approve(const Options& options)
 {
-    const auto config = load_config(options.config);
+    const auto config = load_config_to_ask(options.config);
     if (!config)
         return kUsage;
     const Json request = {{"archive", options.archive}, {"keys", options.fingerprints}};

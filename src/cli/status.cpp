@@ -30,7 +30,7 @@ int failed(const Error& error)
 
 int show_status(const Options& options)
 {
-    const auto config = load_config(options.config);
+    const auto config = load_config_to_ask(options.config);
     if (!config)
         return kUsage;
     const auto answer = ask_admin(config->admin, "GET", "/api/v1/status");
@@ -72,7 +72,7 @@ int follow_events(const node::Config& config, const Options& options, std::int64
 
 int show_events(const Options& options)
 {
-    const auto config = load_config(options.config);
+    const auto config = load_config_to_ask(options.config);
     if (!config)
         return kUsage;
     const auto answer =
@@ -98,7 +98,7 @@ int show_events(const Options& options)
 
 int approve(const Options& options)
 {
-    const auto config = load_config(options.config);
+    const auto config = load_config_to_ask(options.config);
     if (!config)
         return kUsage;
     const nlohmann::json request = {

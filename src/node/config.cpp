@@ -272,6 +272,8 @@ ConfigOutcome read_config(const std::filesystem::path& file, const std::vector<s
     try {
         const toml::table table = toml::parse(*text, file.string());
         read_whole(table, listen, config, outcome.mistakes);
+        if (!outcome.mistakes.empty())
+            outcome.unfinished = std::move(config);
     } catch (const toml::parse_error& error) {
         outcome.mistakes.push_back(
             {fmt::format("{}:{}", file.string(), error.source().begin.line),

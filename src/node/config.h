@@ -52,6 +52,7 @@ struct Mistake {
 struct ConfigOutcome {
     std::optional<Config> config;  ///< Absent exactly when there are mistakes.
     std::vector<Mistake> mistakes;
+    std::optional<Config> unfinished;  ///< What was read in spite of mistakes that are no syntax.
 };
 
 /// Reads and checks a file and the keyrings it names. All semantic mistakes are reported at once,
