@@ -88,7 +88,7 @@ Task<std::string> Exchange::read_some(std::size_t at_most)
     if (!body_) {
         body_ = std::make_unique<RequestBody>();
         const bool is_awaited =
-            connection_.buffer().size() == head_.head_bytes &&
+            head_.minor_version > 0 && connection_.buffer().size() == head_.head_bytes &&
             equals_ignoring_case(head_.header("Expect").value_or(""), "100-continue");
         if (is_awaited) {
             co_await connection_.write("HTTP/1.1 100 Continue\r\n\r\n", Follows::nothing);

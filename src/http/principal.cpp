@@ -231,6 +231,8 @@ Result<Principal> admit(const Admission& admission, const Principal& connection,
     principal.role = admission.role;
     switch (admission.authentication) {
         case Authentication::none:
+            if (principal.is_local_socket)
+                principal.recognised_by = Authentication::peer;  // known, with nobody's rights
             break;
         case Authentication::peer:
             recognise_peer(admission, principal);
