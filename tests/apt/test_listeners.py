@@ -4,10 +4,12 @@ import hashlib
 import http.client
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -258,6 +260,43 @@ def test_an_admin_address_without_authentication_is_read_only(scene):
     assert answer.status == 403 and b"admin.role" in answer.read()
 
 
+def talk(node, *parts):
+    """Sends each part after the answer to the one before; gives all that came back."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(f"{node.folder}/admin")
+        answers = b""
+        for part in parts[:-1]:
+            client.sendall(part)
+            answers += client.recv(65536)
+        client.sendall(parts[-1])
+        while (more := client.recv(65536)):
+            answers += more
+        return answers.decode()
+
+
+def test_request_bodies_have_one_reading(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    request = b'{"archive": "none", "suite": "stable", "release": "0"}'
+    head = b"POST /api/v1/approve HTTP/1.1\r\nHost: a\r\n"
+    sized = head + b"Content-Length: %d\r\n\r\n" % len(request)
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
+    whole = b"%x\r\n%s\r\n0\r\n\r\n" % (len(request), request)
+    smuggled = b"GET /api/v1/status HTTP/1.1\r\nHost: a\r\n\r\n"
+    for message in (sized + request, chunked + whole):
+        answer = talk(node, message + smuggled)
+        assert answer.count("HTTP/1.1 ") == 1 and "404" in answer and "archive.unknown" in answer, answer
+        assert "Connection: close" in answer
+    asked = talk(node, head + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(request), request)
+    assert asked.startswith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404"), asked
+    for broken in (b"5\nhello\n0\n\n", b"5\r\nhelloworld\r\n", b"zz\r\n", b"ffffffffffffffffff\r\n"):
+        answer = talk(node, chunked + broken)
+        assert answer.startswith("HTTP/1.1 400") and "chunked body" in answer, (broken, answer)
+    too_large = talk(node, head + b"Content-Length: 70000\r\n\r\n")
+    assert too_large.startswith("HTTP/1.1 400") and "larger than" in too_large
+
+
 def test_events_are_followed_live_and_from_where_one_left_off(scene):
     archive = scene.archive()
     node = scene.node(archive, scene.origin(archive))
@@ -285,6 +324,7 @@ def test_events_are_followed_live_and_from_where_one_left_off(scene):
     assert [event["number"] for event in rest.events()][:len(numbers) - 1] == numbers[1:]
     ids = [int(line[4:]) for line in live.lines if line.startswith("id: ")]
     assert ids == [event["number"] for event in live.events()]
+    until("a sign of life", lambda: any(line.startswith(": still here") for line in rest.lines))
     connections = node.status()["connections"]
     connection.sock.close() if connection.sock else answer.close()
     answer.close()
@@ -355,6 +395,32 @@ def test_mistakes_in_listeners_are_named_all_at_once(scene, authority):
         assert found, (keys, key, words, check.stderr)
     for word in ("address", "certificates", "tokens"):
         assert word in subprocess.run([PROGRAM, "config", "keys"], capture_output=True, text=True).stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_a_user_who_may_not_read_the_keys_can_still_ask_the_node(scene, authority):
+    def nobody(*command):
+        return subprocess.run([PROGRAM, *command], capture_output=True, text=True, user=65534, group=65534)
+
+    try:
+        nobody("--version")
+    except PermissionError:
+        pytest.skip("the program lies where other users may not run it")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o755)
+        scene.folder = pathlib.Path(folder)
+        archive = scene.archive()
+        certificate = authority.issue("node.example")
+        certificate.chmod(0o600)
+        node = scene.node(archive, scene.origin(archive), tail=listener(
+            address="127.0.0.1:0", certificates=[certificate]))
+        status = nobody("status", "--config", node.config)
+        assert status.returncode == 0 and not status.stderr, status.stderr
+        check = nobody("config", "check", "--config", node.config)
+        assert check.returncode == 2 and "Permission denied" in check.stderr
+        approve = nobody("approve", "test", "stable", "0", "--config", node.config)
+        assert approve.returncode == 1 and "admin.role" in approve.stderr, approve.stderr
+        node.stop()
 
 
 def test_a_token_is_shown_once_and_only_its_hash_is_written(scene):
