@@ -345,7 +345,8 @@ def output_of(*command):
 
 
 def main(wanted):
-    commit = output_of("git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    # APTWARD_COMMIT: what APTWARD_BIN was built from, when that is not the checkout.
+    commit = os.environ.get("APTWARD_COMMIT") or output_of("git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     with tempfile.TemporaryDirectory(prefix="aptward-compare-") as name:
         folder = pathlib.Path(name)
         tools, cacher_version = unpack_cacher(folder)
