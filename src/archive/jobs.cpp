@@ -58,8 +58,9 @@ void Jobs::tell(const Job& job, std::string code, const std::string& who, const 
 
 void Jobs::save(const Job& job)
 {
-    state_thread_.post([this, record = job.record] {
-        if (const auto saved = state_.put_job(record); !saved)
+    // Not by way of this object, which may be gone before the state thread comes to it.
+    state_thread_.post([&state = state_, record = job.record] {
+        if (const auto saved = state.put_job(record); !saved)
             log_error("state.failed", {}, saved.error().message());
     });
 }

@@ -16,7 +16,7 @@ using State = JobRecord::State;
 
 /// A kind whose work counts to ten, one step for each permit, and writes down where it began.
 struct Counting {
-    std::promise<void> started;
+    std::atomic<bool> waits{false};  ///< For a permit.
     std::atomic<int> permits{0};
     std::string began_at;
 
@@ -28,22 +28,26 @@ struct Counting {
         made.work = [this](Jobs::Run& run) -> Result<Jobs::End> {
             began_at = run.record().cursor;
             std::uint64_t step = began_at.empty() ? 0 : std::stoull(began_at);
-            bool has_told = false;
+            waits = false;
             while (step < 10 && run.goes_on()) {
                 if (permits > 0) {
                     --permits;
                     ++step;
                     run.progress(step, 10, std::to_string(step), "{}");
-                } else if (!has_told) {
-                    has_told = true;
-                    started.set_value();
                 } else {
+                    waits = true;
                     std::this_thread::yield();
                 }
             }
             return Jobs::End{step == 10, "counted to " + std::to_string(step)};
         };
         return made;
+    }
+
+    void await_waiting() const
+    {
+        while (!waits)
+            std::this_thread::yield();
     }
 };
 
@@ -127,7 +131,7 @@ TEST_F(JobsTest, ACancelledJobEndsAndSaysWhoCancelledIt)
     auto jobs = jobs_with("count", counting.kind(true));
     const auto running = jobs->start("count", "{}", "uid 7");
     const auto waiting = jobs->start("count", "{}", "uid 7");
-    counting.started.get_future().wait();
+    counting.await_waiting();
     EXPECT_EQ(jobs->find(*waiting)->record.state, State::queued);
     ASSERT_TRUE(jobs->cancel(*waiting, "uid 8"));
     EXPECT_EQ(jobs->find(*waiting)->record.state, State::cancelled);
@@ -157,8 +161,7 @@ TEST_F(JobsTest, AnOperatorsJobTakesThePlaceOfTheNodesOwn)
     Counting counting;
     auto jobs = jobs_with("count", counting.kind(true));
     const auto own = jobs->start("count", "{}", "node");
-    counting.started.get_future().wait();
-    counting.started = {};
+    counting.await_waiting();
     const auto asked = jobs->start("count", "{}", "uid 7");
     wait_over(*jobs, *own);
     EXPECT_EQ(jobs->find(*own)->record.state, State::cancelled);
@@ -173,7 +176,7 @@ TEST_F(JobsTest, AStoppedNodesJobGoesOnFromItsCursor)
     before.permits = 4;
     auto jobs = jobs_with("count", before.kind(true));
     const auto id = jobs->start("count", "{}", "uid 7");
-    before.started.get_future().wait();
+    before.await_waiting();
     jobs->stop();
     EXPECT_EQ(jobs->find(*id)->record.state, State::interrupted);
     jobs.reset();
