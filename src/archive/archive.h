@@ -143,8 +143,17 @@ private:
     };
     /// Whether this client may have the bytes; when not, it was answered. Client's loop.
     http::Async<bool> admit(http::Exchange& exchange, std::string path);
-    http::Async<bool> refuse_client(http::Exchange& exchange, int status, std::string code,
-                                    std::string message);
+    struct NotAdmitted {
+        NotAdmitted(int answer, std::string stable_code, std::string sentence)
+            : status(answer), code(std::move(stable_code)), message(std::move(sentence))
+        {
+        }
+        int status;
+        std::string code, message;
+    };
+    http::Async<std::optional<NotAdmitted>> judge_client(const http::RequestHead& head,
+                                                         std::string path);
+    void lend(fetch::CredentialsPtr credentials);
     http::Async<Result<void>> ask_upstream(fetch::CredentialsPtr credentials, std::string suite);
     std::string suite_to_ask_for(const std::string& path) const;
     fetch::CredentialsPtr lent() const;

@@ -104,24 +104,16 @@ http::Async<Result<void>> Archive::ask_upstream(fetch::CredentialsPtr credential
     co_return outcome;
 }
 
-http::Async<bool> Archive::refuse_client(http::Exchange& exchange, int status, std::string code,
-                                         std::string message)
+http::Async<std::optional<Archive::NotAdmitted>> Archive::judge_client(
+    const http::RequestHead& head, std::string path)
 {
-    const std::string realm = "Basic realm=\"" + settings_.id + "\"";
-    co_await send_refusal(exchange, status, std::move(code), std::move(message), services_.counters,
-                          status == 401 ? realm : std::string());
-    co_return false;
-}
-
-http::Async<bool> Archive::admit(http::Exchange& exchange, std::string path)
-{
-    const auto header = exchange.head().header("Authorization");
+    const auto header = head.header("Authorization");
     const auto credentials = header ? parse_basic(*header) : std::nullopt;
     if (!credentials)
-        co_return co_await refuse_client(exchange, 401, "private.credentials-wanted",
-                                         settings_.id +
-                                             " is a private archive: give apt your own credentials "
-                                             "for it in /etc/apt/auth.conf.d/");
+        co_return NotAdmitted(401, "private.credentials-wanted",
+                              settings_.id +
+                                  " is a private archive: give apt your own credentials for it in "
+                                  "/etc/apt/auth.conf.d/");
     auto name = admission_->known_name(*credentials);
     if (!name) {
         auto job = [this, given = *credentials] { return admission_->make_name(given); };
@@ -129,13 +121,15 @@ http::Async<bool> Archive::admit(http::Exchange& exchange, std::string path)
         name = std::move(made);
     }
     const auto accepted = admission_->accepted(*name);
-    const auto since = accepted ? system_now() - *accepted : std::chrono::seconds::max();
+    auto since = std::chrono::seconds::max();
+    if (accepted)
+        since = system_now() - *accepted;
     if (since < settings_.credentials_kept || (accepted && admission_->is_excused(*name)))
-        co_return true;
+        co_return std::nullopt;
     const std::string suite = suite_to_ask_for(path);
     if (suite.empty())
-        co_return co_await refuse_client(
-            exchange, 503, "private.no-suite",
+        co_return NotAdmitted(
+            503, "private.no-suite",
             "no suite of " + settings_.id + " is known yet: run apt-get update through this node");
     Result<void> outcome = fail(Errc::untrusted, "refused less than a minute ago");
     if (!admission_->was_refused_lately(*name)) {
@@ -143,21 +137,19 @@ http::Async<bool> Archive::admit(http::Exchange& exchange, std::string path)
         outcome = co_await ask_upstream(own, suite);
         if (outcome) {
             admission_->accept(*name, system_now());
-            lent_.store(std::make_shared<const Lent>(Lent{
-                std::move(own), steady_now() + std::max(settings_.credentials_kept, kLeastLent)}));
+            lend(std::move(own));
             keep_admission();
-            co_return true;
+            co_return std::nullopt;
         }
     }
     switch (outcome.error().code()) {
         case Errc::untrusted:
             admission_->refuse(*name);
-            co_return co_await refuse_client(
-                exchange, 401, "private.refused",
-                settings_.id + "'s upstream does not accept these credentials");
+            co_return NotAdmitted(401, "private.refused",
+                                  settings_.id + "'s upstream does not accept these credentials");
         case Errc::not_found:
-            co_return co_await refuse_client(
-                exchange, 404, "suite.absent",
+            co_return NotAdmitted(
+                404, "suite.absent",
                 fmt::format("the upstream of {} has no suite {}", settings_.id, suite));
         case Errc::malformed:
         case Errc::stale:
@@ -167,12 +159,31 @@ http::Async<bool> Archive::admit(http::Exchange& exchange, std::string path)
     }
     if (since < settings_.credentials_kept_in_outage) {
         admission_->excuse(*name);
-        co_return true;
+        co_return std::nullopt;
     }
-    co_return co_await refuse_client(
-        exchange, 503, "private.unavailable",
-        fmt::format("whether {} may be given to you is not known now: its upstream does not answer",
-                    settings_.id));
+    co_return NotAdmitted(
+        503, "private.unavailable",
+        "whether " + settings_.id +
+            " may be given to you is not known now: its upstream does not answer");
+}
+
+void Archive::lend(fetch::CredentialsPtr credentials)
+{
+    const SteadyTime until = steady_now() + std::max(settings_.credentials_kept, kLeastLent);
+    lent_.store(std::make_shared<const Lent>(Lent{std::move(credentials), until}));
+}
+
+http::Async<bool> Archive::admit(http::Exchange& exchange, std::string path)
+{
+    const auto refusal = co_await judge_client(exchange.head(), std::move(path));
+    if (!refusal)
+        co_return true;
+    std::string challenge;
+    if (refusal->status == 401)
+        challenge = "Basic realm=\"" + settings_.id + "\"";
+    co_await send_refusal(exchange, refusal->status, refusal->code, refusal->message,
+                          services_.counters, challenge);
+    co_return false;
 }
 
 }  // namespace aptward::archive
