@@ -71,12 +71,14 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes)
     const http::Target& target = exchange.target();
     std::string host;
     std::string path = target.path;
+    bool is_https = target.is_https;
     if (target.form == http::Target::Form::absolute && !is_asked_as_ourselves(routes, target)) {
         host = host_with_port(target);
     } else if (is_https_form(path)) {
         const std::size_t slash = std::min(path.find('/', 7), path.size());
         host = path.substr(7, slash - 7);
         path = path.substr(slash);
+        is_https = true;
     } else if (path == "/.well-known/aptward") {
         http::Answer answer(200);
         answer.type("application/json");
@@ -92,7 +94,8 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes)
     if (!host.empty()) {
         const auto match = find_prefix(routes.prefixes, host, path);
         if (!match) {
-            co_await refuse_host(exchange, host, path);
+            Stranger stranger{host, path, is_https};
+            co_await answer_stranger(exchange, routes, std::move(stranger));
             co_return;
         }
         const std::string rest = path.substr(std::min(match->path_bytes + 1, path.size()));
@@ -129,19 +132,6 @@ http::Async<void> Front::explain_usage(http::Exchange& exchange, const Routes& r
     answer.reason = "Usage information";
     answer.type("text/plain; charset=utf-8");
     co_await exchange.send(std::move(answer), body);
-}
-
-http::Async<void> Front::refuse_host(http::Exchange& exchange, const std::string& host,
-                                     const std::string& path)
-{
-    const std::size_t slash = path.find('/', 1);
-    const std::string folder = path.substr(0, slash == std::string::npos ? path.size() : slash);
-    const std::string message = fmt::format(
-        "no configured archive claims http://{}{}. To serve it verified, add to aptward.toml:\n\n"
-        "[[archive]]\nid        = \"{}\"\nkeyrings  = [\"/usr/share/keyrings/KEYRING.gpg\"]\n"
-        "upstreams = [\"http://{}{}\"]\n",
-        host, folder, host, host, folder);
-    co_await send_refusal(exchange, 403, "host.unknown", message, services_.counters);
 }
 
 http::Async<void> Front::connect(http::Exchange& exchange, const Routes& routes)

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "archive/archive.h"
+#include "archive/strangers.h"
 
 namespace aptward::archive {
 
@@ -20,6 +21,13 @@ struct Network {
 /// Fails with malformed.
 Result<Network> parse_network(const std::string& text);
 
+/// What happens to a proxy request for a host that no archive claims.
+enum class UnknownHosts {
+    refuse,   ///< 403 with the lines to add.
+    pass,     ///< Passed through unproven and uncached; named in every report.
+    observe,  ///< The same for the first week, to learn which archives clients use; then refuse.
+};
+
 /// What the client port does, of one configuration. Immutable; replaced whole at a reload.
 struct Routes {
     std::vector<std::shared_ptr<Archive>> archives;
@@ -28,6 +36,9 @@ struct Routes {
     bool allows_connect = true;
     std::vector<std::string> connect_hosts;  ///< "host:port" allowed beyond port 443 and public
     std::vector<std::string> own_addresses;  ///< "127.0.0.1:3142": to recognise ourselves
+    std::string proxy;                       ///< Outgoing proxy for hosts that no archive claims.
+    UnknownHosts unknown_hosts = UnknownHosts::refuse;
+    SystemTime observed_until{};  ///< End of the week of `observe`.
 };
 
 class Front {
@@ -36,6 +47,7 @@ public:
 
     void use(std::shared_ptr<const Routes> routes) { routes_.store(std::move(routes)); }
     std::shared_ptr<const Routes> routes() const { return routes_.load(); }
+    Strangers& strangers() { return strangers_; }
 
     /// Any loop.
     http::Async<void> answer(http::Exchange& exchange);
@@ -44,12 +56,21 @@ private:
     http::Async<void> route(http::Exchange& exchange, const Routes& routes);
     http::Async<void> connect(http::Exchange& exchange, const Routes& routes);
     http::Async<void> explain_usage(http::Exchange& exchange, const Routes& routes);
-    http::Async<void> refuse_host(http::Exchange& exchange, const std::string& host,
-                                  const std::string& path);
+    struct Stranger {
+        std::string host, path;
+        bool is_https = false;
+    };
+    http::Async<void> answer_stranger(http::Exchange& exchange, const Routes& routes,
+                                      Stranger stranger);
+    http::Async<void> pass(http::Exchange& exchange, const Routes& routes, Stranger stranger);
+    http::Async<void> refuse_stranger(http::Exchange& exchange, const Routes& routes,
+                                      Stranger stranger);
+    std::shared_ptr<fetch::Source> source_of(const Routes& routes, const Stranger& stranger);
 
     Services& services_;
     WorkerPool& dialers_;  // blocking connects of tunnels
     std::atomic<std::shared_ptr<const Routes>> routes_;
+    Strangers strangers_;
 };
 
 /// Connects to a public address of `host`, or to any when `may_be_private`. Blocks up to

@@ -34,9 +34,9 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
                               const Provenance& provenance, Services& services);
 
 /// A body that nothing vouches for, marked so. Of the source's headers only its length and a date
-/// that reads as one go on.
+/// that reads as one go on. `proof` says why there is none, for Aptward-Proof.
 http::Async<void> send_unproven(http::Exchange& exchange, std::shared_ptr<fetch::Stream> stream,
-                                Counters& counters);
+                                std::string proof, Counters& counters);
 
 /// One sentence with a stable code: "suite.unavailable: ...". 503 carries Retry-After, 401 the
 /// `challenge` for WWW-Authenticate.

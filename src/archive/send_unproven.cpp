@@ -34,7 +34,7 @@ http::Async<void> refuse(http::Exchange& exchange, const Stream& stream, Counter
 }  // namespace
 
 http::Async<void> send_unproven(http::Exchange& exchange, std::shared_ptr<Stream> stream,
-                                Counters& counters)
+                                std::string proof, Counters& counters)
 {
     auto signal = co_await http::make_signal();
     stream->follow(signal);
@@ -55,7 +55,7 @@ http::Async<void> send_unproven(http::Exchange& exchange, std::shared_ptr<Stream
     http::Answer answer(200);
     if (const auto modified = stream->modified())
         answer.header("Last-Modified", http::format_http_date(*modified));
-    answer.header("Aptward-Proof", "none; no index names this file");
+    answer.header("Aptward-Proof", proof);
     answer.header("Cache-Status", "aptward; fwd=bypass");
     const bool is_begun = co_await exchange.begin(std::move(answer), size);
     if (!is_begun || exchange.head().method == "HEAD")

@@ -104,7 +104,7 @@ http::Async<bool> Archive::serve_auxiliary(http::Exchange& exchange, Name name, 
     request.path = http::encode_path(path);
     request.sources = sources_;
     const auto stream = services_.fetcher.stream(std::move(request));
-    co_await send_unproven(exchange, stream, services_.counters);
+    co_await send_unproven(exchange, stream, "none; no index names this file", services_.counters);
     co_return true;
 }
 
@@ -146,12 +146,9 @@ http::Async<Archive::Sums> Archive::find_sums(Name name, std::string path)
     const deb::ListedFile* file =
         suite ? suite->current->release().find(std::string_view(path).substr(folder.size()))
               : nullptr;
-    fetch::Want want;
-    want.archive = settings_.id;
+    fetch::Want want = want_of(file != nullptr ? file->digests.front() : Digest());
     want.paths.push_back(http::encode_path(path));
-    want.sources = sources_;
     if (file != nullptr) {
-        want.digest = file->digests.front();
         want.is_mutable_name = true;
         // Remembered like an index that clients use: it comes with every new release.
         const auto adopt = [](std::shared_ptr<Archive> self, std::string suite_name, std::string id,
@@ -231,6 +228,8 @@ http::Async<void> Archive::send_summed(http::Exchange& exchange, std::string pat
     if (can_be_had) {
         Provenance provenance;
         provenance.modified = modified_of(want.digest);
+        provenance.archive = settings_.id;
+        provenance.path = path;
         is_sent = co_await send_wanted(exchange, std::move(want), provenance, services_);
     }
     if (!is_sent) {
@@ -276,16 +275,15 @@ http::Async<bool> Archive::serve_signed(http::Exchange& exchange, AuxiliaryName 
     const SignedFile& file = *outcome->file;
     Provenance provenance;
     provenance.modified = file.signed_at;
+    provenance.archive = settings_.id;
+    provenance.path = what.signed_file;
     if (what.is_signature) {
         const std::string etag = "\"" + file.digest.hex() + "-gpg\"";
-        co_await send_text(exchange, file.signature, etag, provenance, services_.counters);
+        co_await send_text(exchange, file.signature, etag, provenance, services_);
         co_return true;
     }
-    fetch::Want want;
-    want.archive = settings_.id;
-    want.digest = file.digest;
+    fetch::Want want = want_of(file.digest);
     want.paths.push_back(http::encode_path(what.signed_file));
-    want.sources = sources_;
     want.is_mutable_name = true;
     const bool is_sent = co_await send_wanted(exchange, std::move(want), provenance, services_);
     if (!is_sent) {

@@ -32,6 +32,7 @@ void add_status(CLI::App& app, Action& action);
 void add_events(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_config(CLI::App& app, Action& action);
+void add_config_suggest(CLI::App& config, Action& action);
 void add_client(CLI::App& app, Action& action);
 void add_import(CLI::App& app, Action& action);
 void add_scrub(CLI::App& app, Action& action);

@@ -102,6 +102,7 @@ void add_config(CLI::App& app, Action& action)
     CLI::App* checking = config->add_subcommand("check", "Say whether the configuration is right");
     add_config_option(*checking, *file);
     checking->callback([&action, file] { action = [file] { return check(*file); }; });
+    add_config_suggest(*config, action);
     config->add_subcommand("keys", "List every key with its default and meaning")
         ->callback([&action] { action = list_keys; });
 }

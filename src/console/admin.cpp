@@ -176,6 +176,7 @@ Admin::Admin(archive::Services& services, archive::Front& front, const http::Loo
     add("/metrics", "GET", http::Role::viewer, &Admin::answer_metrics);
     add("/api/v1/status", "GET", http::Role::viewer, &Admin::answer_status);
     add("/api/v1/events", "GET", http::Role::viewer, &Admin::answer_events);
+    add("/api/v1/unknown-hosts", "GET", http::Role::viewer, &Admin::answer_strangers);
     add("/api/v1/proof", "GET", http::Role::viewer, &Admin::answer_proof_of);
     add("/api/v1/deliveries", "GET", http::Role::viewer, &Admin::answer_deliveries);
     for (const char* path : {"/api/v1/jobs", "/api/v1/jobs/"}) {
@@ -208,6 +209,20 @@ void Admin::set_actions(AdminActions actions)
 http::Async<void> Admin::answer_proof_of(http::Exchange& exchange)
 {
     co_await answer_proof(exchange, services_, front_.routes());
+}
+
+http::Async<void> Admin::answer_strangers(http::Exchange& exchange)
+{
+    Json list = Json::array();
+    for (const archive::Strangers::Place& place : front_.strangers().all())
+        list.push_back({{"host", place.host},
+                        {"folder", place.folder},
+                        {"https", place.is_https},
+                        {"requests", place.requests},
+                        {"clients", place.clients.size()},
+                        {"last", to_unix(place.last)}});
+    const std::string text = list.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+    co_await send_json(exchange, text);
 }
 
 http::Async<void> Admin::answer_deliveries(http::Exchange& exchange)

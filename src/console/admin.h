@@ -52,6 +52,7 @@ private:
     http::Async<void> answer_events(http::Exchange& exchange);
     http::Async<void> follow_events(http::Exchange& exchange);
     http::Async<void> answer_proof_of(http::Exchange& exchange);
+    http::Async<void> answer_strangers(http::Exchange& exchange);
     http::Async<void> answer_deliveries(http::Exchange& exchange);
     http::Async<void> answer_jobs(http::Exchange& exchange);
     http::Async<void> change_job(http::Exchange& exchange);

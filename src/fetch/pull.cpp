@@ -104,7 +104,7 @@ void Pull::go(std::string url)
     upstream.from = request_.from;
     upstream.header_lines = request_.header_lines;
     upstream.proxy = settings.proxy;
-    upstream.may_use_private_addresses = is_home_;
+    upstream.may_use_private_addresses = is_home_ && settings.may_be_private;
     if (is_home_) {  // credentials go to the source's own host only
         upstream.user = request_.lent ? request_.lent->user : settings.user;
         upstream.password = request_.lent ? request_.lent->password : settings.password;

@@ -44,6 +44,9 @@ struct AcngTranslation {
     std::vector<std::string> untranslated;  ///< One sentence each.
 };
 
+/// The [[archive]] lines for aptward.toml; commented out while no keyring is known. Pure.
+std::string stanza(const AcngArchive& archive);
+
 /// What stands behind "file:NAME": all URLs of the files that it names; empty when there is none.
 using ReadAcngList = std::function<std::vector<std::string>(const std::string& name)>;
 /// The keyrings of "debian" or "ubuntu" on this machine; empty when they are not installed.

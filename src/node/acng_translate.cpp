@@ -273,6 +273,8 @@ std::string quoted_list(const std::vector<std::string>& texts, std::string_view 
     return list + fmt::format("\n{}]", margin);
 }
 
+}  // namespace
+
 std::string stanza(const AcngArchive& archive)
 {
     const bool is_ready = !archive.keyrings.empty();
@@ -300,8 +302,6 @@ std::string stanza(const AcngArchive& archive)
         line("proxy", "\"" + archive.proxy + "\"");
     return text;
 }
-
-}  // namespace
 
 AcngTranslation translate_acng(const AcngRules& rules, const ReadAcngList& read_list,
                                const FindKeyrings& find_keyrings)

@@ -224,6 +224,10 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
     reader.read("admin-users", config.admin_users);
     reader.read("connect", config.allows_connect);
     reader.read("connect-hosts", config.connect_hosts);
+    reader.read("unknown-hosts", config.unknown_hosts,
+                {{"refuse", archive::UnknownHosts::refuse},
+                 {"pass", archive::UnknownHosts::pass},
+                 {"observe-setup", archive::UnknownHosts::observe}});
     reader.read("proxy", config.proxy);
     reader.read("loops", config.loops, 0, 1024);
     reader.read("deliveries-kept", config.deliveries_kept);

@@ -30,6 +30,7 @@ struct Config {
     std::vector<std::string> admin_users;  ///< May write over the Unix socket, besides root and us.
     std::vector<archive::Network> clients;
     bool allows_connect = true;
+    archive::UnknownHosts unknown_hosts = archive::UnknownHosts::refuse;
     std::vector<std::string> connect_hosts;
     std::string proxy;   ///< For all upstream traffic; empty: none
     unsigned loops = 0;  ///< 0: one per core

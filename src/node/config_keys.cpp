@@ -34,6 +34,10 @@ const std::vector<ConfigKey>& config_keys()
          "Whether CONNECT tunnels (https sources through http::Proxy) are allowed."},
         {"", "connect-hosts", "list of host:port", "[]",
          "CONNECT targets allowed beyond port 443 of public addresses."},
+        {"", "unknown-hosts", "refuse, pass or observe-setup", "\"refuse\"",
+         "Proxy requests for hosts that no archive claims: refused with the lines to add; passed "
+         "through unproven and uncached; or passed for the first week only, while aptward config "
+         "suggest collects the stanzas."},
         {"", "proxy", "URL", "\"\"", "Outgoing proxy for all upstream traffic."},
         {"", "loops", "number", "0", "Threads that serve clients; 0 means one per core."},
         {"", "deliveries-kept", "duration", "\"400d\"",

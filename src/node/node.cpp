@@ -26,7 +26,20 @@ namespace {
 constexpr std::chrono::seconds kRestoreLimit{60};
 constexpr std::chrono::minutes kSaveEvery{5};
 constexpr std::chrono::seconds kScrubAgain = std::chrono::hours(24);  // after a cancelled one
+constexpr std::chrono::hours kObservedFor{7 * 24};
+constexpr const char* kStrangers = "strangers";
+constexpr const char* kObservedSince = "observe-setup.since";
 constexpr const char* kFirstStart = "node.first-start";
+
+// The moment that the state remembers under `key`; the present one when it is the first.
+SystemTime remembered_since(catalog::State& state, const char* key, SystemTime now)
+{
+    if (const auto known = parse_number<std::int64_t>(state.fact(key).value_or("")))
+        return from_unix(*known);
+    if (const auto put = state.put_fact(key, std::to_string(to_unix(now))); !put)
+        log_warning("state.failed", {}, put.error().message());
+    return now;
+}
 
 // archive-reality 9: a threshold above the signers seen would refuse everything from now on.
 Result<void> check_threshold(const archive::ArchiveSettings& settings,
@@ -92,7 +105,7 @@ struct Node::Parts {
     Result<void> open_state(crypto::Spawner& spawner);
     void remember_first_start();
     std::shared_ptr<archive::Routes> make_routes(const Config& from);
-    Result<void> restore(const archive::Routes& routes);
+    Result<void> restore(archive::Routes& routes);
     Result<void> listen();
     Result<void> write_run_file();
     http::Async<void> keep_saving();
@@ -150,24 +163,35 @@ std::shared_ptr<archive::Routes> Node::Parts::make_routes(const Config& from)
     routes->clients = from.clients;
     routes->allows_connect = from.allows_connect;
     routes->connect_hosts = from.connect_hosts;
+    routes->proxy = from.proxy;
+    routes->unknown_hosts = from.unknown_hosts;
     routes->own_addresses = listeners.own_addresses();
     return routes;
 }
 
-Result<void> Node::Parts::restore(const archive::Routes& routes)
+Result<void> Node::Parts::restore(archive::Routes& routes)
 {
     // The state thread may be writing: ask there (at a reload).
     std::promise<void> is_read;
     std::map<std::pair<std::string, std::string>, catalog::SuiteState> suites;
     std::map<std::string, catalog::SourceState> remembered;
     std::map<std::string, std::set<std::string>> keys;
+    std::string strangers;
+    SystemTime observed_since = system_now();
+    const bool is_observing = routes.unknown_hosts == archive::UnknownHosts::observe;
     state_thread->post([&] {
+        strangers = state->fact(kStrangers).value_or("");
+        if (is_observing)
+            observed_since = remembered_since(*state, kObservedSince, observed_since);
         keys = state->approved_keys();
         suites = state->suites();
         remembered = state->sources();
         is_read.set_value();
     });
     is_read.get_future().wait();
+    routes.observed_until = observed_since + kObservedFor;
+    if (front->routes() == nullptr)
+        front->strangers().restore(strangers);
     for (const auto& archive : routes.archives) {
         client.post([sources = archive->sources(), remembered] {
             for (const auto& source : sources) {
@@ -197,8 +221,9 @@ Result<void> Node::Parts::restore(const archive::Routes& routes)
 Result<void> Node::Parts::listen()
 {
     TRY_VOID(listeners.open(config));
-    front->use(make_routes(config));
-    TRY_VOID(restore(*front->routes()));
+    auto routes = make_routes(config);
+    TRY_VOID(restore(*routes));
+    front->use(std::move(routes));
     listeners.serve(*loops, *front, *admin);
     return {};
 }
@@ -221,7 +246,11 @@ http::Async<void> Node::Parts::save_sources()
             learned[report.url] = {report.latency_ms, report.rate_bytes_per_s,
                                    report.failures_in_a_row};
     }
-    auto job = [this, learned = std::move(learned)] { return state->put_sources(learned); };
+    auto job = [this, learned = std::move(learned),
+                asked_for = front->strangers().save()]() -> Result<void> {
+        TRY_VOID(state->put_fact(kStrangers, asked_for));
+        return state->put_sources(learned);
+    };
     const auto saved = co_await http::on_worker(*state_thread, std::move(job));
     if (!saved)
         log_error("state.failed", {}, saved.error().message());
