@@ -73,6 +73,8 @@ private:
     Async<bool> wait_for(TlsSession::Wait wait);
     Async<bool> read_tls(std::string& to, std::size_t at_most);
     Async<bool> write_tls(std::string_view bytes, Follows follows);
+    /// `counted` bytes in front are in written_bytes() already.
+    Async<bool> push_tls(std::string_view bytes, std::size_t counted);
     Async<bool> write_file_tls(int fd, std::uint64_t first, std::uint64_t count);
     Async<bool> write_file_by_kernel(int fd, std::uint64_t first, std::uint64_t count);
 

@@ -77,21 +77,29 @@ Async<bool> Connection::write_tls(std::string_view bytes, Follows follows)
 {
     if (follows == Follows::at_once) {
         held_back_ += bytes;
+        written_bytes_ += bytes.size();
         co_return true;
     }
-    std::string joined;
-    if (!held_back_.empty()) {
-        joined = std::exchange(held_back_, {});
-        joined += bytes;
-        bytes = joined;
+    if (held_back_.empty()) {
+        co_return co_await push_tls(bytes, 0);
     }
+    std::string joined = std::exchange(held_back_, {});
+    const std::size_t counted = joined.size();
+    joined += bytes;
+    co_return co_await push_tls(joined, counted);
+}
+
+Async<bool> Connection::push_tls(std::string_view bytes, std::size_t counted)
+{
     while (!bytes.empty()) {
         if (is_closed_)
             co_return false;
         const TlsSession::Step step = tls_->write(bytes);
         if (step.bytes > 0) {
             bytes.remove_prefix(step.bytes);
-            written_bytes_ += step.bytes;
+            const std::size_t known = std::min(counted, step.bytes);
+            counted -= known;
+            written_bytes_ += step.bytes - known;
             deadline_ = steady_now() + limits_.write_stall;
             continue;
         }
@@ -123,8 +131,10 @@ Async<bool> Connection::write_file_tls(int fd, std::uint64_t first, std::uint64_
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0) {
+            // A file that is shorter than announced or cannot be read is damage: cut, never pad.
             is_file_unreadable_ = true;
-            co_return false;  // a file shorter than announced is damage: cut, never pad
+            reset();
+            co_return false;
         }
         // The head and the first bytes leave in one record.
         std::copy_n(held_back_.data(), held, buffer.get());
@@ -132,7 +142,7 @@ Async<bool> Connection::write_file_tls(int fd, std::uint64_t first, std::uint64_
         first += static_cast<std::uint64_t>(got);
         count -= static_cast<std::uint64_t>(got);
         const std::string_view part(buffer.get(), held + static_cast<std::size_t>(got));
-        const bool is_sent = co_await write_tls(part, Follows::nothing);
+        const bool is_sent = co_await push_tls(part, held);
         if (!is_sent)
             co_return false;
     }

@@ -181,7 +181,9 @@ Result<std::shared_ptr<const TlsServer>> TlsServer::load(const std::vector<Certi
     if (server->certificates_.empty())
         return fail(Errc::malformed, "a TLS listener has at least one certificate");
     // Only the first one hears the name: the others are switched to.
-    SSL_CTX_set_tlsext_servername_callback(server->standard(), &TlsServer::on_server_name);
+    // What SSL_CTX_set_tlsext_servername_callback does, without its C cast.
+    ::SSL_CTX_callback_ctrl(server->standard(), SSL_CTRL_SET_TLSEXT_SERVERNAME_CB,
+                            reinterpret_cast<void (*)()>(&TlsServer::on_server_name));
     SSL_CTX_set_tlsext_servername_arg(server->standard(), server.get());
     return std::shared_ptr<const TlsServer>(std::move(server));
 }
