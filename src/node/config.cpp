@@ -186,7 +186,7 @@ void read_clients(Reader& reader, Config& config)
 }
 
 void read_listeners(Reader& reader, const toml::table& table, Config& config,
-                    std::vector<Mistake>& mistakes)
+                    std::vector<Mistake>& mistakes, bool has_listen)
 {
     const toml::node* listeners = table.get("listener");
     if (listeners == nullptr)
@@ -202,7 +202,7 @@ void read_listeners(Reader& reader, const toml::table& table, Config& config,
             mistakes.push_back({fmt::format("{}:{}", config.origin, node.source().begin.line),
                                 "listener.address: \"" + last.address + "\" is used twice"});
         // A client listener that says how it is to be used takes the place of the standard one.
-        if (last.serves_archive && !reader.has("listen"))
+        if (last.serves_archive && !has_listen)
             config.listen.clear();
     }
 }
@@ -246,7 +246,8 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
     reader.read("log-format", config.log_format,
                 {{"text", LogFormat::text}, {"json", LogFormat::json}});
     read_clients(reader, config);
-    read_listeners(reader, table, config, mistakes);
+    const bool has_listen = !listen.empty() || reader.has("listen");
+    read_listeners(reader, table, config, mistakes, has_listen);
     const toml::node* archives = table.get("archive");
     if (archives == nullptr)
         return add_machine_archives(config, mistakes, "/");

@@ -50,7 +50,7 @@ Result<void> Listeners::open(const Config& config)
                  "a listener is open");
         listeners_.push_back({settings, std::move(name), std::move(listening)});
     }
-    if (is_activated && config.listen != Config().listen)
+    if (is_activated && !config.listen.empty() && config.listen != Config().listen)
         log_warning("config.note", {},
                     "listen is not used: the service manager holds the port (aptward.socket)");
     if (!is_activated)

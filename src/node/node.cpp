@@ -17,7 +17,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "console/admin.h"
-#include "node/activation.h"
 #include "node/listeners.h"
 
 namespace aptward::node {
