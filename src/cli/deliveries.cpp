@@ -95,7 +95,7 @@ void print(const store::DeliveriesFound& found)
 
 int deliveries(Options options)
 {
-    const auto config = load_config(options.config);
+    const auto config = load_config_to_ask(options.config);
     if (!config)
         return kUsage;
     const std::int64_t now = to_unix(system_now());

@@ -26,7 +26,7 @@ struct Options {
 Result<AdminAnswer> ask(const Options& options, const char* method, const std::string& target,
                         int& status)
 {
-    const auto config = load_config(options.config);
+    const auto config = load_config_to_ask(options.config);
     status = kUsage;
     if (!config)
         return fail(Errc::malformed, "");

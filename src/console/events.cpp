@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "console/admin.h"
+#include "console/answers.h"
 
 namespace aptward::console {
 namespace {
@@ -24,14 +25,8 @@ Json to_json(const catalog::Event& event)
 
 std::optional<std::int64_t> number_in(std::string_view query, std::string_view name)
 {
-    while (!query.empty()) {
-        const std::string_view pair = query.substr(0, query.find('&'));
-        query.remove_prefix(std::min(pair.size() + 1, query.size()));
-        const std::size_t equals = pair.find('=');
-        if (equals != std::string_view::npos && pair.substr(0, equals) == name)
-            return parse_number<std::int64_t>(pair.substr(equals + 1));
-    }
-    return std::nullopt;
+    const auto value = parameter(query, name);
+    return value ? parse_number<std::int64_t>(*value) : std::nullopt;
 }
 
 bool wants_stream(const http::Exchange& exchange)
@@ -51,18 +46,15 @@ http::Async<void> Admin::answer_events(http::Exchange& exchange)
         co_return;
     }
     const std::string& query = exchange.target().query;
-    const std::int64_t after = number_in(query, "after").value_or(0);
-    const auto limit = static_cast<std::size_t>(
-        std::clamp<std::int64_t>(number_in(query, "limit").value_or(200), 1, 10'000));
+    const std::int64_t after = number_parameter(query, "after", 0, 0, INT64_MAX);
+    const auto limit = static_cast<std::size_t>(number_parameter(query, "limit", 200, 1, 10'000));
     auto read = [this, after, limit] { return services_.state.events(after, limit); };
     const auto events = co_await http::on_worker(services_.state_thread, read);
     Json list = Json::array();
     for (const catalog::Event& event : events)
         list.push_back(to_json(event));
     const std::string text = list.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-    http::Answer answer(200);
-    answer.type("application/json");
-    co_await exchange.send(std::move(answer), text);
+    co_await send_json(exchange, text);
 }
 
 http::Async<void> Admin::follow_events(http::Exchange& exchange)
