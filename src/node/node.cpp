@@ -141,6 +141,9 @@ Result<void> Node::Parts::open_state(crypto::Spawner& spawner)
     TRY(auto evidence, catalog::Refused::open(config.state));
     refused.emplace(std::move(evidence));
     TRY_VOID(make_directories(config.state / "tables"));
+    // There from the start: an empty record says that nobody got anything yet.
+    if (config.deliveries_kept.count() > 0)
+        TRY_VOID(make_directories(config.state / "deliveries"));
     engine = crypto::make_gpgv(spawner);
     const auto first_start = state->fact(kFirstStart);
     const auto known = parse_number<std::int64_t>(first_start.value_or(""));
