@@ -45,7 +45,8 @@ http::Async<void> SignedFiles::get(std::string path, trust::Policy policy,
     if (entry->is_asking) {
         auto signal = co_await http::make_signal();
         entry->waiting.push_back(signal);
-        const milliseconds patience = entry->file ? kRevalidate : kJoinLimit;
+        const bool is_known = entry->file != nullptr || entry->last.is_absent;
+        const milliseconds patience = is_known ? kRevalidate : kJoinLimit;
         co_await signal->wait_until(steady_now() + patience);
     }
     *outcome = entry->last;
@@ -93,7 +94,6 @@ http::Async<void> SignedFiles::ask(std::string path, trust::Policy policy,
         http::spawn(services_.control, "signature of " + path,
                     ask_signature(services_.fetcher, source, path, gathering));
     const SteadyTime deadline = steady_now() + kSignatureLimit + milliseconds(500);
-    entry->last = {};
     for (;;) {
         while (gathering->shown.empty() && gathering->pending > 0 && steady_now() < deadline) {
             co_await gathering->signal->wait_until(deadline);
@@ -104,6 +104,7 @@ http::Async<void> SignedFiles::ask(std::string path, trust::Policy policy,
         gathering->shown.pop_front();
         if (entry->file && entry->file->signature == shown.signature) {
             entry->checked = steady_now();  // the same signature vouches for the same bytes
+            entry->last = {};
             co_return;
         }
         const fetch::SourcePtr source = shown.source;
@@ -119,11 +120,15 @@ http::Async<void> SignedFiles::ask(std::string path, trust::Policy policy,
         }
         entry->file = std::move(*file);
         entry->checked = steady_now();
+        entry->last = {};
         co_return;
     }
-    entry->last.is_absent = gathering->missing > 0 && gathering->missing == sources_.size();
-    if (entry->last.is_absent)
+    const bool is_absent_now = gathering->missing > 0 && gathering->missing == sources_.size();
+    if (is_absent_now)
         entry->checked = steady_now();
+    else if (entry->last.is_absent)
+        co_return;  // what was proven absent stays so while no source can say anything else
+    entry->last.is_absent = is_absent_now;
     entry->last.code = entry->last.is_absent ? "auxiliary.unsigned" : "auxiliary.unavailable";
     entry->last.message =
         entry->last.is_absent

@@ -73,13 +73,15 @@ Check check(const Fd& file, const Digest& digest, Pace& pace, std::vector<char>&
 }
 
 // Names in order, so that a cursor says what is done. One folder holds a 256th of all.
-std::vector<std::filesystem::path> sorted(const std::filesystem::path& folder)
+Result<std::vector<std::filesystem::path>> sorted(const std::filesystem::path& folder)
 {
     std::vector<std::filesystem::path> files;
     std::error_code error;
     for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
          it.increment(error))
         files.push_back(it->path());
+    if (error)  // a folder that cannot be read is not a folder without damage
+        return fail_errno("reading " + folder.string(), error.value());
     std::sort(files.begin(), files.end());
     return files;
 }
@@ -94,8 +96,9 @@ Result<Blobs::ScrubReport> Blobs::scrub(const ScrubOptions& options) const
     Pace pace(options, report);
     std::vector<char> buffer(kChunk);
     for (const char* algorithm : {"sha256", "sha512"})
-        for (int i = 0; i < 256; ++i)
-            for (const auto& path : sorted(root_ / algorithm / fmt::format("{:02x}", i))) {
+        for (int i = 0; i < 256; ++i) {
+            TRY(const auto files, sorted(root_ / algorithm / fmt::format("{:02x}", i)));
+            for (const auto& path : files) {
                 const std::string name = path.filename().string();
                 const std::string cursor = std::string(algorithm) + "/" + name;
                 if (cursor <= report.cursor)
@@ -128,6 +131,7 @@ Result<Blobs::ScrubReport> Blobs::scrub(const ScrubOptions& options) const
                 if (!pace.goes_on(0))
                     return report;
             }
+        }
     report.is_whole = true;
     return report;
 }

@@ -137,6 +137,7 @@ def test_turned_off_nothing_is_recorded(scene):
     archive = scene.archive()
     node = scene.node(archive, scene.origin(archive))
     node.stop()
+    (node.folder / "state/deliveries").rmdir()
     node.config.write_text('deliveries-kept = "0"\n' + node.config.read_text())
     node.start()
     assert scene.apt(node).update().returncode == 0

@@ -112,20 +112,6 @@ def test_R12_without_descriptors_the_node_waits_and_does_not_spin(scene):
     assert node.scrub() == 0
 
 
-def test_R12_a_scrub_without_descriptors_sets_nothing_aside(scene):
-    archive = scene.archive()
-    node = scene.node(archive, scene.origin(archive))
-    assert_coherent(node)
-    until("held", lambda: len(blobs_of(node)) >= 3)
-    held = blobs_of(node)
-    # Enough for the folders, not for a blob in them.
-    short = subprocess.run(["prlimit", "--nofile=5:5", PROGRAM, "scrub", "--config", node.config],
-                           capture_output=True, text=True)
-    assert short.returncode == 3 and "open" in short.stderr, short
-    assert blobs_of(node) == held
-    assert node.scrub() == 0
-
-
 def test_R4_a_limit_on_the_size_of_files_ends_no_node(scene):
     archive = scene.archive()
     archive.add("large", payload_bytes=3_000_000)

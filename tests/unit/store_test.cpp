@@ -154,6 +154,25 @@ TEST_F(StoreTest, TheJournalCutsATornLineAndSkipsADamagedOne)
     EXPECT_EQ(open_journal(file)->entries.back(), "{\"d\":4}");
 }
 
+TEST_F(StoreTest, R12_AScrubThatRunsOutOfDescriptorsSaysSoAndSetsNothingAside)
+{
+    const Digest first = *blobs->put("first"), second = *blobs->put("second");
+    ::rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    Blobs::ScrubOptions options;
+    options.goes_on = [&](const Blobs::ScrubReport& report) {
+        const ::rlimit none{0, before.rlim_max};
+        if (report.checked == 1)
+            ::setrlimit(RLIMIT_NOFILE, &none);
+        return true;
+    };
+    const auto report = blobs->scrub(options);
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().code(), Errc::storage);
+    EXPECT_TRUE(blobs->holds(first) && blobs->holds(second));
+}
+
 TEST_F(StoreTest, SmallHotBlobsAreServedFromMemoryAndStayRightWhenTheDiskDoesNot)
 {
     const Digest digest = *blobs->put("small");
