@@ -286,10 +286,10 @@ http::Async<void> Archive::send_listed(http::Exchange& exchange, const Name& nam
     const bool is_sent = co_await send_wanted(exchange, std::move(want), provenance, services_);
     if (is_new) {
         const auto adopt = [](std::shared_ptr<Archive> self, std::string suite_name, std::string id,
-                              std::string path, bool is_there) -> http::Async<void> {
+                              std::string listed, bool is_there) -> http::Async<void> {
             if (is_there) {
                 Suite& target = self->suite(suite_name);
-                co_await target.adopt_index(std::move(id), std::move(path));
+                co_await target.adopt_index(std::move(id), std::move(listed));
             }
             --self->adoptions_;
         };

@@ -46,8 +46,8 @@ struct SourceSettings {
     std::string url;  ///< "http://mirror.example/debian", no trailing slash, no credentials
     std::string user, password;
     bool may_be_private = true;  ///< Whether its name may lead to a private address (A19).
-    std::string proxy;  ///< Outgoing proxy; empty: none
-    std::string ca;     ///< File of the only certificate authorities for https; empty: the system's
+    std::string proxy;           ///< Outgoing proxy; empty: none
+    std::string ca;  ///< File of the only certificate authorities for https; empty: the system's
 };
 
 /// What `status` and the metrics show of a source.

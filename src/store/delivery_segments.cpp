@@ -159,7 +159,8 @@ std::size_t DeliverySegments::remove_before(system_clock::time_point oldest) con
         if (last_written(file) >= oldest)
             continue;
         std::error_code error;
-        removed += std::filesystem::remove(file, error) ? 1 : 0;
+        if (std::filesystem::remove(file, error))
+            ++removed;
     }
     return removed;
 }

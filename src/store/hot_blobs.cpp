@@ -76,7 +76,8 @@ Result<HotBlobPtr> HotBlobs::load(const Blobs& blobs, const Digest& digest) cons
 void HotBlobs::keep(const Digest& digest, HotBlobPtr blob)
 {
     bytes_ += blob->bytes.size();
-    files_ += blob->is_in_hand ? 0 : 1;
+    if (!blob->is_in_hand)
+        ++files_;
     entries_[digest] = {std::move(blob), true, clock_.size()};
     clock_.push_back(digest);
     while (entries_.size() > 1 && (bytes_ > limits_.bytes || entries_.size() > limits_.entries ||
@@ -88,7 +89,8 @@ void HotBlobs::drop(const Digest& digest)
 {
     const auto found = entries_.find(digest);
     bytes_ -= found->second.blob->bytes.size();
-    files_ -= found->second.blob->is_in_hand ? 0 : 1;
+    if (!found->second.blob->is_in_hand)
+        --files_;
     const std::size_t slot = found->second.slot;
     entries_.erase(found);
     if (slot + 1 != clock_.size()) {

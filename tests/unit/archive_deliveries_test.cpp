@@ -51,7 +51,8 @@ TEST(DeliveryRing, CountsWhatItHasNoRoomFor)
     DeliveryRing ring;
     std::uint64_t taken = 0, given = 0;
     for (int i = 0; i < 20'000; ++i)
-        taken += ring.push(delivery(i, "pool/foo_1_all.deb")) ? 1 : 0;
+        if (ring.push(delivery(i, "pool/foo_1_all.deb")))
+            ++taken;
     EXPECT_EQ(ring.lost(), 20'000 - taken);
     EXPECT_GT(ring.lost(), 0U);
     ring.drain([&given](const store::Delivery&) { ++given; });

@@ -56,8 +56,9 @@ TEST(Manual, EveryCommandHasAPageThatNamesItsOptions)
                 EXPECT_NE(option.description, "") << one.path;
                 for (const std::string& name : option.names)
                     EXPECT_THAT(roff, HasSubstr(bold(name))) << one.path;
-                if (option.is_positional())
+                if (option.is_positional()) {
                     EXPECT_THAT(roff, HasSubstr(italic(option.value))) << one.path;
+                }
             }
         });
     }

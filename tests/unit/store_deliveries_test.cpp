@@ -107,8 +107,9 @@ TEST(DeliverySegment, AFlippedBitNeverShowsAWrongDelivery)
         ASSERT_TRUE(reading);
         EXPECT_GT(reading->damaged_bytes + reading->torn_bytes, 0U) << at;
         // The first blocks hold the dictionary of all others; a later one takes only itself along.
-        if (at > 24 + parts[0].size() + parts[1].size())
+        if (at > 24 + parts[0].size() + parts[1].size()) {
             EXPECT_EQ(reading->deliveries, 90U) << at;
+        }
     }
 }
 
