@@ -3,8 +3,10 @@
 
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <algorithm>
+#include <asio/buffer.hpp>
 #include <asio/redirect_error.hpp>
 #include <cerrno>
 
@@ -14,6 +16,7 @@ namespace aptward::http {
 namespace {
 
 constexpr std::size_t kReadChunk = 16 * 1024;
+constexpr std::size_t kIdleChunk = 2 * 1024;     // ten pipelined requests of apt's need two reads
 constexpr std::size_t kSendfileSlice = 2 << 20;  // measured: docs/decisions/0003
 
 bool would_block(int error)
@@ -90,28 +93,58 @@ Async<bool> Connection::read_more(std::string& to, std::size_t at_most)
     if (tls_) {
         co_return co_await read_tls(to, at_most);
     }
+    if (is_closed_)
+        co_return false;
     const std::size_t have = to.size();
-    for (;;) {
+    if (have == 0 && to.capacity() > kIdleChunk)
+        std::string().swap(to);  // an idle connection costs a small buffer only
+    const std::size_t room = std::min(at_most, have == 0 ? kIdleChunk : kReadChunk);
+    to.resize(have + room);
+    // Asio tries the read first and then waits without another epoll_ctl: a plain wait for
+    // readiness costs one each time (measured: 5 % of a small hit).
+    asio::error_code error;
+    const auto space = asio::buffer(to.data() + have, room);
+    const std::size_t got =
+        co_await socket_.async_read_some(space, asio::redirect_error(kUseAsync, error));
+    to.resize(have + got);
+    co_return got > 0 && !is_closed_;
+}
+
+Async<bool> Connection::write_both(std::string_view head, std::string_view body)
+{
+    if (tls_) {
+        co_await write_tls(head, Follows::at_once);
+        co_return co_await write_tls(body, Follows::nothing);
+    }
+    while (!head.empty()) {
         if (is_closed_)
             co_return false;
-        to.resize(have + std::min(at_most, kReadChunk));
-        const ssize_t got = ::recv(socket_.native_handle(), to.data() + have, to.size() - have, 0);
-        const int error = errno;
-        to.resize(have + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-        if (got > 0)
-            co_return true;
-        if (got == 0)
-            co_return false;
-        if (error == EINTR)
+        ::iovec parts[2] = {{const_cast<char*>(head.data()), head.size()},
+                            {const_cast<char*>(body.data()), body.size()}};
+        ::msghdr message{};
+        message.msg_iov = parts;
+        message.msg_iovlen = 2;
+        const ssize_t put = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
+        if (put > 0) {
+            const auto sent = static_cast<std::size_t>(put);
+            const std::size_t of_head = std::min(sent, head.size());
+            head.remove_prefix(of_head);
+            body.remove_prefix(sent - of_head);
+            written_bytes_ += sent;
+            deadline_ = steady_now() + limits_.write_stall;
             continue;
-        if (!would_block(error))
+        }
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0 && !would_block(errno)) {
+            must_close_ = true;  // what follows would be taken for the rest of this answer
             co_return false;
-        if (have == 0)
-            std::string().swap(to);  // an idle connection costs no buffer
-        const bool is_ready = co_await wait_readable();
+        }
+        const bool is_ready = co_await wait_writable();
         if (!is_ready)
             co_return false;
     }
+    co_return co_await write(body, Follows::nothing);
 }
 
 Async<bool> Connection::write(std::string_view bytes, Follows follows)

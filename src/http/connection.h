@@ -32,6 +32,8 @@ public:
 
     /// Sends all of it.
     Async<bool> write(std::string_view bytes, Follows follows);
+    /// A head and its body in one system call.
+    Async<bool> write_both(std::string_view head, std::string_view body);
     Async<bool> write_file(int fd, std::uint64_t first, std::uint64_t count);
     /// Appends at least one byte to `to`; false at the end, on errors and after the deadline.
     Async<bool> read_more(std::string& to, std::size_t at_most);

@@ -75,18 +75,11 @@ std::string Exchange::render(Answer& answer, std::uint64_t content_length, bool 
 Async<bool> Exchange::send(Answer answer, std::string_view body)
 {
     const bool has_body = head_.method != "HEAD" && answer.status != 304 && answer.status != 204;
-    std::string text = render(answer, body.size(), answer.status != 304);
+    const std::string text = render(answer, body.size(), answer.status != 304);
     if (!has_body)
         body = {};
-    const bool fits_one_call = body.size() <= 16 * 1024;
     const std::uint64_t body_from = connection_.written_bytes() + text.size();
-    if (fits_one_call)
-        text += body;
-    const Follows follows = fits_one_call ? Follows::nothing : Follows::at_once;
-    bool is_sent = co_await connection_.write(text, follows);
-    if (is_sent && !fits_one_call) {
-        is_sent = co_await connection_.write(body, Follows::nothing);
-    }
+    const bool is_sent = co_await connection_.write_both(text, body);
     sent_bytes_ += std::max(connection_.written_bytes(), body_from) - body_from;
     co_return is_sent;
 }
