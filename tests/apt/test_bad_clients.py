@@ -164,7 +164,8 @@ def test_R23_a_soak_grows_neither_memory_nor_descriptors_nor_disk(scene):
     print(f"{rounds} rounds: memory {memory / 1e6:.1f} to {memory_then / 1e6:.1f} MB, descriptors "
           f"{descriptors} to {descriptors_then}, disk {disk / 1e6:.2f} to {disk_then / 1e6:.2f} MB")
     # Guesses: allocators keep some; keep-alive connections to sources come and go; SQLite's log is 4 MB.
-    assert memory_then < memory * 1.1 + 8_000_000 * (4 if is_sanitized() else 1)
+    # AddressSanitizer keeps up to 256 MB of freed memory back.
+    assert memory_then < memory * 1.1 + (300_000_000 if is_sanitized() else 8_000_000)
     assert descriptors_then <= descriptors + 8
     assert disk_then < disk + 5_000_000
     assert_coherent_listing(node)
