@@ -60,9 +60,9 @@ class Comparison(ctypes.Structure):
 
 class Filter:
     def __init__(self, unit):
-        self.library = ctypes.CDLL("libseccomp.so.2", use_errno=True)
-        self.library.seccomp_init.restype = ctypes.c_void_p
-        self.handle = ctypes.c_void_p(self.library.seccomp_init(ERRNO | EPERM))
+        self.seccomp = ctypes.CDLL("libseccomp.so.2", use_errno=True)
+        self.seccomp.seccomp_init.restype = ctypes.c_void_p
+        self.handle = ctypes.c_void_p(self.seccomp.seccomp_init(ERRNO | EPERM))
         special = {"socket"}
         families = [FAMILIES[name] for name in unit["RestrictAddressFamilies"][0].split()]
         for family in families:
@@ -80,16 +80,16 @@ class Filter:
             self.rule(ALLOW, name)
 
     def rule(self, action, name, *comparisons):
-        number = self.library.seccomp_syscall_resolve_name(name.encode())
+        number = self.seccomp.seccomp_syscall_resolve_name(name.encode())
         if number < 0:
             return  # Of another architecture.
         array = (Comparison * len(comparisons))(*comparisons)
-        result = self.library.seccomp_rule_add_array(self.handle, ctypes.c_uint32(action), number,
+        result = self.seccomp.seccomp_rule_add_array(self.handle, ctypes.c_uint32(action), number,
                                                      len(comparisons), array)
         assert result == 0, f"{name}: {os.strerror(-result)}"
 
     def load(self):
-        result = self.library.seccomp_load(self.handle)
+        result = self.seccomp.seccomp_load(self.handle)
         assert result == 0, os.strerror(-result)
 
 
