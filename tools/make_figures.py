@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes docs/performance.md and docs/attacks.md from docs/evidence/*.json; figures are never typed.
+"""Writes docs/performance.md, its plot and docs/attacks.md from docs/evidence/*.json; figures are never typed.
 
 With --check: fails when a page is not what the evidence gives.
 """
@@ -8,18 +8,9 @@ import json
 import pathlib
 import sys
 
+import performance_page
+
 root = pathlib.Path(__file__).resolve().parents[1]
-
-
-def serving_page(evidence):
-    lines = ["# Serving speed", "",
-             f"Held files over {evidence['connections']} keep-alive connections on {evidence['cores']} cores,",
-             f"{evidence['unit']}, medians of {evidence['rounds']} rounds interleaved with nginx (sendfile,",
-             f"open_file_cache). Measured at commit {evidence['commit'][:12]}; made by tools/make_figures.py.",
-             "", "| file | Aptward | nginx | ratio |", "|---|---|---|---|"]
-    lines += [f"| {name} | {row['aptward']} | {row['nginx']} | {row['ratio']} |"
-              for name, row in evidence["results"].items()]
-    return "\n".join(lines) + "\n"
 
 
 def attacks_page(evidence):
@@ -44,20 +35,25 @@ def attacks_page(evidence):
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"serving.json": ("performance.md", serving_page), "attacks.json": ("attacks.md", attacks_page)}
+def pages():
+    """Path below docs/ and text of every page for which there is evidence."""
+    found = {file.stem: json.loads(file.read_text()) for file in sorted((root / "docs/evidence").glob("*.json"))}
+    if "attacks" in found:
+        yield "attacks.md", attacks_page(found["attacks"])
+    measured = {name: found[name] for name in performance_page.SECTIONS if name in found}
+    if measured:
+        yield "performance.md", performance_page.performance_page(measured)
+        yield "performance.svg", performance_page.chart(measured)
 
 
 def main():
     bad = 0
-    for name, (page, make) in PAGES.items():
-        source, target = root / "docs/evidence" / name, root / "docs" / page
-        if not source.exists():
-            continue
-        text = make(json.loads(source.read_text()))
+    for page, text in pages():
+        target = root / "docs" / page
         if "--check" not in sys.argv:
             target.write_text(text)
         elif not target.exists() or target.read_text() != text:
-            print(f"docs/{page} is not what docs/evidence/{name} gives: run tools/make_figures.py")
+            print(f"docs/{page} is not what docs/evidence gives: run tools/make_figures.py")
             bad = 1
     return bad
 

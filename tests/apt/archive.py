@@ -86,6 +86,11 @@ class Archive:
         listed = {directory + "Packages": text,
                   directory + "Packages.xz": lzma.compress(text),
                   directory + "Packages.gz": gzip.compress(text), **self.extra, **(extra or {})}
+        self.place(listed)
+        self.sign(self.release_text(listed, **fields))
+
+    def place(self, listed):
+        """Writes what a release lists below the suite, under its names and by-hash."""
         for path, content in listed.items():
             if path.endswith("Packages"):
                 continue  # listed, not published, as on real mirrors
@@ -96,7 +101,6 @@ class Archive:
                 twin = file.parent / "by-hash" / kind / hashlib.new(kind, content).hexdigest()
                 twin.parent.mkdir(parents=True, exist_ok=True)
                 twin.write_bytes(content)
-        self.sign(self.release_text(listed, **fields))
 
     def _stanza(self, name, item):
         version, path = item

@@ -15,70 +15,28 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 root = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(root / "tests/apt"))
+sys.path[:0] = [str(root / "tests/apt"), str(root / "tests/bench")]
 os.environ.setdefault("APTWARD_BIN", str(root / "build/release/aptward"))
 from archive import Archive, Key  # noqa: E402
 from client import AptRoot  # noqa: E402
-from node import Node, until  # noqa: E402
+from node import Node  # noqa: E402
 from origin import Origin  # noqa: E402
+from peers import CacherNg, low_port, unpack  # noqa: E402
 
 PATIENCE = 35  # seconds in which the next client may succeed; apt-cacher-ng asks again after 27
 LIMIT = 40  # seconds for one client; longer counts as hanging
 SYSTEMS = ("apt alone", "apt-cacher-ng", "Aptward", "Aptward, 2 sources")
 
 
-def low_port(address):
-    """A free port below 32768: apt-cacher-ng cannot use others."""
-    for port in range(21_000 + os.getpid() % 5000, 32_000):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address, port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port")
-
-
 class LowOrigin(Origin):
     def listen(self, port=0):
         super().listen(port or low_port(self.address))
-
-
-class CacherNg:
-    """The distribution's package, unpacked below `tools` and run on its own."""
-
-    def __init__(self, folder, tools):
-        program = tools / "usr/sbin/apt-cacher-ng"
-        (library,) = tools.rglob("libsupacng.so")
-        libraries = ":".join({str(file.parent) for file in tools.rglob("lib*.so*")})
-        for part in ("conf", "cache", "log"):
-            (folder / part).mkdir(parents=True)
-        self.port = low_port("127.0.0.1")
-        (folder / "conf/acng.conf").write_text(
-            f"CacheDir: {folder}/cache\nLogDir: {folder}/log\nSupportDir: {library.parent}\n"
-            f"BindAddress: 127.0.0.1\nPort: {self.port}\nPidFile: {folder}/pid\n"
-            f"SocketPath: {folder}/socket\nForeGround: 1\nAllowUserPorts: 0\n")
-        self.process = subprocess.Popen(
-            [program, "-c", folder / "conf"], env={**os.environ, "LD_LIBRARY_PATH": libraries},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until("apt-cacher-ng listens", self.listens)
-        self.proxy = f"http://127.0.0.1:{self.port}"
-
-    def listens(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
 
 
 class Client(AptRoot):
@@ -119,7 +77,7 @@ class Stage:
         self.between, self.proxy, self.clients = None, None, 0
         if system == "apt-cacher-ng":
             self.between = CacherNg(folder / "acng", tools)
-            self.proxy = self.between.proxy
+            self.proxy = self.between.url
         elif system.startswith("Aptward"):
             origins = [self.origin]
             if "2" in system:
@@ -326,20 +284,6 @@ def play(case, system, key, tools):
     return result
 
 
-def unpack_cacher(folder):
-    """apt-cacher-ng and the libraries that it depends on, installed nowhere."""
-    depends = subprocess.run(["apt-cache", "depends", "--important", "apt-cacher-ng"], text=True, check=True,
-                             capture_output=True).stdout
-    names = ["apt-cacher-ng", *(name for name in re.findall(r"Depends: (lib[^ <\n]+)", depends)
-                                if not name.startswith(("libc6", "libgcc", "libstdc++")))]
-    subprocess.run(["apt-get", "download", "-q", *names], cwd=folder, check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for deb in folder.glob("*.deb"):
-        subprocess.run(["dpkg-deb", "-x", deb, folder / "acng"], check=True)
-    (deb,) = folder.glob("apt-cacher-ng_*.deb")
-    return folder / "acng", deb.name.split("_")[1].replace("%3a", ":")
-
-
 def output_of(*command):
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout.strip()
 
@@ -349,7 +293,7 @@ def main(wanted):
     commit = os.environ.get("APTWARD_COMMIT") or output_of("git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     with tempfile.TemporaryDirectory(prefix="aptward-compare-") as name:
         folder = pathlib.Path(name)
-        tools, cacher_version = unpack_cacher(folder)
+        tools, cacher_version = unpack("apt-cacher-ng")
         key = Key(folder / "key", "vendor")
         cases = []
         for case, (what, _) in CASES.items():
