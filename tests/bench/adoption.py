@@ -17,7 +17,7 @@ from archive import Key
 from large_archive import changed, made_text, packed, publish, real_text
 from node import Node, UnixConnection, until
 from peers import Nginx
-from rounds import compare, interleave, memory_of, rounds_of
+from rounds import compare, interleave, memory_of, rounds_of, row
 from stage import root
 
 is_real = False  # --real
@@ -120,8 +120,6 @@ def adoption(folder):
         finally:
             origin.nginx.stop()
         rows.append(compare(f"adoption of 64,000 packages, {listed}", "s", results))
-    rows += [{"measure": f"with that archive adopted, {kind} memory", "unit": "MB", "rounds": len(memories), "ratios": {},
-              "values": {"Aptward": round(max(each[kind] for each in memories) / 1e6, 1)}}
-             for kind in ("anonymous", "resident")]
-    print(rows[2:], flush=True)
+    rows += [row(f"with that archive adopted, {kind} memory", "MB", len(memories),
+                 {"Aptward": max(each[kind] for each in memories) / 1e6}) for kind in ("anonymous", "resident")]
     return {"rows": rows, "bytes": origin.bytes, "packages": "of this machine's archive" if is_real else "made"}

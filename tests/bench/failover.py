@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import stage
+from rounds import row
 
 
 def failover(folder):
@@ -17,6 +18,5 @@ def failover(folder):
     for line in seconds.read_text().splitlines():
         case = json.loads(line)
         for state in ("cold", "warm", "download"):
-            rows.append({"measure": f"{case['fault']}, {state}", "unit": "s", "rounds": 1,
-                         "values": {"Aptward": case[state]}, "ratios": {}})
+            rows.append(row(f"{case['fault']}, {state}", "s", 1, {"Aptward": case[state]}))
     return {"rows": rows}

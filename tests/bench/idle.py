@@ -6,7 +6,7 @@ and as many descriptors as the hard limit of the machine gives."""
 import resource
 import socket
 
-from rounds import memory_of
+from rounds import memory_of, row
 from stage import Stage
 
 COUNT = 10_000
@@ -54,8 +54,6 @@ def idle(folder):
         grown = {"Aptward": growth(node.process.pid, int(node.address.rsplit(":", 1)[1]),
                                    f"/test/{stage.files['10 kB']}"),
                  "nginx": growth(stage.nginx.pid, stage.nginx.port, f"/{stage.files['10 kB']}")}
-    rows = [{"measure": f"10,000 idle connections, {kind} memory", "unit": "MB", "rounds": 1, "ratios": {},
-             "values": {system: round(each[kind] / 1e6, 1) for system, each in grown.items()}}
-            for kind in ("resident", "anonymous")]
-    print(rows, flush=True)
+    rows = [row(f"10,000 idle connections, {kind} memory", "MB", 1,
+                {system: each[kind] / 1e6 for system, each in grown.items()}) for kind in ("resident", "anonymous")]
     return {"rows": rows, "descriptors": hard}

@@ -38,15 +38,19 @@ def processes(pid):
 
 
 def cpu_seconds(pid):
-    """User and system time of the process, what lives below it and what has ended there."""
-    total = 0
+    """User and system time of the process, what lives below it and what has ended there. The scheduler counts
+    nanoseconds for threads that live, and ticks with those that have ended."""
+    total = 0.0
     for process in processes(pid):
         try:
             fields = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-            total += sum(map(int, fields[11:15]))
+            own, of_children = (sum(map(int, pair)) / TICKS for pair in (fields[11:13], fields[13:15]))
+            living = sum(int((task / "schedstat").read_text().split()[0])
+                         for task in pathlib.Path(f"/proc/{process}/task").iterdir()) / 1e9
+            total += max(own, living) + of_children
         except OSError:
             pass
-    return total / TICKS
+    return total
 
 
 def memory_of(pid):
@@ -62,17 +66,19 @@ def memory_of(pid):
     return {"resident": resident * 1024, "anonymous": anonymous * 1024}
 
 
-def idle(pid):
-    """Waits until the server has done with the last load: processes per connection end after it."""
-    deadline, before = time.monotonic() + 10, None
-    while (now := (len(processes(pid)), cpu_seconds(pid))) != before and time.monotonic() < deadline:
-        before = now
+def wait_idle(pid):
+    """Until the server has done with the last load: processes per connection end after it."""
+    deadline, count, cpu = time.monotonic() + 10, 0, -1.0
+    while time.monotonic() < deadline:
+        before, count, cpu = (count, cpu), len(processes(pid)), cpu_seconds(pid)
+        if count == before[0] and cpu - before[1] < 0.005:
+            return
         time.sleep(0.05)
 
 
 def load(pid, url, connections=32, depth=1, seconds=SECONDS):
     """One load on the server that is process `pid`: what it did, took and held."""
-    idle(pid)
+    wait_idle(pid)
     before = cpu_seconds(pid)
     wrk = subprocess.Popen(
         [*LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "--latency", "-s",
@@ -81,7 +87,7 @@ def load(pid, url, connections=32, depth=1, seconds=SECONDS):
     time.sleep(seconds / 2)
     memory = memory_of(pid)
     said = wrk.communicate()[0]
-    idle(pid)
+    wait_idle(pid)
     done = re.search(r"^{.*}$", said, re.M)
     assert wrk.returncode == 0 and done, said
     result = json.loads(done[0])
@@ -115,17 +121,21 @@ def upper_bound(ratios):
     return math.exp(statistics.mean(logs) + quantile * statistics.stdev(logs) / math.sqrt(len(logs)))
 
 
+def row(measure, unit, rounds, values, ratios=None, **more):
+    """One line of the evidence: `values` maps systems to their medians."""
+    values = {system: significant(value) for system, value in values.items()}
+    print(f"{measure}: " + ", ".join(f"{system} {value:g}" for system, value in values.items()) + f" {unit}"
+          + "".join(f"; {each['median']:g}x {system}" for system, each in (ratios or {}).items()), flush=True)
+    return {"measure": measure, "unit": unit, "rounds": rounds, "values": values, "ratios": ratios or {}, **more}
+
+
 def compare(measure, unit, values, **more):
-    """The row of the evidence: `values` maps systems to their values in the rounds, Aptward's first."""
+    """The row of systems that took turns: `values` maps them to their values in the rounds, Aptward's first."""
     ours = values["Aptward"]
-    row = {"measure": measure, "unit": unit, "rounds": len(ours),
-           "values": {system: significant(statistics.median(each)) for system, each in values.items()}}
     ratios = {system: [a / b for a, b in zip(ours, each)] for system, each in values.items() if each is not ours}
-    row["ratios"] = {system: {"median": significant(statistics.median(each)), "least": significant(min(each)),
-                              "most": significant(max(each))} for system, each in ratios.items()}
-    row.update(more)
-    print(row, flush=True)
-    return row
+    return row(measure, unit, len(ours), {system: statistics.median(each) for system, each in values.items()},
+               {system: {"median": significant(statistics.median(each)), "least": significant(min(each)),
+                         "most": significant(max(each))} for system, each in ratios.items()}, **more)
 
 
 def significant(number, digits=4):

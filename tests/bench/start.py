@@ -1,34 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From the start of the process to ready, with 10^6 blobs and an archive of the size of Debian main adopted;
 after a stop, and after kill -9. The page cache is warm."""
-import hashlib
 import os
+import random
 import statistics
 import time
 
 from adoption import LargeOrigin, wait_published
-from rounds import rounds_of, significant
+from rounds import rounds_of, row
 
 BLOBS = 1_000_000
-LINKS = 60_000  # of one file; ext4 allows 65,000
 
 
 def make_blobs(state):
-    """Names in the layout of docs/formats/store.md, links to a few files (a million inodes take ten minutes to
-    remove again). A start that looked at each of them would cost as many calls; one that read them would find
-    all of them damaged."""
-    folders = [os.open(state / f"blobs/sha256/{number:02x}", os.O_RDONLY) for number in range(256)]
-    for number in range(BLOBS):
-        if number % LINKS == 0:
-            file = state / f"blobs/sha256/some{number}"
-            file.write_text("some bytes\n")
-            file.chmod(0o444)
-        digest = hashlib.sha256(b"%d" % number)
-        os.link(file, digest.hexdigest(), dst_dir_fd=folders[digest.digest()[0]])
-        if number % LINKS == LINKS - 1 or number == BLOBS - 1:
-            file.unlink()
-    for folder in folders:
-        os.close(folder)
+    """Names in the layout of docs/formats/store.md, links to one file for each folder (a million inodes take ten
+    minutes to remove again). A start that looked at each of them would need as many calls; one that read them
+    would find all of them damaged."""
+    source = random.Random(1)
+    for folder in range(256):
+        path = state / f"blobs/sha256/{folder:02x}"
+        file = path / "some"
+        file.write_text("some bytes\n")
+        file.chmod(0o444)
+        opened = os.open(path, os.O_RDONLY)
+        for _ in range(-(-BLOBS // 256)):
+            os.link("some", f"{folder:02x}{source.getrandbits(248):062x}", src_dir_fd=opened, dst_dir_fd=opened)
+        os.close(opened)
+        file.unlink()
 
 
 def seconds_to_ready(node):
@@ -57,8 +55,7 @@ def start(folder):
     finally:
         node.process.poll() is None and node.kill()
         origin.nginx.stop()
-    rows = [{"measure": f"{what} after {after}, 10^6 blobs", "unit": "s", "rounds": len(each), "ratios": {},
-             "values": {"Aptward": significant(statistics.median(pair[number] for pair in each), 3)}}
+    rows = [row(f"{what} after {after}, 10^6 blobs", "s", len(each),
+                {"Aptward": statistics.median(pair[number] for pair in each)})
             for after, each in results.items() for number, what in enumerate(("ready", "first answer"))]
-    print(rows, flush=True)
     return {"rows": rows, "blobs": count}
