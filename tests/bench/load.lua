@@ -11,7 +11,7 @@ end
 function done(summary, latency)
     local errors = summary.errors
     io.write(string.format(
-        '{"requests": %d, "bytes": %d, "seconds": %.6f, "p99_ms": %.6f, "errors": %d, "timeouts": %d}\n',
+        '{"requests": %d, "bytes": %d, "seconds": %.6f, "p99_ms": %.6f, "broken": %d, "refused": %d}\n',
         summary.requests, summary.bytes, summary.duration / 1e6, latency:percentile(99) / 1e3,
-        errors.connect + errors.read + errors.write + errors.status, errors.timeout))
+        errors.connect + errors.read + errors.write + errors.timeout, errors.status))
 end

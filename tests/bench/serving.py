@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Held files under load beside nginx, apt-cacher-ng and approx."""
 import statistics
+import urllib.request
 
 from peers import version_of
 from rounds import SECONDS, compare, interleave, load, rounds_of, significant, upper_bound
-from stage import Stage, cipher_of
+from stage import SIZES, Stage, cipher_of
 
+PROXIES = ("apt-cacher-ng", "approx")
 REQUESTS, BYTES = "requests per server CPU second", "MB per server CPU second"
 
 
 def per_cpu_second(result):
     return result["requests"] / result["cpu"]
+
+
+def per_second(result):
+    return result["requests"] / result["seconds"]
 
 
 def megabytes_per_cpu_second(result):
@@ -26,17 +32,26 @@ def costs(results):
     """CPU per request and per byte, and the memory in the middle of the load."""
     return {"cpu_us_per_request": medians(results, lambda each: each["cpu"] / each["requests"] * 1e6),
             "cpu_ns_per_byte": medians(results, lambda each: each["cpu"] / each["bytes"] * 1e9),
-            "requests_per_second": medians(results, lambda each: each["requests"] / each["seconds"]),
+            "requests_per_second": medians(results, per_second),
             "resident_mb": medians(results, lambda each: each["resident"] / 1e6),
             "anonymous_mb": medians(results, lambda each: each["anonymous"] / 1e6)}
 
 
-def beside(measure, urls, unit, value, usual=5, **how):
-    """`urls` maps systems to (process, URL)."""
-    results = interleave(rounds_of(usual), {
-        system: lambda pid=pid, url=url: load(pid, url, **how) for system, (pid, url) in urls.items()})
-    values = {system: [value(each) for each in rounds] for system, rounds in results.items()}
-    return compare(measure, unit, values, **costs(results), **how)
+def take_turns(usual, urls, **how):
+    """Rounds of one load on each system; `urls` maps them to (process, URL). What breaks connections under it is
+    no peer to be equal to, but is shown with that."""
+    return interleave(rounds_of(usual), {
+        system: lambda pid=pid, url=url, may_break=system in PROXIES: load(pid, url, may_break=may_break, **how)
+        for system, (pid, url) in urls.items()})
+
+
+def values_of(results, value):
+    return {system: list(map(value, rounds)) for system, rounds in results.items()}
+
+
+def beside(measure, urls, unit, value, **how):
+    results = take_turns(5, urls, **how)
+    return compare(measure, unit, values_of(results, value), **costs(results), **how)
 
 
 def urls_of(stage, node, size, is_tls=False):
@@ -82,11 +97,9 @@ def tls(folder):
 def latency(folder):
     """p99 at 200 kB, with the upper 95 % bound of its ratio."""
     with Stage(folder, ["200 kB"]) as stage:
-        node = stage.one_core_node()
-        results = interleave(rounds_of(10), {
-            system: lambda pid=pid, url=url: load(pid, url)["p99_ms"]
-            for system, (pid, url) in urls_of(stage, node, "200 kB").items()})
-        bound = upper_bound([ours / theirs for ours, theirs in zip(results["Aptward"], results["nginx"])])
+        results = values_of(take_turns(10, urls_of(stage, stage.one_core_node(), "200 kB")),
+                            lambda each: each["p99_ms"])
+    bound = upper_bound([ours / theirs for ours, theirs in zip(results["Aptward"], results["nginx"])])
     return {"rows": [compare("p99 at 200 kB", "ms", results, connections=32, upper_95=significant(bound),
                              bound="Student's t of the logarithms of the rounds' ratios, one-sided")]}
 
@@ -100,15 +113,15 @@ def peers(folder):
             urls = urls_of(stage, node, size)
             urls["apt-cacher-ng"] = (cacher.pid, f"{cacher.url}/127.0.0.1:{stage.nginx.port}/{stage.files[size]}")
             urls["approx"] = (approx.pid, f"{approx.url}/test/{stage.files[size]}")
-            for pid, url in urls.values():
-                load(pid, url, connections=1, seconds=1)  # it fetches the file
+            for _, url in urls.values():  # the first one fetches the file
+                with urllib.request.urlopen(url) as answer:
+                    assert len(answer.read()) == SIZES[size]
             # Longer than elsewhere: approx starts a process for each connection, which counts.
-            results = interleave(rounds_of(3), {
-                system: lambda pid=pid, url=url: load(pid, url, seconds=2 * SECONDS) for system, (pid, url) in urls.items()})
-            for unit, value in ((REQUESTS, per_cpu_second),
-                                ("requests per second", lambda each: each["requests"] / each["seconds"])):
-                rows.append(compare(f"{size} beside the proxies for apt, {unit}", unit,
-                                    {system: list(map(value, each)) for system, each in results.items()},
-                                    connections=32, **costs(results)))
+            results = take_turns(3, urls, seconds=3 * SECONDS)
+            counts = {kind: {system: sum(each[kind] for each in results[system]) for system in PROXIES}
+                      for kind in ("requests", "broken")}
+            measure = f"{size} beside the proxies for apt"
+            rows += [compare(measure, REQUESTS, values_of(results, per_cpu_second), **costs(results)),
+                     compare(measure + ", by time", "requests per second", values_of(results, per_second), **counts)]
         versions = {"apt-cacher-ng": stage.cacher_version, "approx": stage.approx_version}
     return {"rows": rows, **versions}
