@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <random>
 
+#include "archive/hot_answers.h"
 #include "archive/signed_files.h"
 #include "archive/suite.h"
 
@@ -58,6 +59,7 @@ void Archive::publish_view(const std::string& suite, catalog::SuiteView view)
     auto next = std::make_shared<catalog::ArchiveView>(*view_.load());
     next->suites[suite] = std::move(view);
     view_.store(std::move(next));
+    services_.hot_answers.forget();
     if (is_new)
         http::spawn(services_.control, "keeping " + suite + " fresh", keep_fresh(suite));
 }

@@ -26,6 +26,7 @@
 namespace aptward::archive {
 
 class Deliveries;
+class HotAnswers;
 class Jobs;
 
 /// What every archive works with. Outlives them all.
@@ -44,6 +45,7 @@ struct Services {
     std::filesystem::path tables;  ///< Folder of the table files.
     Deliveries& deliveries;
     Jobs& jobs;
+    HotAnswers& hot_answers;
 };
 
 /// What `status` shows of a suite.

@@ -5,7 +5,10 @@
 
 #include <algorithm>
 
+#include "archive/deliveries.h"
+#include "archive/hot_answers.h"
 #include "archive/send.h"
+#include "base/text.h"
 #include "base/version.h"
 
 namespace aptward::archive {
@@ -35,18 +38,75 @@ bool is_https_form(std::string_view path)
     return path.substr(0, 7) == "/HTTPS/";
 }
 
+bool is_welcome(const Routes& routes, const std::string& address)
+{
+    const auto& clients = routes.clients;
+    return clients.empty() ||
+           std::any_of(clients.begin(), clients.end(),
+                       [&](const Network& network) { return network.contains(address); });
+}
+
+// Whether the client wants more said, or less sent, than the whole file.
+bool has_conditions(const http::RequestHead& head)
+{
+    return std::any_of(head.headers.begin(), head.headers.end(), [](const http::Header& header) {
+        return equals_ignoring_case(header.name, "Range") ||
+               equals_ignoring_case(header.name.substr(0, 3), "If-");
+    });
+}
+
 }  // namespace
+
+void Front::use(std::shared_ptr<const Routes> routes)
+{
+    admits_all_ = false;
+    const bool admits_all = routes->clients.empty();
+    routes_.store(std::move(routes));
+    services_.hot_answers.forget();
+    admits_all_ = admits_all;
+}
+
+std::optional<http::ReadyAnswer> Front::find(const http::RequestHead& head,
+                                             const http::Principal& principal)
+{
+    if (head.method != "GET" || has_conditions(head))
+        return std::nullopt;
+    auto found = services_.hot_answers.find(head.target);
+    if (!found || (!admits_all_ && !is_welcome(*routes_.load(), principal.address)))
+        return std::nullopt;
+    const HotAnswer& hot = *found->answer;
+    const store::HotBlob& blob = *found->blob;
+    Counters& counters = services_.counters;
+    ++counters.requests;
+    ++counters.hits;
+    counters.sent_bytes += hot.digest.size_bytes;
+    http::ReadyAnswer ready;
+    ready.head = hot.head;
+    ready.body = blob.bytes;
+    ready.file = blob.file.get();
+    ready.file_bytes = hot.digest.size_bytes;
+    ready.head_owner = std::move(found->answer);
+    ready.body_owner = std::move(found->blob);
+    return ready;
+}
+
+void Front::sent(const http::ReadyAnswer& answer, const http::Principal& principal,
+                 http::ReadySent how)
+{
+    const auto& hot = *static_cast<const HotAnswer*>(answer.head_owner.get());
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    services_.deliveries.add({std::chrono::duration_cast<std::chrono::milliseconds>(now).count(),
+                              principal.address, hot.archive, hot.path, hot.hex, hot.generation, "",
+                              how.body_bytes, 200, how.is_complete});
+    if (!how.is_complete && how.is_file_unreadable)
+        give_up_unreadable(services_, hot.archive, hot.digest);
+}
 
 http::Async<void> Front::answer(http::Exchange& exchange)
 {
     const auto routes = routes_.load();
-    const auto& clients = routes->clients;
     const std::string& address = exchange.principal().address;
-    const bool is_welcome =
-        clients.empty() || std::any_of(clients.begin(), clients.end(), [&](const Network& network) {
-            return network.contains(address);
-        });
-    if (!is_welcome) {
+    if (!is_welcome(*routes, address)) {
         co_await send_refusal(exchange, 403, "client.not-allowed",
                               "this node's configuration (clients) does not list " + address,
                               services_.counters);

@@ -41,16 +41,22 @@ struct Routes {
     SystemTime observed_until{};  ///< End of the week of `observe`.
 };
 
-class Front {
+class Front : public http::Shortcut {
 public:
     Front(Services& services, WorkerPool& dialers) : services_(services), dialers_(dialers) {}
 
-    void use(std::shared_ptr<const Routes> routes) { routes_.store(std::move(routes)); }
+    /// Any thread.
+    void use(std::shared_ptr<const Routes> routes);
     std::shared_ptr<const Routes> routes() const { return routes_.load(); }
     Strangers& strangers() { return strangers_; }
 
     /// Any loop.
     http::Async<void> answer(http::Exchange& exchange);
+
+    std::optional<http::ReadyAnswer> find(const http::RequestHead& head,
+                                          const http::Principal& principal) override;
+    void sent(const http::ReadyAnswer& answer, const http::Principal& principal,
+              http::ReadySent how) override;
 
 private:
     http::Async<void> route(http::Exchange& exchange, const Routes& routes);
@@ -70,6 +76,7 @@ private:
     Services& services_;
     WorkerPool& dialers_;  // blocking connects of tunnels
     std::atomic<std::shared_ptr<const Routes>> routes_;
+    std::atomic<bool> admits_all_{false};  // the routes name no clients
     Strangers strangers_;
 };
 

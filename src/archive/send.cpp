@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "archive/deliveries.h"
+#include "archive/hot_answers.h"
 #include "base/text.h"
 #include "store/hot_blobs.h"
 
@@ -134,12 +135,30 @@ http::Async<bool> send_unchanged(http::Exchange& exchange, const std::string& et
     co_return co_await exchange.send(std::move(answer), "");
 }
 
-void tell_unreadable(Services& services, const fetch::Want& want, std::string what_happened)
+// The same again for whoever asks for the same, from now on without looking anything up.
+void keep_hot(const http::Exchange& exchange, const http::Answer& answer,
+              const Provenance& provenance, const Digest& digest, const store::HotBlobPtr& blob,
+              Services& services)
+{
+    const bool is_whole = answer.status == 200 && exchange.head().method == "GET";
+    if (provenance.moment == 0 || !is_whole || blob == nullptr)
+        return;
+    HotAnswer hot{http::head_of(answer, digest.size_bytes),
+                  digest,
+                  std::string(provenance.archive),
+                  std::string(provenance.path),
+                  digest.hex(),
+                  std::string(provenance.generation_id)};
+    services.hot_answers.keep(exchange.head().target, provenance.moment, std::move(hot), blob);
+}
+
+void tell_unreadable(Services& services, std::string_view archive, const Digest& digest,
+                     std::string what_happened)
 {
     catalog::Event event;
     event.code = "store.unreadable";
-    event.archive = want.archive;
-    event.evidence = want.digest.hex();
+    event.archive = archive;
+    event.evidence = digest.hex();
     event.message = std::move(what_happened);
     services.events.add(std::move(event));
 }
@@ -204,6 +223,13 @@ SystemTime modified_of(const Digest& digest)
     std::uint64_t bytes = 0;
     std::memcpy(&bytes, digest.hash.data(), sizeof bytes);
     return from_unix(kYear2000 + static_cast<std::int64_t>(bytes % kTwentyYears));
+}
+
+void give_up_unreadable(Services& services, std::string_view archive, const Digest& digest)
+{
+    tell_unreadable(services, archive, digest, "a held file could not be read to its end");
+    // The next client gets it from a source again (I4).
+    const auto moved = services.blobs.set_aside(digest);
 }
 
 http::Async<void> send_refusal(http::Exchange& exchange, int status, std::string code,
@@ -284,18 +310,16 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
             answer.header("Content-Range", slice.content_range);
         counters.sent_bytes += slice.count;
         store::HotBlobPtr blob = held ? *held : nullptr;
+        keep_hot(exchange, answer, provenance, digest, blob, services);
         const bool is_sent =
             co_await send_held(exchange, std::move(answer), std::move(blob), slice);
         record(exchange, provenance, hex, "", is_sent, services);
-        if (!is_sent && exchange.is_file_unreadable()) {
-            tell_unreadable(services, want, "a held file could not be read to its end");
-            // The next client gets it from a source again (I4).
-            const auto moved = services.blobs.set_aside(digest);
-        }
+        if (!is_sent && exchange.is_file_unreadable())
+            give_up_unreadable(services, provenance.archive, digest);
         co_return true;
     }
     if (held.error().code() == Errc::storage)
-        tell_unreadable(services, want, held.error().message());
+        tell_unreadable(services, provenance.archive, digest, held.error().message());
     ++counters.misses;
     auto signal = co_await http::make_signal();
     const auto flight = services.fetcher.fetch(want);
@@ -328,7 +352,8 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
     if (is_sent && exchange.head().method != "HEAD") {
         is_sent = co_await follow(exchange, *flight, *signal, slice, epoch, counters);
         if (!is_sent && exchange.is_file_unreadable())
-            tell_unreadable(services, want, "a file that is being fetched could not be read");
+            tell_unreadable(services, provenance.archive, digest,
+                            "a file that is being fetched could not be read");
     }
     const auto source = flight->source();
     record(exchange, provenance, hex, source ? *source : std::string(), is_sent, services);

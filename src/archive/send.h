@@ -14,6 +14,9 @@ struct Provenance {
     std::int64_t age_s = 0;  ///< Since a source last confirmed it.
     bool is_stale = false;   ///< Older than wished, and no source confirms it now.
     bool is_unverified = false;
+    /// HotAnswers::moment() from before the claims were read, when the client does not matter to
+    /// what the name means; 0: this answer is for this client.
+    std::uint64_t moment = 0;
     // For the delivery record; views of what outlives the answer.
     std::string_view archive, path;  ///< The canonical path below the archive.
     std::string_view generation_id;  ///< The whole id; empty for pool files.
@@ -37,6 +40,9 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
 /// that reads as one go on. `proof` says why there is none, for Aptward-Proof.
 http::Async<void> send_unproven(http::Exchange& exchange, std::shared_ptr<fetch::Stream> stream,
                                 std::string proof, Counters& counters);
+
+/// A held file turned out to be unreadable while it was sent: said, and set aside.
+void give_up_unreadable(Services& services, std::string_view archive, const Digest& digest);
 
 /// One sentence with a stable code: "suite.unavailable: ...". 503 carries Retry-After, 401 the
 /// `challenge` for WWW-Authenticate.

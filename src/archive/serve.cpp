@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "archive/archive.h"
+#include "archive/hot_answers.h"
 #include "archive/send.h"
 #include "archive/suite.h"
 
@@ -306,6 +307,7 @@ http::Async<void> Archive::send_listed(http::Exchange& exchange, const Name& nam
 
 http::Async<void> Archive::serve_pool(http::Exchange& exchange, const Name& name)
 {
+    const std::uint64_t moment = services_.hot_answers.moment();
     std::optional<Digest> digest = view_.load()->find_pool(name.rest);
     // An index that the client has just fetched may still be on its way into a table.
     const SteadyTime settled = steady_now() + milliseconds(5000);
@@ -341,6 +343,7 @@ http::Async<void> Archive::serve_pool(http::Exchange& exchange, const Name& name
         provenance.modified = modified_of(*digest);
         provenance.archive = settings_.id;
         provenance.path = name.rest;
+        provenance.moment = settings_.is_private ? 0 : moment;
         const bool is_sent = co_await send_wanted(exchange, std::move(want), provenance, services_);
         if (is_sent)
             co_return;

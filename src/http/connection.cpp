@@ -9,6 +9,7 @@
 #include <asio/buffer.hpp>
 #include <asio/redirect_error.hpp>
 #include <cerrno>
+#include <utility>
 
 #include "base/check.h"
 
@@ -110,41 +111,50 @@ Async<bool> Connection::read_more(std::string& to, std::size_t at_most)
     co_return got > 0 && !is_closed_;
 }
 
+// Takes from the front of both what the kernel took; false when the client is gone.
+bool Connection::put_some(std::string_view& head, std::string_view& body)
+{
+    ::iovec parts[2] = {{const_cast<char*>(head.data()), head.size()},
+                        {const_cast<char*>(body.data()), body.size()}};
+    ::msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    ssize_t put = 0;
+    do {
+        put = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
+    } while (put < 0 && errno == EINTR);
+    if (put < 0 && would_block(errno))
+        return true;
+    if (put < 0) {
+        must_close_ = true;  // what follows would be taken for the rest of this answer
+        return false;
+    }
+    const auto sent = static_cast<std::size_t>(put);
+    const std::size_t of_head = std::min(sent, head.size());
+    head.remove_prefix(of_head);
+    body.remove_prefix(sent - of_head);
+    written_bytes_ += sent;
+    deadline_ = steady_now() + limits_.write_stall;
+    return true;
+}
+
 Async<bool> Connection::write_both(std::string_view head, std::string_view body)
 {
     if (tls_) {
-        co_await write_tls(head, Follows::at_once);
-        co_return co_await write_tls(body, Follows::nothing);
+        std::string joined;  // they share records
+        joined.reserve(head.size() + body.size());
+        joined.append(head).append(body);
+        co_return co_await push_tls(joined, 0);
     }
-    while (!head.empty()) {
-        if (is_closed_)
+    for (;;) {
+        if (is_closed_ || !put_some(head, body))
             co_return false;
-        ::iovec parts[2] = {{const_cast<char*>(head.data()), head.size()},
-                            {const_cast<char*>(body.data()), body.size()}};
-        ::msghdr message{};
-        message.msg_iov = parts;
-        message.msg_iovlen = 2;
-        const ssize_t put = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
-        if (put > 0) {
-            const auto sent = static_cast<std::size_t>(put);
-            const std::size_t of_head = std::min(sent, head.size());
-            head.remove_prefix(of_head);
-            body.remove_prefix(sent - of_head);
-            written_bytes_ += sent;
-            deadline_ = steady_now() + limits_.write_stall;
-            continue;
-        }
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0 && !would_block(errno)) {
-            must_close_ = true;  // what follows would be taken for the rest of this answer
-            co_return false;
-        }
+        if (head.empty() && body.empty())
+            co_return true;
         const bool is_ready = co_await wait_writable();
         if (!is_ready)
             co_return false;
     }
-    co_return co_await write(body, Follows::nothing);
 }
 
 Async<bool> Connection::write(std::string_view bytes, Follows follows)
@@ -210,25 +220,6 @@ Async<bool> Connection::write_file(int fd, std::uint64_t first, std::uint64_t co
     co_return true;
 }
 
-Task<std::optional<RequestHead>> Connection::next_head()
-{
-    for (;;) {
-        if (!buffer_.empty()) {
-            auto parsed = parse_request_head(buffer_);
-            if (!parsed || parsed->has_value())
-                co_return parsed;
-            if (is_idle_) {
-                is_idle_ = false;
-                extend(limits_.head);
-            }
-        }
-        const std::size_t room = kMaxHeadBytes + 4 - std::min(buffer_.size(), kMaxHeadBytes);
-        const bool has_more = co_await read_more(buffer_, room);
-        if (!has_more)
-            co_return std::optional<RequestHead>();
-    }
-}
-
 Async<void> Connection::refuse(Answer answer, std::string why)
 {
     const RequestHead head;
@@ -246,12 +237,13 @@ Async<void> Connection::refuse_malformed(const Error& error)
     co_await refuse(std::move(answer), "request.malformed: " + error.message());
 }
 
-Async<void> Connection::refuse_stranger(const Admission& admission, const Target& target,
+Async<void> Connection::refuse_stranger(const Admission& admission, const RequestHead& head,
                                         const Error& error)
 {
     const bool may_show_token = admission.authentication == Authentication::token;
-    const bool is_proxied =
-        target.form == Target::Form::absolute || target.form == Target::Form::authority;
+    const auto target = parse_target(head.method, head.target);
+    const bool is_proxied = target && (target->form == Target::Form::absolute ||
+                                       target->form == Target::Form::authority);
     Answer answer(!may_show_token ? 403 : is_proxied ? 407 : 401);
     const std::string_view name = is_proxied ? "Proxy-Authenticate" : "WWW-Authenticate";
     if (may_show_token)
@@ -259,7 +251,8 @@ Async<void> Connection::refuse_stranger(const Admission& admission, const Target
     co_await refuse(std::move(answer), "client.unknown: " + error.message());
 }
 
-Async<bool> Connection::answer_one(const Handler& handler, const RequestHead& head)
+Async<bool> Connection::answer_one(const Handler& handler, const RequestHead& head,
+                                   const Principal& principal)
 {
     auto target = parse_target(head.method, head.target);
     if (!target) {
@@ -270,24 +263,76 @@ Async<bool> Connection::answer_one(const Handler& handler, const RequestHead& he
     // What a handler leaves of a body would be taken for the next request.
     const bool has_body = head.is_chunked || head.body_bytes.value_or(0) > 0;
     must_close_ = !head.keep_alive || has_body;
-    std::optional<Principal> admitted;
-    if (door_) {
-        const auto admission = door_->load();
-        auto found = admit(*admission, principal_, head);
-        if (!found) {
-            co_await refuse_stranger(*admission, *target, found.error());
-            co_return false;
-        }
-        admitted = std::move(*found);
-    }
-    Exchange exchange(*this, head, *target, admitted ? *admitted : principal_);
+    Exchange exchange(*this, head, *target, principal);
     co_await handler(exchange);
     CHECK(exchange.has_answered() || must_close_, "a handler answers every request");
     // An answer without its end would swallow the next one.
     co_return !must_close_ && !is_closed_ && !exchange.has_open_stream();
 }
 
-Async<void> Connection::run(std::shared_ptr<const Handler> handler)
+std::optional<ReadyAnswer> Connection::find_ready(Shortcut* shortcut, const RequestHead& head,
+                                                  const Principal& principal)
+{
+    const bool is_simple =
+        head.minor_version == 1 && head.keep_alive && !head.is_chunked && !head.body_bytes;
+    if (shortcut == nullptr || !is_simple)
+        return std::nullopt;
+    return shortcut->find(head, principal);
+}
+
+// Who shows this request: told apart for each, where the listener has a door.
+Async<bool> Connection::is_admitted(const RequestHead& head, std::optional<Principal>& to)
+{
+    const auto admission = door_->load();
+    auto found = admit(*admission, principal_, head);
+    if (!found) {
+        co_await refuse_stranger(*admission, head, found.error());
+        co_return false;
+    }
+    to = std::move(*found);
+    co_return true;
+}
+
+Async<bool> Connection::respond(const Loops::Responder& responder, const RequestHead& head)
+{
+    std::optional<Principal> shown;
+    if (door_) {
+        const bool is_welcome = co_await is_admitted(head, shown);
+        if (!is_welcome)
+            co_return false;
+    }
+    const Principal& principal = shown ? *shown : principal_;
+    const auto ready = find_ready(responder.shortcut, head, principal);
+    if (!ready) {
+        co_return co_await answer_one(responder.handler, head, principal);
+    }
+    const bool is_sent = co_await send_ready(*ready, *responder.shortcut, principal);
+    co_return is_sent && !is_closed_;
+}
+
+Async<bool> Connection::send_ready(const ReadyAnswer& answer, Shortcut& shortcut,
+                                   const Principal& principal)
+{
+    const std::string_view date = date_line();
+    std::string head;
+    head.reserve(answer.head.size() + date.size() + 2);
+    head.append(answer.head).append(date).append("\r\n");
+    const std::uint64_t body_from = written_bytes_ + head.size();
+    bool is_sent = false;
+    if (answer.file < 0) {
+        is_sent = co_await write_both(head, answer.body);
+    } else {
+        is_sent = co_await write(head, Follows::at_once);
+        if (is_sent) {
+            is_sent = co_await write_file(answer.file, 0, answer.file_bytes);
+        }
+    }
+    const std::uint64_t body_bytes = std::max(written_bytes_, body_from) - body_from;
+    shortcut.sent(answer, principal, {body_bytes, is_sent, is_file_unreadable_});
+    co_return is_sent;
+}
+
+Async<void> Connection::run(std::shared_ptr<const Loops::Responder> responder)
 {
     if (door_) {
         const bool is_open = co_await open_door();
@@ -296,24 +341,32 @@ Async<void> Connection::run(std::shared_ptr<const Handler> handler)
             co_return;
         }
     }
-    for (std::uint64_t served = 0; served < limits_.requests_per_connection; ++served) {
+    bool goes_on = true;
+    for (std::uint64_t served = 0; goes_on && served < limits_.requests_per_connection; ++served) {
         is_idle_ = buffer_.empty();
         extend(is_idle_ ? limits_.idle : limits_.head);
-        auto head = co_await next_head();
+        auto head = parse_request_head(buffer_);
+        while (head && !*head) {
+            const bool has_more = co_await read_more(buffer_, room_for_head());
+            if (!has_more)
+                break;
+            if (std::exchange(is_idle_, false))
+                extend(limits_.head);
+            head = parse_request_head(buffer_);
+        }
         if (!head) {
             co_await refuse_malformed(head.error());
             break;
         }
-        if (!head->has_value())
+        if (!*head)
             break;
         is_idle_ = false;
         extend(limits_.write_stall);
-        // The head's views point into this buffer, which nothing touches until it is answered.
+        // The head's views point into the buffer, which nothing touches until it is answered.
         const std::size_t used = (**head).head_bytes;
-        const bool goes_on = co_await answer_one(*handler, **head);
-        if (!goes_on)
-            break;
-        buffer_.erase(0, used);
+        goes_on = co_await respond(*responder, **head);
+        if (goes_on)
+            buffer_.erase(0, used);
     }
     const bool has_unread_input = !buffer_.empty();
     co_await finish(has_unread_input);

@@ -19,6 +19,15 @@ using Socket = asio::posix::basic_stream_descriptor<Executor>;
 /// is not full; with TLS, `at_once` also waits for the next bytes, to share their record.
 enum class Follows { nothing, later, at_once };
 
+/// Who answers what a listener brings.
+struct Loops::Responder {
+    Handler handler;
+    Shortcut* shortcut = nullptr;
+};
+
+/// The "Date: ...\r\n" of this second.
+std::string_view date_line();
+
 /// The socket of one client with its deadline. All waiting goes through here, so that the loop's
 /// watchdog can end whatever takes too long.
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -28,7 +37,7 @@ public:
                std::shared_ptr<const Door> door);
     ~Connection();
 
-    Async<void> run(std::shared_ptr<const Handler> handler);
+    Async<void> run(std::shared_ptr<const Loops::Responder> responder);
 
     /// Sends all of it.
     Async<bool> write(std::string_view bytes, Follows follows);
@@ -60,14 +69,24 @@ public:
     bool is_file_unreadable() const { return is_file_unreadable_; }
 
 private:
-    /// A whole head from the buffer, waiting for more bytes as needed.
-    Task<std::optional<RequestHead>> next_head();
-    /// Answers one request; false ends the connection.
-    Async<bool> answer_one(const Handler& handler, const RequestHead& head);
+    std::size_t room_for_head() const
+    {
+        return kMaxHeadBytes + 4 - std::min(buffer_.size(), kMaxHeadBytes);
+    }
+    /// Gives one request its answer; false ends the connection.
+    Async<bool> respond(const Loops::Responder& responder, const RequestHead& head);
+    Async<bool> answer_one(const Handler& handler, const RequestHead& head,
+                           const Principal& principal);
+    Async<bool> is_admitted(const RequestHead& head, std::optional<Principal>& to);
+    static std::optional<ReadyAnswer> find_ready(Shortcut* shortcut, const RequestHead& head,
+                                                 const Principal& principal);
+    Async<bool> send_ready(const ReadyAnswer& answer, Shortcut& shortcut,
+                           const Principal& principal);
     Async<void> refuse(Answer answer, std::string why);
     Async<void> refuse_malformed(const Error& error);
-    Async<void> refuse_stranger(const Admission& admission, const Target& target,
+    Async<void> refuse_stranger(const Admission& admission, const RequestHead& head,
                                 const Error& error);
+    bool put_some(std::string_view& head, std::string_view& body);
     /// The TLS handshake, where the door has TLS.
     Async<bool> open_door();
     Async<void> finish(bool has_unread_input);
@@ -103,7 +122,7 @@ public:
     ~Loop();
 
     Executor executor() { return io_.get_executor(); }
-    void add(Fd socket, Principal principal, std::shared_ptr<const Handler> handler,
+    void add(Fd socket, Principal principal, std::shared_ptr<const Responder> responder,
              ServerLimits limits, std::shared_ptr<const Door> door);
     /// Any thread.
     std::size_t load() const { return load_.load(std::memory_order_relaxed); }
@@ -115,7 +134,7 @@ private:
     Async<void> watch();
     void leave(const Principal& principal);
     Async<void> live(std::shared_ptr<Connection> connection,
-                     std::shared_ptr<const Handler> handler);
+                     std::shared_ptr<const Responder> responder);
 
     asio::io_context io_{1};
     asio::executor_work_guard<Executor> work_;

@@ -11,7 +11,6 @@
 #include "http/connection.h"
 
 namespace aptward::http {
-namespace {
 
 // The Date header changes once a second; one text per thread serves all answers in it.
 std::string_view date_line()
@@ -26,7 +25,23 @@ std::string_view date_line()
     return line;
 }
 
-}  // namespace
+std::string head_of(const Answer& answer, std::optional<std::uint64_t> content_length)
+{
+    std::string text;
+    text.reserve(256 + answer.header_lines.size());
+    text += "HTTP/1.1 ";
+    text += fmt::format_int(answer.status).str();
+    text += ' ';
+    text += answer.reason.empty() ? reason_phrase(answer.status) : answer.reason;
+    text += "\r\n";
+    text += answer.header_lines;
+    if (content_length) {
+        text += "Content-Length: ";
+        text += fmt::format_int(*content_length).str();
+        text += "\r\n";
+    }
+    return text;
+}
 
 Answer& Answer::header(std::string_view name, std::string_view value)
 {
@@ -43,27 +58,15 @@ bool Exchange::is_file_unreadable() const
     return connection_.is_file_unreadable();
 }
 
-std::string Exchange::render(Answer& answer, std::uint64_t content_length, bool has_length)
+std::string Exchange::render(const Answer& answer, std::optional<std::uint64_t> content_length)
 {
     CHECK(!has_answered_, "one answer for one request");
     has_answered_ = true;
     status_ = answer.status;
     if (answer.close)
         connection_.must_close() = true;
-    std::string text;
-    text.reserve(256 + answer.header_lines.size());
-    text += "HTTP/1.1 ";
-    text += fmt::format_int(answer.status).str();
-    text += ' ';
-    text += answer.reason.empty() ? reason_phrase(answer.status) : answer.reason;
-    text += "\r\n";
+    std::string text = head_of(answer, content_length);
     text += date_line();
-    text += answer.header_lines;
-    if (has_length) {
-        text += "Content-Length: ";
-        text += fmt::format_int(content_length).str();
-        text += "\r\n";
-    }
     if (connection_.must_close())
         text += "Connection: close\r\n";
     else if (connection_.is_http_10())
@@ -75,7 +78,10 @@ std::string Exchange::render(Answer& answer, std::uint64_t content_length, bool 
 Async<bool> Exchange::send(Answer answer, std::string_view body)
 {
     const bool has_body = head_.method != "HEAD" && answer.status != 304 && answer.status != 204;
-    const std::string text = render(answer, body.size(), answer.status != 304);
+    std::optional<std::uint64_t> length;
+    if (answer.status != 304)
+        length = body.size();
+    const std::string text = render(answer, length);
     if (!has_body)
         body = {};
     const std::uint64_t body_from = connection_.written_bytes() + text.size();
@@ -86,7 +92,7 @@ Async<bool> Exchange::send(Answer answer, std::string_view body)
 
 Async<bool> Exchange::begin(Answer answer, std::uint64_t count)
 {
-    const std::string text = render(answer, count, true);
+    const std::string text = render(answer, count);
     const bool has_body = count > 0 && head_.method != "HEAD";
     const Follows follows = has_body ? Follows::later : Follows::nothing;
     co_return co_await connection_.write(text, follows);
@@ -100,7 +106,7 @@ Async<bool> Exchange::begin_stream(Answer answer)
         answer.header("Transfer-Encoding", "chunked");
     else
         answer.close = true;
-    const std::string text = render(answer, 0, false);
+    const std::string text = render(answer, std::nullopt);
     has_open_stream_ = !is_muted_;
     co_return co_await connection_.write(text, Follows::nothing);
 }
@@ -136,7 +142,7 @@ Async<bool> Exchange::send_bytes(std::string_view bytes)
 
 Async<bool> Exchange::send_file(Answer answer, int fd, std::uint64_t first, std::uint64_t count)
 {
-    const std::string text = render(answer, count, true);
+    const std::string text = render(answer, count);
     const bool has_body = count > 0 && head_.method != "HEAD";
     const Follows follows = has_body ? Follows::at_once : Follows::nothing;
     const bool is_begun = co_await connection_.write(text, follows);

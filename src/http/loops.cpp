@@ -151,7 +151,7 @@ Async<void> Loops::Loop::watch()
 }
 
 Async<void> Loops::Loop::live(std::shared_ptr<Connection> connection,
-                              std::shared_ptr<const Handler> handler)
+                              std::shared_ptr<const Responder> responder)
 {
     // Counted out also when the session ends by an exception.
     const struct Leaving {
@@ -159,7 +159,7 @@ Async<void> Loops::Loop::live(std::shared_ptr<Connection> connection,
         Loop& loop;
         const Principal principal;
     } leaving{*this, connection->principal()};
-    co_await connection->run(handler);
+    co_await connection->run(responder);
 }
 
 void Loops::Loop::leave(const Principal& principal)
@@ -169,13 +169,13 @@ void Loops::Loop::leave(const Principal& principal)
     load_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Loops::Loop::add(Fd socket, Principal principal, std::shared_ptr<const Handler> handler,
+void Loops::Loop::add(Fd socket, Principal principal, std::shared_ptr<const Responder> responder,
                       ServerLimits limits, std::shared_ptr<const Door> door)
 {
     load_.fetch_add(1, std::memory_order_relaxed);
     auto shared_socket = std::make_shared<Fd>(std::move(socket));
     asio::post(io_, [this, shared_socket, principal = std::move(principal),
-                     handler = std::move(handler), limits, door = std::move(door)]() mutable {
+                     responder = std::move(responder), limits, door = std::move(door)]() mutable {
         std::shared_ptr<Connection> connection;
         try {
             connection = std::make_shared<Connection>(io_.get_executor(), std::move(*shared_socket),
@@ -186,7 +186,7 @@ void Loops::Loop::add(Fd socket, Principal principal, std::shared_ptr<const Hand
             throw;
         }
         spawn(io_.get_executor(), "client " + principal.address,
-              live(std::move(connection), std::move(handler)));
+              live(std::move(connection), std::move(responder)));
     });
 }
 
@@ -219,15 +219,15 @@ Executor Loops::executor() const
     return loops_.front()->executor();
 }
 
-void Loops::serve(Listening listening, Handler handler, ServerLimits limits)
+void Loops::serve(Listening listening, Handler handler, ServerLimits limits, Shortcut* shortcut)
 {
     std::string name = "listener " + listening.name;
-    spawn(
-        loops_.front()->executor(), std::move(name),
-        accept(std::move(listening), std::make_shared<const Handler>(std::move(handler)), limits));
+    auto responder = std::make_shared<const Responder>(Responder{std::move(handler), shortcut});
+    spawn(loops_.front()->executor(), std::move(name),
+          accept(std::move(listening), std::move(responder), limits));
 }
 
-Async<void> Loops::accept(Listening listening, std::shared_ptr<const Handler> handler,
+Async<void> Loops::accept(Listening listening, std::shared_ptr<const Responder> responder,
                           ServerLimits limits)
 {
     Socket acceptor(loops_.front()->executor(), listening.socket.release());
@@ -265,7 +265,7 @@ Async<void> Loops::accept(Listening listening, std::shared_ptr<const Handler> ha
         const auto least =
             std::min_element(loops_.begin(), loops_.end(),
                              [](const auto& a, const auto& b) { return a->load() < b->load(); });
-        (*least)->add(std::move(socket), std::move(principal), handler, limits, listening.door);
+        (*least)->add(std::move(socket), std::move(principal), responder, limits, listening.door);
     }
 }
 

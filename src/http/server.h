@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,37 @@ struct Answer {
     std::string_view reason;   ///< A literal; empty: the standard phrase
     std::string header_lines;  ///< "Name: value\r\n", each
     bool close = false;        ///< Close the connection after this answer.
+};
+
+/// A whole 200 answer that is at hand, to be sent without asking anybody.
+struct ReadyAnswer {
+    std::string_view head;  ///< As head_of() makes it.
+    std::string_view body;  ///< Used when there is no file.
+    int file = -1;          ///< All of it is the body.
+    std::uint64_t file_bytes = 0;
+    std::shared_ptr<const void> head_owner, body_owner;  ///< Keep the rest alive.
+};
+
+/// How a ReadyAnswer went out.
+struct ReadySent {
+    std::uint64_t body_bytes = 0;  ///< That the kernel took.
+    bool is_complete = false;
+    bool is_file_unreadable = false;  ///< Not complete because of the file, not of the client.
+};
+
+/// The status line and the headers of `answer` but for Date, Connection and the empty line.
+std::string head_of(const Answer& answer, std::optional<std::uint64_t> content_length);
+
+/// What a server asks before it asks its handler: a hit then costs no coroutine. Both are called on
+/// the client's loop and never block. The client was admitted; the request is a well-formed
+/// HTTP/1.1 one without a body that leaves the connection open.
+class Shortcut {
+public:
+    virtual ~Shortcut() = default;
+    virtual std::optional<ReadyAnswer> find(const RequestHead& head,
+                                            const Principal& principal) = 0;
+    /// After the answer that find() gave.
+    virtual void sent(const ReadyAnswer& answer, const Principal& principal, ReadySent how) = 0;
 };
 
 class Connection;
@@ -99,7 +131,7 @@ public:
     int status() const { return status_; }
 
 private:
-    std::string render(Answer& answer, std::uint64_t content_length, bool has_length);
+    std::string render(const Answer& answer, std::optional<std::uint64_t> content_length);
     Task<std::string> read_sized(std::size_t at_most);
     Task<std::string> read_chunked(std::size_t at_most);
     Async<bool> receive(std::string& to, std::size_t at_most);
@@ -148,8 +180,10 @@ public:
     Loops(const Loops&) = delete;
     Loops& operator=(const Loops&) = delete;
 
-    /// Accepts on `listening` and answers with `handler` until stop().
-    void serve(Listening listening, Handler handler, ServerLimits limits);
+    /// Accepts on `listening` and answers with `handler` until stop(); with `shortcut` first where
+    /// one is given, which outlives the loops.
+    void serve(Listening listening, Handler handler, ServerLimits limits,
+               Shortcut* shortcut = nullptr);
 
     /// Stops accepting, lets running answers end for at most `grace`, then closes everything.
     void stop(std::chrono::milliseconds grace);
@@ -159,9 +193,10 @@ public:
     Executor executor() const;
 
     class Loop;
+    struct Responder;
 
 private:
-    Async<void> accept(Listening listening, std::shared_ptr<const Handler> handler,
+    Async<void> accept(Listening listening, std::shared_ptr<const Responder> responder,
                        ServerLimits limits);
     std::vector<std::unique_ptr<Loop>> loops_;
     std::atomic<bool> is_stopping_ = false;

@@ -80,7 +80,7 @@ Async<void> Exchange::tunnel(Answer answer, Fd upstream,
     tunnel->bytes = std::move(bytes);
     tunnel->down_done = co_await make_signal();
     connection_.must_close() = false;
-    const std::string text = render(answer, 0, false);
+    const std::string text = render(answer, std::nullopt);
     connection_.must_close() = true;
     const bool is_begun = co_await connection_.write(text, Follows::nothing);
     if (!is_begun)

@@ -90,7 +90,7 @@ void Listeners::serve(http::Loops& loops, archive::Front& front, console::Admin&
                     !settings.serves_admin    ? to_front
                     : settings.serves_archive ? to_both
                                               : to_admin,
-                    {});
+                    {}, settings.serves_archive ? &front : nullptr);
     };
     for (Open& open : plain_)
         begin(open);

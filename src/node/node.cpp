@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "archive/deliveries.h"
+#include "archive/hot_answers.h"
 #include "archive/jobs.h"
 #include "archive/scrub_job.h"
 #include "base/log.h"
@@ -88,6 +89,7 @@ struct Node::Parts {
     std::unique_ptr<WorkerPool> state_thread, workers, dialers;
     std::unique_ptr<archive::EventLog> events;
     std::unique_ptr<archive::Deliveries> deliveries;
+    archive::HotAnswers hot_answers;
     std::unique_ptr<archive::Jobs> jobs;
     SystemTime scrub_counted_from{};
     http::Client client;
@@ -319,7 +321,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->services = std::make_unique<archive::Services>(archive::Services{
         parts->control->executor(), *parts->fetcher, *parts->blobs, *parts->workers, *parts->state,
         *parts->state_thread, *parts->releases, *parts->refused, *parts->engine, *parts->events,
-        parts->counters, parts->config.state / "tables", *parts->deliveries, *parts->jobs});
+        parts->counters, parts->config.state / "tables", *parts->deliveries, *parts->jobs,
+        parts->hot_answers});
     parts->front = std::make_unique<archive::Front>(*parts->services, *parts->dialers);
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->loops);
     parts->admin->set_notes(parts->config.notes);

@@ -11,15 +11,6 @@
 namespace aptward::store {
 namespace {
 
-// One system call instead of the three of open, fstat and close. Whatever happens to a file or to
-// its names changes its status time.
-bool is_still_right(const HotBlob& blob)
-{
-    struct ::stat status{};
-    return ::fstat(blob.file.get(), &status) == 0 && status.st_ctim.tv_sec == blob.changed.tv_sec &&
-           status.st_ctim.tv_nsec == blob.changed.tv_nsec;
-}
-
 Result<std::string> read_whole(const Fd& file, std::uint64_t size)
 {
     std::string bytes(size, '\0');
@@ -37,12 +28,23 @@ Result<std::string> read_whole(const Fd& file, std::uint64_t size)
 
 }  // namespace
 
+// One system call instead of the three of open, fstat and close. Whatever happens to a file or to
+// its names changes its status time.
+bool HotBlob::is_still_right() const
+{
+    if (is_in_hand)
+        return true;
+    struct ::stat status{};
+    return ::fstat(file.get(), &status) == 0 && status.st_ctim.tv_sec == changed.tv_sec &&
+           status.st_ctim.tv_nsec == changed.tv_nsec;
+}
+
 Result<HotBlobPtr> HotBlobs::get(const Blobs& blobs, const Digest& digest)
 {
     const auto found = entries_.find(digest);
     if (found != entries_.end()) {
-        if (found->second.blob->is_in_hand || is_still_right(*found->second.blob)) {
-            found->second.was_used = true;
+        if (found->second.blob->is_still_right()) {
+            found->second.blob->was_used = true;
             return found->second.blob;
         }
         drop(digest);
@@ -78,7 +80,7 @@ void HotBlobs::keep(const Digest& digest, HotBlobPtr blob)
     bytes_ += blob->bytes.size();
     if (!blob->is_in_hand)
         ++files_;
-    entries_[digest] = {std::move(blob), true, clock_.size()};
+    entries_[digest] = {std::move(blob), clock_.size()};
     clock_.push_back(digest);
     while (entries_.size() > 1 && (bytes_ > limits_.bytes || entries_.size() > limits_.entries ||
                                    files_ > limits_.entries / 2))
@@ -106,12 +108,12 @@ void HotBlobs::make_room()
     for (;;) {
         if (hand_ >= clock_.size())
             hand_ = 0;
-        Entry& entry = entries_.find(clock_[hand_])->second;
-        if (!entry.was_used) {
+        const HotBlob& blob = *entries_.find(clock_[hand_])->second.blob;
+        if (!blob.was_used) {
             const Digest victim = clock_[hand_];
             return drop(victim);
         }
-        entry.was_used = false;
+        blob.was_used = false;
         ++hand_;
     }
 }

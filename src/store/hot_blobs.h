@@ -19,12 +19,16 @@ namespace aptward::store {
 
 inline constexpr std::uint64_t kLargestInHand = 64 * 1024;
 
-/// A held blob for reading. Immutable; lives as long as somebody sends it.
+/// A held blob for reading. Immutable but for `was_used`; lives as long as somebody sends it.
 struct HotBlob {
     Fd file;               ///< Open when `is_in_hand` is false.
     ::timespec changed{};  ///< The file's status change time when it was opened.
     std::string bytes;     ///< All of it when `is_in_hand`: hashed when it was read, so proven.
     bool is_in_hand = false;
+    mutable bool was_used = true;  ///< Since the hand of the clock came by; on its loop only.
+
+    /// False when the file was written to, cut, renamed or removed since it was opened.
+    bool is_still_right() const;
 };
 using HotBlobPtr = std::shared_ptr<const HotBlob>;
 
@@ -51,7 +55,6 @@ public:
 private:
     struct Entry {
         HotBlobPtr blob;
-        bool was_used = true;
         std::size_t slot = 0;  // in clock_
     };
     Result<HotBlobPtr> load(const Blobs& blobs, const Digest& digest) const;

@@ -78,6 +78,13 @@ class Archive:
         self.packages[name] = (version, target)
         return target
 
+    def add_bytes(self, name, content, version="1"):
+        """A pool file of exactly these bytes: enough for whoever does not install it."""
+        target = self.root / "pool" / f"{name}_{version}_all.deb"
+        target.write_bytes(content)
+        self.packages[name] = (version, target)
+        return target
+
     def publish(self, later=60, date=None, extra=None, **fields):
         """`extra` maps further names below the suite to their content: listed and published."""
         self.when = date or self.when + datetime.timedelta(seconds=later)
