@@ -11,6 +11,7 @@
 namespace aptward::http {
 namespace {
 
+constexpr std::size_t kFirstChunk = 2 * 1024;   // nearly every request
 constexpr std::size_t kReadChunk = 16 * 1024;   // one record
 constexpr std::size_t kFileBuffer = 64 * 1024;  // four records a read
 constexpr std::size_t kKernelSlice = 2 << 20;
@@ -57,16 +58,22 @@ Async<bool> Connection::open_door()
 Async<bool> Connection::read_tls(std::string& to, std::size_t at_most)
 {
     const std::size_t have = to.size();
+    if (have == 0 && !tls_->has_pending()) {
+        // Between requests there is nothing to read yet: an attempt would be a call for nothing.
+        std::string().swap(to);  // an idle connection costs no buffer
+        const bool is_ready = co_await wait_readable();
+        if (!is_ready)
+            co_return false;
+    }
+    const std::size_t room = std::min(at_most, have == 0 ? kFirstChunk : kReadChunk);
     for (;;) {
         if (is_closed_)
             co_return false;
-        to.resize(have + std::min(at_most, kReadChunk));
+        to.resize(have + room);
         const TlsSession::Step step = tls_->read(to.data() + have, to.size() - have);
         to.resize(have + step.bytes);
         if (step.bytes > 0)
             co_return true;
-        if (have == 0)
-            std::string().swap(to);  // an idle connection costs no buffer
         const bool is_ready = co_await wait_for(step.wait);
         if (!is_ready)
             co_return false;

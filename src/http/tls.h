@@ -66,6 +66,8 @@ public:
     /// `nothing` when it is done; the reason of a failure is in failure().
     Wait handshake();
     Step read(char* to, std::size_t at_most);
+    /// Bytes from the client are here already; without them a read would have to wait.
+    bool has_pending() const;
     Step write(std::string_view bytes);
     /// The kernel encrypts (kTLS): send_file may be used.
     bool has_kernel_encryption() const;

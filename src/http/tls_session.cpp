@@ -67,6 +67,11 @@ TlsSession::Step TlsSession::read(char* to, std::size_t at_most)
     return step;
 }
 
+bool TlsSession::has_pending() const
+{
+    return ::SSL_has_pending(session_.get()) == 1;
+}
+
 TlsSession::Step TlsSession::write(std::string_view bytes)
 {
     ::ERR_clear_error();
