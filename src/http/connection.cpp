@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "http/connection.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -213,11 +215,26 @@ Async<bool> Connection::write_file(int fd, std::uint64_t first, std::uint64_t co
             reset();
             co_return false;
         }
+        const SteadyTime full = steady_now();
         const bool is_ready = co_await wait_writable();
         if (!is_ready)
             co_return false;
+        fit_queue(steady_now() - full);
     }
     co_return true;
+}
+
+// A client that reads as fast as we send may have as much on its way as the kernel sees fit: every
+// time the queue runs dry costs a wake-up (measured at 20 MB: half of the CPU of a byte). One that
+// stalls is held to the limit again.
+void Connection::fit_queue(SteadyTime::duration waited)
+{
+    constexpr std::chrono::milliseconds kFast{50};
+    const bool is_fast = waited < kFast;
+    if (is_fast == std::exchange(is_fast_, is_fast))
+        return;
+    const int limit = is_fast ? 0 : kUnsentBytes;  // 0: the system's own, which is none
+    ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limit, sizeof limit);
 }
 
 Async<void> Connection::refuse(Answer answer, std::string why)

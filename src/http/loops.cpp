@@ -53,11 +53,6 @@ Principal principal_of(int socket, bool is_local_socket)
     return principal;
 }
 
-// What the kernel may hold of an answer that its client does not read yet. Without it that is 4 MB,
-// and 500 slow readers put every TCP socket of the machine under memory pressure: measured, another
-// client's p99 went from 10 ms to 3 s (R18). Half a megabyte is enough for 100 ms at 40 Mbit/s.
-constexpr int kUnsentBytes = 512 << 10;
-
 void set_tcp_options(int socket)
 {
     const int on = 1;
