@@ -3,9 +3,12 @@
 nothing unproven kept (C2), success after the origin is healed without anybody's help (C3), an event
 (C4) and a counter (C5), and the same after kill -9 (C7)."""
 import datetime
+import json
 import shutil
 
 import pytest
+
+from node import until
 
 pytestmark = pytest.mark.smoke
 
@@ -293,3 +296,36 @@ def test_V28_a_changed_origin_needs_an_approval(scene):
     assert apt.update().returncode == 0
     assert node.suite()["generation"] == held
     assert "release.identity-changed" in node.event_codes()
+
+
+def test_A17_V39_the_same_text_under_a_foreign_signature_is_judged_by_itself(scene, other_key):
+    archive = scene.archive()
+    foreign = scene.folder / "foreign"
+    shutil.copytree(archive.root, foreign)
+    good, bad = scene.origin(archive, "127.0.0.2"), scene.origin(foreign, "127.0.0.3")
+    signed = archive.suite_folder / "InRelease"
+    (foreign / "dists/stable/InRelease").write_bytes(
+        other_key.inline(scene.key.gpg("--decrypt", stdin=signed.read_bytes())))
+    node = scene.node(archive, good, bad)
+    for _ in range(2):
+        assert scene.apt(node).update().returncode == 0
+        assert node.get("/test/dists/stable/InRelease").content == signed.read_bytes()
+    until("refused", lambda: "release.unknown-key" in node.event_codes())
+    events = json.loads(node.admin("/api/v1/events?limit=5000"))
+    assert {event["source"] for event in events if event["code"] == "release.unknown-key"} == {bad.url}
+
+
+def test_A19_V38_a_redirect_to_another_private_host_is_not_followed(scene):
+    archive = scene.archive()
+    origin, inside = scene.origin(archive, "127.0.0.2"), scene.origin(archive, "127.0.0.3")
+    node = scene.node(archive, origin)
+    assert scene.apt(node).update().returncode == 0
+    path = "/pool/foo_1_all.deb"
+    origin.always("redirect", inside.url + path, only=".deb")
+    assert node.get("/test" + path).status == 503
+    assert inside.requests == []
+    assert "source.redirect" in node.event_codes()
+    # Within the source's own host it may lead anywhere.
+    origin.fault = lambda asked: ("redirect", f"{origin.url}/pool/bar_1_all.deb") if "foo_1" in asked else None
+    shutil.copy(archive.root / "pool/foo_1_all.deb", archive.root / "pool/bar_1_all.deb")
+    until("followed", lambda: node.get("/test" + path).status == 200)

@@ -2,10 +2,13 @@
 """Verification rules that show only with a whole node: by-hash, pdiffs, evidence."""
 import gzip
 import hashlib
+import http.client
 import json
 import re
 
 import pytest
+
+from node import until
 
 pytestmark = pytest.mark.smoke
 
@@ -143,3 +146,72 @@ def test_V42_observed_refusals_keep_evidence_too(scene, other_key):
     (event,) = evidence_of(node, "observed.release.unknown-key")
     assert event["source"] == origin.url
     assert (node.folder / "state/refused" / event["evidence"] / "InRelease").read_bytes() == forged
+
+
+def test_V10_the_files_of_a_suite_are_of_one_release_or_not_offered(scene):
+    archive = scene.archive(forms=("inline", "detached"))
+    node = scene.node(archive, scene.origin(archive), freshness="1h")
+    inrelease = archive.suite_folder / "InRelease"
+    old = inrelease.read_bytes()
+    assert node.get("/test/dists/stable/InRelease").content == old
+    archive.publish()
+    inrelease.write_bytes(old)  # a mirror in the middle of its update
+    for name in ("Release", "Release.gpg"):
+        answer = node.get(f"/test/dists/stable/{name}")
+        assert answer.status == 404 and answer.content.startswith(b"release.other-form"), name
+    archive.publish()
+    again = scene.node(archive, scene.origin(archive), freshness="1h")
+    for name in ("InRelease", "Release", "Release.gpg"):
+        assert again.get(f"/test/dists/stable/{name}").content == (archive.suite_folder / name).read_bytes()
+
+
+def test_V31_signed_files_are_served_byte_for_byte(scene):
+    archive = scene.archive(forms=("inline", "detached"))
+    archive.publish(Components="updates/main", Snapshots="https://snapshot.example/@SNAPSHOTID@/",
+                    Changelogs="https://changelogs.example/@CHANGEPATH@_changelog",
+                    **{"No-Support-for-Architecture-all": "Packages", "X-Odd": "  kept\tas it is"})
+    node = scene.node(archive, scene.origin(archive))
+    for name in ("InRelease", "Release", "Release.gpg"):
+        assert node.get(f"/test/dists/stable/{name}").content == (archive.suite_folder / name).read_bytes()
+
+
+def test_V32_an_index_that_unpacks_to_something_else_is_never_read(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0
+    before = node.suite()["generation"]
+    archive.add("evil")
+    archive.publish()
+    # The packed files are as listed, the text in them is not: as long, and of another hash.
+    text = gzip.decompress((archive.suite_folder / "main/binary-amd64/Packages.gz").read_bytes())
+    archive.publish(extra={"main/binary-amd64/Packages": text.replace(b"Version: 1", b"Version: 2")})
+    apt.update()
+    until("held", lambda: "does not unpack" in node.suite()["held"])
+    assert node.suite()["generation"] == before
+    assert node.get("/test/pool/evil_1_all.deb").status == 404
+    archive.publish()
+    until("published", lambda: apt.update().returncode == 0 and node.suite()["generation"] != before)
+    assert node.get("/test/pool/evil_1_all.deb").status == 200
+
+
+def get_as(node, client, path):
+    connection = http.client.HTTPConnection(node.address, timeout=30, source_address=(client, 0))
+    connection.request("GET", path)
+    return connection.getresponse().read()
+
+
+def test_A9_V34_each_client_gets_the_indexes_of_the_release_it_was_given(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    assert scene.apt(node).update().returncode == 0
+    release = "/test/dists/stable/InRelease"
+    shown = {}
+    for client in ("127.0.0.11", "127.0.0.12", "127.0.0.13"):
+        archive.add(f"for-{client.replace('.', '-')}")
+        archive.publish()
+        assert get_as(node, client, release) == (archive.suite_folder / "InRelease").read_bytes()
+        shown[client] = index_of(archive)
+    assert len(set(shown.values())) == 3
+    for client, index in shown.items():
+        assert get_as(node, client, f"{INDEXES}/Packages.xz") == index, client

@@ -5,6 +5,7 @@ APTWARD_SECONDS names a file that gets what each case took, one JSON text a line
 import json
 import os
 import shutil
+import time
 
 import pytest
 
@@ -90,3 +91,18 @@ def test_a_stall_in_the_middle_of_a_file_is_resumed_elsewhere_by_range(scene):
     ranges = [headers.get("range") for origin in (bad, good) for path, headers in origin.requests
               if "large" in path]
     assert len(ranges) == 1 or any(span for span in ranges)
+
+
+def test_R16_with_all_sources_stalled_what_is_held_comes_within_a_second_or_at_once(scene):
+    archive = scene.archive()
+    origins = [scene.origin(archive, "127.0.0.2"), scene.origin(archive, "127.0.0.3")]
+    node = scene.node(archive, *origins)
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0 and apt.download("foo").returncode == 0
+    for origin in origins:
+        origin.always("stall")
+    for path, limit_s in (("dists/stable/InRelease", 2.5), ("dists/stable/main/binary-amd64/Packages.xz", 1),
+                          ("pool/foo_1_all.deb", 1)):
+        started = time.monotonic()
+        answer = node.get(f"/test/{path}")
+        assert answer.status == 200 and time.monotonic() - started < limit_s, path

@@ -174,7 +174,8 @@ TEST(Detached, V9_RefusesAnythingButArmouredSignatures)
     for (const std::string& evil :
          {std::string(), std::string("\x88\x01\x04", 3), "\n" + kBlock, kBlock + "\n",
           kBlock + "201 URI Done\n" + kBlock, "Payload\n" + kBlock, kGood,
-          std::string("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\niAEE\n"), block_with("\nqQEE\n")}) {
+          std::string("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\niAEE\n"), block_with("\nqQEE\n"),
+          replaced(kBlock, "-----BEGIN PGP SIGNATURE-----", "Payload")}) {
         const auto joined = join_detached("Origin: x\n", evil);
         ASSERT_FALSE(joined) << evil;
         EXPECT_EQ(joined.error().code(), Errc::malformed);

@@ -42,7 +42,7 @@ TEST(Release, V22_RefusesDuplicateFieldsNulBytesAndSecondParagraphs)
     for (const std::string& bad :
          {release_with("Suite: other\n"), release_with("suite: other\n"),
           release_with(std::string("Label: a\0b\n", 11)), release_with("Label: \xff\xfe\n"),
-          release_with("\nSuite: second\n")}) {
+          release_with("\nSuite: second\n"), release_with("\nVersion: 2\n")}) {
         const auto release = parse_release(bad);
         ASSERT_FALSE(release) << bad;
         EXPECT_EQ(release.error().code(), Errc::malformed);
@@ -59,6 +59,15 @@ TEST(Release, V23_OnlyStrongSectionsGiveTrustAndANameHasOneSizeAndHash)
     EXPECT_FALSE(parse_release(release_with(once + "SHA512:\n " + kHash + kHash + " 6 x\n")));
     EXPECT_FALSE(parse_release(release_with("SHA256:\n abc 5 x\n")));
     EXPECT_FALSE(parse_release(release_with("SHA256:\n " + kHash + " 2199023255552 x\n")));
+}
+
+TEST(Release, V30_ListsWithWeakHashesAloneAreRefused)
+{
+    const std::string md5 = "MD5Sum:\n 0123456789abcdef0123456789abcdef 5 x\n";
+    const std::string sha1 = "SHA1:\n " + std::string(40, 'a') + " 5 x\n";
+    for (const std::string& weak : {md5, sha1, md5 + sha1})
+        EXPECT_FALSE(parse_release(release_with(weak))) << weak;
+    EXPECT_TRUE(parse_release(release_with(md5 + sha1 + "SHA256:\n " + kHash + " 5 x\n")));
 }
 
 TEST(Release, V24_RefusesNamesThatLeaveTheArchive)

@@ -176,7 +176,7 @@ TEST_F(JudgeTest, V18_SignedByOfAReleaseBindsTheNextOne)
     EXPECT_EQ(code(text(kNow - std::chrono::minutes(1))), "release.accepted");
 }
 
-TEST_F(JudgeTest, V21_A8_NothingFromTheFutureCounts)
+TEST_F(JudgeTest, V21_V25_A8_NothingFromTheFutureCounts)
 {
     EXPECT_EQ(code(text(kNow + std::chrono::hours(1))), "release.not-yet-valid");
     signatures[0].created = kNow + std::chrono::hours(1);
@@ -207,7 +207,17 @@ TEST_F(JudgeTest, V26_ExpiredReleasesAreRefused)
         "release.expired");
 }
 
-TEST_F(JudgeTest, V28_V30_ChangesOfIdentityNeedAnApproval)
+TEST_F(JudgeTest, V26_TheOperatorsLimitCountsWhereItIsTheSooner)
+{
+    policy.max_valid_time = std::chrono::minutes(30);
+    EXPECT_EQ(code(text(hour_ago)), "release.expired");
+    const std::string tomorrow = deb::format_release_date(kNow + std::chrono::hours(24));
+    EXPECT_EQ(code(text(hour_ago, "Valid-Until: " + tomorrow + "\n")), "release.expired");
+    policy.max_valid_time = std::chrono::hours(2);
+    EXPECT_EQ(code(text(hour_ago)), "release.accepted");
+}
+
+TEST_F(JudgeTest, V28_ChangesOfIdentityNeedAnApproval)
 {
     accept(text(hour_ago));
     std::string changed = text(kNow - std::chrono::minutes(1));
@@ -215,6 +225,17 @@ TEST_F(JudgeTest, V28_V30_ChangesOfIdentityNeedAnApproval)
     EXPECT_EQ(code(changed), "release.identity-changed");
     EXPECT_EQ(code(text(kNow - std::chrono::minutes(1), "NotAutomatic: yes\n")),
               "release.identity-changed");
+}
+
+TEST_F(JudgeTest, V30_AReleaseIsNeverTakenUnsignedOrWeakAfterAStrongOne)
+{
+    accept(text(hour_ago));
+    const std::string next = text(kNow - std::chrono::minutes(1));
+    EXPECT_EQ(code(next + "MD5Sum:\n 0123456789abcdef0123456789abcdef 5 x\n"), "release.malformed");
+    signatures[0].hash_algorithm = 2;  // SHA-1
+    EXPECT_EQ(code(next), "release.weak");
+    signatures.clear();
+    EXPECT_EQ(code(next), "release.unsigned");
 }
 
 TEST_F(JudgeTest, A22_V29_AnotherSuiteIsRefused)
