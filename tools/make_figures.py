@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes docs/performance.md, its plot and docs/attacks.md from docs/evidence/*.json; figures are never typed.
+"""Writes pages of docs/ from docs/evidence/*.json (see pages()); figures are never typed.
 
 With --check: fails when a page is not what the evidence gives.
 """
@@ -35,11 +35,23 @@ def attacks_page(evidence):
     return "\n".join(lines) + "\n"
 
 
+def mutants_page(evidence):
+    lines = ["# Mutants", "",
+             f"{evidence['count']} patches, each of which breaks one law or rule, and the test that failed because of it, the same",
+             "tests having passed without any. A name starts with the laws and rules that it breaks (docs/architecture.md,",
+             f"docs/claims.md); the patches are in tests/mutants. Run by `./dev mutants` at commit {evidence['commit'][:12]};",
+             "made by tools/make_figures.py.", "", "| what is broken | killed by |", "|---|---|"]
+    lines += [f"| {name.replace('_', ' ')} | `{test}` |" for name, test in evidence["killed"].items()]
+    return "\n".join(lines) + "\n"
+
+
 def pages():
     """Path below docs/ and text of every page for which there is evidence."""
     found = {file.stem: json.loads(file.read_text()) for file in sorted((root / "docs/evidence").glob("*.json"))}
     if "attacks" in found:
         yield "attacks.md", attacks_page(found["attacks"])
+    if "mutants" in found:
+        yield "mutants.md", mutants_page(found["mutants"])
     measured = {name: found[name] for name in performance_page.SECTIONS if name in found}
     if measured:
         yield "performance.md", performance_page.performance_page(measured)
