@@ -104,6 +104,24 @@ Result<void> sync_file_system(const std::filesystem::path& directory)
     return {};
 }
 
+Result<Fd> create_unnamed(const std::filesystem::path& directory, ::mode_t mode)
+{
+    Fd file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
+    if (!file)
+        return fail_errno("creating a file in " + directory.string(), errno);
+    return file;
+}
+
+// linkat() of an unnamed file needs the path of its descriptor (open(2), O_TMPFILE).
+Result<void> name_durably(const Fd& unnamed, const std::filesystem::path& path)
+{
+    const std::string descriptor = "/proc/self/fd/" + std::to_string(unnamed.get());
+    if (::linkat(AT_FDCWD, descriptor.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0 &&
+        errno != EEXIST)
+        return fail_errno("naming " + path.string(), errno);
+    return sync_directory(path.parent_path());
+}
+
 namespace {
 
 Result<void> replace_by(const std::filesystem::path& temporary, const std::filesystem::path& path,

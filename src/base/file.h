@@ -67,6 +67,13 @@ Result<void> sync_directory(const std::filesystem::path& directory);
 /// Syncs everything of the file system that `directory` is on.
 Result<void> sync_file_system(const std::filesystem::path& directory);
 
+/// A file without a name in `directory`, for reading and writing: gone with its descriptor.
+Result<Fd> create_unnamed(const std::filesystem::path& directory, ::mode_t mode);
+
+/// Gives such a file, whose bytes were synced, its name and syncs that; an existing file of this
+/// name stays, and that is fine.
+Result<void> name_durably(const Fd& unnamed, const std::filesystem::path& path);
+
 /// Replaces `path` by `bytes`: temporary file, fdatasync, rename, directory sync.
 /// A crash leaves the old content or the new one, never a mixture; an error leaves the old one.
 Result<void> write_file_durably(const std::filesystem::path& path, std::string_view bytes,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "base/pool.h"
 
+#include <atomic>
 #include <exception>
 #include <utility>
 
@@ -52,6 +53,51 @@ void WorkerPool::work()
             log_error("worker.exception", {}, error.what());
         }
     }
+}
+
+// The worker that takes it may come when the owner is gone: then it finds `is_taken` set.
+struct Beside::State {
+    explicit State(std::function<void()> what) : job(std::move(what)) {}
+
+    bool take() { return !is_taken.exchange(true); }
+    void run()
+    {
+        try {
+            job();
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        is_done = true;
+        is_done.notify_all();
+    }
+
+    std::function<void()> job;
+    std::exception_ptr failure;
+    std::atomic<bool> is_taken = false, is_done = false;
+};
+
+Beside::Beside(WorkerPool& pool, std::function<void()> job)
+    : state_(std::make_shared<State>(std::move(job)))
+{
+    pool.post([state = state_] {
+        if (state->take())
+            state->run();
+    });
+}
+
+Beside::~Beside()
+{
+    if (!state_->take())
+        state_->is_done.wait(false);
+}
+
+void Beside::join()
+{
+    if (state_->take())
+        state_->run();
+    state_->is_done.wait(false);
+    if (state_->failure)
+        std::rethrow_exception(std::exchange(state_->failure, nullptr));
 }
 
 }  // namespace aptward

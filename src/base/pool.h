@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -30,6 +31,26 @@ private:
     std::deque<std::function<void()>> jobs_;
     bool is_stopping_ = false;
     std::vector<std::thread> threads_;
+};
+
+/// One job beside what its owner does meanwhile, the owner being a job of the same pool: on another
+/// worker if one is free before join(), else in join() itself. So a full pool costs time, and never
+/// waits for itself.
+class Beside {
+public:
+    /// `job` may use what outlives this object.
+    Beside(WorkerPool& pool, std::function<void()> job);
+    /// A job that has not begun is not run any more; one that has is waited for.
+    ~Beside();
+    Beside(const Beside&) = delete;
+    Beside& operator=(const Beside&) = delete;
+
+    /// Returns when the job is done; throws what it threw.
+    void join();
+
+private:
+    struct State;
+    std::shared_ptr<State> state_;
 };
 
 }  // namespace aptward

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,6 +76,14 @@ std::string_view without_compression(std::string_view path);
 /// CPU bound; call on a worker.
 Result<std::string> decompress(std::string_view bytes, Compression compression,
                                std::uint64_t limit_bytes);
+
+/// Unpacks `bytes` into `room`, which it must fill exactly.
+/// `compression`: any but none. `progress` is told how many bytes are there, about every megabyte
+/// and at the end; gz comes all at once.
+/// Fails with malformed as decompress() does, and for less output. CPU bound; call on a worker.
+using UnpackProgress = std::function<void(std::size_t)>;
+Result<void> decompress_exactly(std::string_view bytes, Compression compression,
+                                std::span<char> room, const UnpackProgress& progress);
 
 /// What a path listed in a Release is, for choosing what a generation needs.
 enum class IndexKind {

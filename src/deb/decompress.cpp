@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Unpacking with a hard limit of output (A4b): a kilobyte may claim to be ten gigabytes.
 //
-// Every decoder writes into an Output, which grows geometrically and never beyond the limit. At the
-// limit it offers one last byte: a decoder that fills it has more to say than is allowed, and is
-// stopped there. So a bomb costs at most the limit in memory, and time in proportion.
+// Every decoder writes into an Output, which grows geometrically and never beyond the limit, or is
+// the caller's own and does not grow. At the limit it offers one last byte: a decoder that fills it
+// has more to say than is allowed, and is stopped there. So a bomb costs at most the limit in
+// memory, and time in proportion.
 #include <bzlib.h>
 #include <libdeflate.h>
 #include <lzma.h>
@@ -23,6 +24,7 @@ namespace {
 constexpr std::uint64_t kLzmaMemory = 256ULL << 20;  // xz -9 needs 65 MiB
 constexpr int kZstdWindowLog = 27;                   // 128 MiB: what zstd --ultra -22 uses
 constexpr std::size_t kFirstOutput = 64U << 10;
+constexpr std::size_t kStep = 1U << 20;       // between two words of progress
 constexpr std::size_t kUsualExpansion = 4;    // measured: Packages.xz 5.6, Packages.gz 4.3
 constexpr std::size_t kMostExpansion = 1032;  // of deflate (zlib's technical notes)
 
@@ -38,45 +40,61 @@ public:
               std::min<std::uint64_t>(limit_bytes, std::numeric_limits<std::ptrdiff_t>::max())))
     {
         bytes_.resize(std::min(limit_, std::max(expected_bytes, kFirstOutput)));
+        room_ = bytes_;
+    }
+    Output(std::span<char> room, const UnpackProgress& progress)
+        : limit_(room.size()), room_(room), progress_(&progress)
+    {
     }
 
     /// Where the next bytes go; never empty.
     char* at()
     {
-        if (used_ == bytes_.size() && !grow())
+        if (used_ == room_.size() && !grow())
             return &excess_;
-        return bytes_.data() + used_;
+        return room_.data() + used_;
     }
-    std::size_t room() const { return used_ < bytes_.size() ? bytes_.size() - used_ : 1; }
+    std::size_t room() const
+    {
+        const std::size_t left = used_ < room_.size() ? room_.size() - used_ : 1;
+        return progress_ != nullptr ? std::min(left, kStep) : left;
+    }
 
     /// Takes note that a decoder wrote so many bytes at at(). False beyond the limit.
     bool advance(std::size_t count)
     {
         used_ += count;
-        return used_ <= bytes_.size();
+        if (used_ > room_.size())
+            return false;
+        if (progress_ != nullptr)
+            (*progress_)(used_);
+        return true;
     }
 
     /// Doubles the room; false at the limit. std::string's own growth would double past the limit.
     bool grow()
     {
-        if (bytes_.size() == limit_)
+        if (room_.size() == limit_)
             return false;
         std::string larger;
         larger.reserve(bytes_.size() > limit_ / 2 ? limit_ : bytes_.size() * 2);
         larger.append(bytes_, 0, used_);
         larger.resize(bytes_.size() > limit_ / 2 ? limit_ : bytes_.size() * 2);
         bytes_ = std::move(larger);
+        room_ = bytes_;
         return true;
     }
 
     // For libdeflate, which wants all the room of a member at once, be it none.
-    char* exact_at() { return bytes_.data() + used_; }
-    std::size_t exact_room() const { return bytes_.size() - used_; }
+    char* exact_at() { return room_.data() + used_; }
+    std::size_t exact_room() const { return room_.size() - used_; }
 
     tl::unexpected<Error> fail_excess() const
     {
         return fail(Errc::malformed, "it unpacks to more than the allowed " + human_size(limit_));
     }
+
+    bool is_full() const { return used_ == limit_; }
 
     std::string take() &&
     {
@@ -87,7 +105,9 @@ public:
 private:
     std::size_t limit_;
     std::size_t used_ = 0;
-    std::string bytes_;
+    std::string bytes_;  // when the room is our own
+    std::span<char> room_;
+    const UnpackProgress* progress_ = nullptr;
     char excess_ = 0;
 };
 
@@ -269,6 +289,18 @@ Result<std::string> decompress(std::string_view bytes, Compression compression,
     Output output(limit_bytes, expected);
     TRY_VOID(unpack(bytes, compression, output));
     return std::move(output).take();
+}
+
+Result<void> decompress_exactly(std::string_view bytes, Compression compression,
+                                std::span<char> room, const UnpackProgress& progress)
+{
+    if (bytes.empty())
+        return fail(Errc::malformed, "there are no compressed bytes");
+    Output output(room, progress);
+    TRY_VOID(unpack(bytes, compression, output));
+    if (!output.is_full())
+        return fail(Errc::malformed, "it unpacks to less than " + human_size(room.size()));
+    return {};
 }
 
 }  // namespace aptward::deb

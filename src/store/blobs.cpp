@@ -24,12 +24,6 @@ const char* folder_of(HashAlgorithm algorithm)
     return algorithm == HashAlgorithm::sha256 ? kSha256 : kSha512;
 }
 
-// linkat() of an unnamed file needs the path of its descriptor (open(2), O_TMPFILE).
-std::string descriptor_path(const Fd& file)
-{
-    return fmt::format("/proc/self/fd/{}", file.get());
-}
-
 }  // namespace
 
 Result<std::shared_ptr<Blobs>> Blobs::open(const std::filesystem::path& state)
@@ -98,25 +92,15 @@ std::optional<Digest> Blobs::find(const Digest& hash_only) const
 
 Result<Fd> Blobs::stage() const
 {
-    const auto folder = root_ / kSha256;
-    Fd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0444));
-    if (!file)
-        return fail_errno("creating a file in " + folder.string(), errno);
-    return file;
+    return create_unnamed(root_ / kSha256, 0444);
 }
 
 Result<void> Blobs::commit(const Fd& staged, const std::vector<Digest>& digests)
 {
     if (::fdatasync(staged.get()) != 0)
         return fail_errno("syncing a new blob", errno);
-    for (const Digest& digest : digests) {
-        const auto path = path_of(digest);
-        if (::linkat(AT_FDCWD, descriptor_path(staged).c_str(), AT_FDCWD, path.c_str(),
-                     AT_SYMLINK_FOLLOW) != 0 &&
-            errno != EEXIST)
-            return fail_errno("naming " + path.string(), errno);
-        TRY_VOID(sync_directory(path.parent_path()));
-    }
+    for (const Digest& digest : digests)
+        TRY_VOID(name_durably(staged, path_of(digest)));
     return {};
 }
 

@@ -95,5 +95,32 @@ TEST(Decompress, A4b_V32_StopsABombAtItsLimit)
     }
 }
 
+TEST(Decompress, A4b_FillsARoomExactlyOrFails)
+{
+    const std::string plain(3'000'000, 'x');
+    for (const auto& [packed, kind] :
+         {std::pair{gzip(plain), Compression::gz}, std::pair{xz(plain), Compression::xz}}) {
+        for (const std::size_t size : {plain.size() - 1, plain.size(), plain.size() + 1}) {
+            std::string room(size, '\0');
+            std::size_t last = 0, steps = 0;
+            const auto progress = [&](std::size_t available) {
+                EXPECT_GE(available, last);
+                EXPECT_EQ(room.substr(0, available), plain.substr(0, available));
+                last = available;
+                ++steps;
+            };
+            const auto unpacked = decompress_exactly(packed, kind, room, progress);
+            EXPECT_EQ(unpacked.has_value(), size == plain.size()) << size;
+            EXPECT_LE(last, size);
+            if (kind == Compression::xz) {
+                EXPECT_GE(steps, 3U);
+            }
+        }
+        EXPECT_FALSE(decompress_exactly("", kind, {}, [](std::size_t) {}));
+    }
+    EXPECT_TRUE(decompress_exactly(gzip(""), Compression::gz, {}, [](std::size_t) {}));
+    EXPECT_TRUE(decompress_exactly(xz(""), Compression::xz, {}, [](std::size_t) {}));
+}
+
 }  // namespace
 }  // namespace aptward::deb
