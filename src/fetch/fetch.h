@@ -38,6 +38,8 @@ struct Want {
     /// mixture, not a lie. Not so for by-hash names and pool files.
     bool is_mutable_name = false;
     std::string archive;  ///< For events only.
+    /// False: only for whoever holds the flight. Not stored, unless another one wants it kept.
+    bool is_kept = true;
     /// A client's own, for the first of the sources and no other (archive-reality 14); or null.
     CredentialsPtr lent;
 };
@@ -45,6 +47,7 @@ struct Want {
 /// One body on its way. Any thread reads; the fetch thread writes.
 class Flight {
 public:
+    /// A flight whose bytes nobody wants kept ends with `verified`.
     enum class Phase { running, verified, stored, failed };
 
     explicit Flight(const Digest& digest) : digest_(digest) {}
@@ -79,6 +82,7 @@ private:
     std::atomic<std::shared_ptr<const Fd>> file_;
     std::atomic<std::shared_ptr<const Error>> error_;
     std::atomic<std::shared_ptr<const std::string>> source_;
+    bool is_kept_ = false;        // under the fetcher's lock
     std::mutex followers_mutex_;  // misses only; a hit never comes here
     std::vector<std::weak_ptr<http::Signal>> followers_;
 };

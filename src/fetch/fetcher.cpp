@@ -44,9 +44,11 @@ std::shared_ptr<Flight> Fetcher::fetch(Want want)
     {
         const std::lock_guard lock(mutex_);
         auto& slot = flights_[want.digest];
-        if (slot)
+        if (!slot)
+            slot = flight = std::make_shared<Flight>(want.digest);
+        slot->is_kept_ = slot->is_kept_ || want.is_kept;
+        if (!flight)
             return slot;
-        slot = flight = std::make_shared<Flight>(want.digest);
     }
     client_.post([this, flight, want = std::move(want)]() mutable {
         std::make_shared<FlightRun>(*this, std::move(flight), std::move(want))->start();
@@ -58,8 +60,17 @@ std::shared_ptr<Flight> Fetcher::fetch(Want want)
 void Fetcher::land(const std::shared_ptr<Flight>& flight, const std::vector<Digest>& proven,
                    const std::string& archive)
 {
+    bool is_kept = true;
+    {
+        const std::lock_guard lock(mutex_);
+        is_kept = flight->is_kept_;
+        if (!is_kept)
+            flights_.erase(flight->digest());  // who comes now wants a flight of their own
+    }
     flight->phase_.store(Flight::Phase::verified, std::memory_order_release);
     flight->wake();
+    if (!is_kept)
+        return;
     workers_.post([this, flight, proven, archive] {
         const auto kept = blobs_->commit(*flight->file(), proven);
         client_.post([this, flight, kept, archive] {
