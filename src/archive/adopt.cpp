@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // From an accepted release to a published generation: its indexes fetched by digest, checked, made
-// into tables; then one switch.
+// into tables (suite_tables.cpp); then one switch.
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "archive/suite.h"
 #include "base/check.h"
-#include "base/file.h"
 
 namespace aptward::archive {
 namespace {
 
-constexpr std::uint64_t kLargestIndex = 4ULL << 30;  // guess: Debian's largest Contents is 0.8 GB
-constexpr std::uint64_t kMostExpansion = 64;         // of an index whose plain size is not listed
-constexpr std::size_t kRecentKept = 4;               // generations besides the current one (V33)
-constexpr std::chrono::minutes kIndexLimit{5};
+constexpr std::size_t kRecentKept = 4;  // generations besides the current one (V33)
 
 using catalog::is_tabled;
 using catalog::table_name;
@@ -50,37 +46,6 @@ std::optional<std::string> best_variant(const deb::Release& release, const std::
     return std::nullopt;
 }
 
-// Runs on a worker: the bytes of a blob, unpacked and checked, made into a table file.
-Result<void> build_table(const Fd& blob, const std::string& path, const Digest& packed,
-                         const deb::ListedFile* plain, const std::filesystem::path& target)
-{
-    std::string bytes(packed.size_bytes, '\0');
-    TRY_VOID(read_all_at(blob.get(), bytes, 0));
-    const std::uint64_t limit =
-        plain != nullptr ? plain->digests.front().size_bytes
-                         : std::min(kLargestIndex, packed.size_bytes * kMostExpansion + (1 << 20));
-    const auto compression = deb::compression_of(path);
-    if (compression != deb::Compression::none) {
-        TRY(bytes, deb::decompress(bytes, compression, limit));
-    }
-    if (plain != nullptr) {  // V32
-        const Digest& wanted = plain->digests.front();
-        if (crypto::digest_of(bytes, wanted.algorithm) != wanted)
-            return fail(Errc::untrusted, path + " does not unpack to what the release lists");
-    }
-    std::vector<catalog::TableEntry> entries;
-    std::deque<std::string> paths;  // the views of a visit end with it
-    const auto visit = [&](const deb::PoolFile& file) {
-        const bool is_view =
-            file.path.data() >= bytes.data() && file.path.data() < bytes.data() + bytes.size();
-        entries.push_back(
-            {is_view ? file.path : std::string_view(paths.emplace_back(file.path)), file.digest});
-    };
-    const bool is_sources = deb::classify_index(path).kind == deb::IndexKind::sources;
-    TRY_VOID(is_sources ? deb::scan_sources(bytes, visit) : deb::scan_packages(bytes, visit));
-    return write_file_durably(target, catalog::Table::build(entries));
-}
-
 }  // namespace
 
 http::Async<void> Suite::take_turn()
@@ -108,37 +73,14 @@ void Suite::touch()
     archive_.publish_view(name_, view_);
 }
 
-fetch::Want Suite::want_of(const catalog::Generation& generation, const deb::ListedFile& file) const
+// The form of an index that clients use; else the one that apt would.
+std::optional<std::string> Suite::listed_form(const deb::Release& release,
+                                              const std::string& base) const
 {
-    fetch::Want want = archive_.want_of(file.digests.front());
-    const std::string folder = suite_folder(name_);
-    const std::size_t slash = file.path.rfind('/');
-    const std::string directory = slash == std::string::npos ? "" : file.path.substr(0, slash + 1);
-    if (generation.release().acquire_by_hash)
-        want.paths.push_back(http::encode_path(folder + directory + "by-hash/" +
-                                               std::string(to_string(want.digest.algorithm)) + "/" +
-                                               want.digest.hex()));
-    want.paths.push_back(http::encode_path(folder + file.path));
-    want.is_mutable_name = true;
-    return want;
-}
-
-http::Task<void> Suite::fetch_blob(fetch::Want want)
-{
-    if (services_.blobs.holds(want.digest))
-        co_return Result<void>();
-    auto signal = co_await http::make_signal();
-    const auto flight = services_.fetcher.fetch(std::move(want));
-    flight->follow(signal);
-    const SteadyTime deadline = steady_now() + kIndexLimit;
-    while (flight->phase() != fetch::Flight::Phase::stored) {
-        if (flight->phase() == fetch::Flight::Phase::failed)
-            co_return tl::unexpected<Error>(*flight->error());
-        const bool is_in_time = co_await signal->wait_until(deadline);
-        if (!is_in_time)
-            co_return fail(Errc::unavailable, "not complete within 5 minutes");
-    }
-    co_return Result<void>();
+    for (const std::string& path : used_)
+        if (deb::without_compression(path) == base && release.find(path) != nullptr)
+            return path;
+    return best_variant(release, base);
 }
 
 // Of what clients use and the configuration names, what this release lists: everything that must be
@@ -161,33 +103,6 @@ std::vector<std::string> Suite::needed_indexes(const deb::Release& release) cons
                     needed.push_back(*path);
     }
     return needed;
-}
-
-http::Task<std::shared_ptr<const catalog::Table>> Suite::table_of(
-    const catalog::Generation& generation, std::string path)
-{
-    const deb::ListedFile* file = generation.release().find(path);
-    CHECK(file != nullptr, "only listed indexes are adopted");
-    const auto target = services_.tables / table_name(generation.release(), *file);
-    auto open = [target] { return catalog::Table::open(target); };
-    auto table = co_await http::on_worker(services_.workers, open);
-    if (table)
-        co_return std::move(*table);
-    if (table.error().code() != Errc::not_found)
-        event("table.damaged", "", table.error().message() + "; it is built again",
-              generation.id());
-    const auto fetched = co_await fetch_blob(want_of(generation, *file));
-    if (!fetched)
-        co_return tl::unexpected<Error>(fetched.error());
-    const deb::ListedFile* plain = generation.release().find(deb::without_compression(path));
-    auto build = [&blobs = services_.blobs, file, plain, path, target]() -> Result<void> {
-        TRY(const Fd blob, blobs.read(file->digests.front()));
-        return build_table(blob, path, file->digests.front(), plain, target);
-    };
-    const auto built = co_await http::on_worker(services_.workers, build);
-    if (!built)
-        co_return tl::unexpected<Error>(built.error());
-    co_return co_await http::on_worker(services_.workers, open);
 }
 
 http::Async<void> Suite::adopt(Observation observation)

@@ -136,6 +136,7 @@ private:
     bool is_fresh(const Name& name, const catalog::SuiteView& view) const;
     http::Async<std::optional<catalog::SuiteView>> fresh_suite(const Name& name);
     http::Async<void> refuse_unknown(http::Exchange& exchange, const Name& name);
+    Result<std::optional<Digest>> find_pool(std::string_view path);
 
     // private.cpp
     /// What the upstream accepted last, to fetch with while it is fresh.
@@ -195,6 +196,7 @@ private:
     std::set<std::string> approved_;                        // keys; control loop
     std::map<std::string, std::string> vouched_;  // unapproved key -> release; control loop
     std::atomic<int> adoptions_{0};               // indexes on their way into tables
+    std::atomic<bool> is_mending_{false};         // unreadable tables
     std::atomic<bool> is_retired_{false};
     ClientPins pins_;
     std::unique_ptr<Admission> admission_;  // of a private archive, once restored

@@ -20,6 +20,8 @@ constexpr milliseconds kRevalidate{1000};
 constexpr milliseconds kFirst{9000};
 // After a refresh, an absent name is not asked for again so soon.
 constexpr milliseconds kAbsentAgain{5000};
+// A disk that cannot be read is not asked to build tables all the time.
+constexpr milliseconds kMendAgain{2000};
 
 std::int64_t age_of(const catalog::SuiteView& view)
 {
@@ -305,18 +307,44 @@ http::Async<void> Archive::send_listed(http::Exchange& exchange, const Name& nam
     }
 }
 
+// What a failing disk took from a table is built again meanwhile.
+Result<std::optional<Digest>> Archive::find_pool(std::string_view path)
+{
+    auto digest = view_.load()->find_pool(path);
+    if (digest || is_mending_.exchange(true))
+        return digest;
+    const auto mend = [](std::shared_ptr<Archive> self) -> http::Async<void> {
+        for (const auto& [name, suite] : self->suites_) {
+            co_await suite->mend_tables();
+        }
+        co_await http::sleep_until(steady_now() + kMendAgain);
+        self->is_mending_ = false;
+    };
+    http::spawn(services_.control, "mending tables", mend(shared_from_this()));
+    return digest;
+}
+
 http::Async<void> Archive::serve_pool(http::Exchange& exchange, const Name& name)
 {
     const std::uint64_t moment = services_.hot_answers.moment();
-    std::optional<Digest> digest = view_.load()->find_pool(name.rest);
+    auto found = find_pool(name.rest);
+    if (!found) {
+        co_await send_refusal(exchange, 503, "table.unreadable",
+                              "what this archive lists cannot be read now, it is being built "
+                              "again: " +
+                                  found.error().message(),
+                              services_.counters);
+        co_return;
+    }
+    std::optional<Digest> digest = *found;
     // An index that the client has just fetched may still be on its way into a table.
     const SteadyTime settled = steady_now() + milliseconds(5000);
     while (!digest && adoptions_ > 0 && steady_now() < settled) {
         co_await http::sleep_until(steady_now() + milliseconds(20));
-        digest = view_.load()->find_pool(name.rest);
+        digest = find_pool(name.rest).value_or(std::nullopt);
     }
     if (!digest) {
-        digest = view_.load()->find_pool(name.rest);
+        digest = find_pool(name.rest).value_or(std::nullopt);
     }
     bool is_proven_absent = digest.has_value();
     if (!digest) {
@@ -333,8 +361,9 @@ http::Async<void> Archive::serve_pool(http::Exchange& exchange, const Name& name
         for (const auto& [suite, state] : view_.load()->suites)
             if (state.current && !state.current->tables().empty())
                 has_tables = true;
-        is_proven_absent = is_proven_absent && has_tables;
-        digest = view_.load()->find_pool(name.rest);
+        const auto last = find_pool(name.rest);
+        is_proven_absent = is_proven_absent && has_tables && last.has_value();
+        digest = last.value_or(std::nullopt);
     }
     if (digest) {
         fetch::Want want = want_of(*digest);

@@ -75,7 +75,10 @@ http::Async<bool> Archive::serve_auxiliary(http::Exchange& exchange, Name name, 
     if (name.kind != Name::Kind::index && name.kind != Name::Kind::pool)
         co_return false;
     const AuxiliaryName what = read_auxiliary(path, settings_.auxiliary);
-    if (!what.is_auxiliary() || view_.load()->find_pool(path))
+    if (!what.is_auxiliary())
+        co_return false;
+    const auto listed = find_pool(path);
+    if (!listed || *listed)
         co_return false;
     if (name.kind == Name::Kind::index) {
         // What a release lists is proven by it and nothing else.

@@ -26,6 +26,8 @@ public:
     http::Async<void> restore(catalog::SuiteState state);
     /// Reads an index that a client fetched into a table, and remembers that clients use it.
     http::Async<void> adopt_index(std::string generation_id, std::string path);
+    /// Builds again what could not be read.
+    http::Async<void> mend_tables();
     /// Gets the vendor's detached Release and Release.gpg of the current release, if clients ask.
     http::Async<void> fetch_detached();
 
@@ -75,10 +77,21 @@ private:
     http::Async<void> take_turn();
     void end_turn();
     std::vector<std::string> needed_indexes(const deb::Release& release) const;
+    std::optional<std::string> listed_form(const deb::Release& release,
+                                           const std::string& base) const;
     http::Task<std::shared_ptr<const catalog::Table>> table_of(
         const catalog::Generation& generation, std::string path);
     http::Task<void> fetch_blob(fetch::Want want);
     fetch::Want want_of(const catalog::Generation& generation, const deb::ListedFile& file) const;
+    using FlightPtr = std::shared_ptr<fetch::Flight>;
+    FlightPtr start_flight(fetch::Want want);
+    http::Task<void> be_stored(FlightPtr flight, Digest digest);
+    http::Async<bool> is_worth_fetching(const deb::ListedFile& shortcut,
+                                        const deb::ListedFile& file);
+    http::Async<bool> build_by_shortcut(const catalog::Generation& generation,
+                                        const deb::ListedFile& file, FlightPtr flight);
+    http::Task<void> build_from(const catalog::Generation& generation, const deb::ListedFile& file,
+                                FlightPtr flight);
     http::Async<bool> commit(catalog::GenerationPtr generation);
     void show(catalog::GenerationPtr generation);
     void touch();
@@ -91,6 +104,8 @@ private:
     catalog::SuiteView view_;
     trust::Floor floor_;
     std::set<std::string> used_;  // index paths that clients use, one compression of each
+    std::map<std::string, SteadyTime>
+        no_shortcut_;  // until then, its quicker form is not asked for
     std::map<const fetch::Source*, Seen> seen_;
     std::map<std::string, std::vector<crypto::Signature>> verified_;  // by body and signature hash
     trust::Verdict verdict_;

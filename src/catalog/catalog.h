@@ -44,14 +44,15 @@ public:
     /// The listed file that has this hash in this directory ("main/binary-amd64", hex digits).
     const deb::ListedFile* find_by_hash(std::string_view directory, std::string_view hex) const;
 
-    /// A copy with these files or one more table.
+    /// A copy with these files, or with this table (null: without one).
     std::shared_ptr<const Generation> with_files(ReleaseFiles files) const;
     std::shared_ptr<const Generation> with_table(const std::string& base,
                                                  std::shared_ptr<const Table> table) const;
 
     /// Base names ("main/binary-amd64/Packages") of the indexes whose content is in a table.
     const std::map<std::string, std::shared_ptr<const Table>>& tables() const { return tables_; }
-    std::optional<Digest> find_pool(std::string_view path) const;
+    /// Fails with storage when a table that might have it is not readable any more.
+    Result<std::optional<Digest>> find_pool(std::string_view path) const;
 
 private:
     Generation(const Generation&) = default;
@@ -77,8 +78,8 @@ struct ArchiveView {
     std::map<std::string, SuiteView, std::less<>> suites;  ///< By suite path.
 
     const SuiteView* find(std::string_view suite) const;
-    /// Over all current generations first, then the recent ones.
-    std::optional<Digest> find_pool(std::string_view path) const;
+    /// Over all current generations first, then the recent ones. Fails as theirs does.
+    Result<std::optional<Digest>> find_pool(std::string_view path) const;
 };
 
 /// Whether what an index lists is kept in a table: Packages and Sources.

@@ -12,14 +12,16 @@ std::string_view directory_of(std::string_view path)
 
 // A flat repository's names are relative to the URI that the client wrote, which may be its own
 // folder ("http://host/repo ./") where this archive begins above it ("http://host").
-std::optional<Digest> find_flat(const std::string& suite, const Generation& generation,
-                                std::string_view path)
+Result<std::optional<Digest>> find_flat(const std::string& suite, const Generation& generation,
+                                        std::string_view path)
 {
     if (suite.size() < 2 || suite.back() != '/' || path.substr(0, suite.size()) != suite)
         return std::nullopt;
-    for (std::size_t at = 0; (at = suite.find('/', at)) != std::string::npos;)
-        if (auto digest = generation.find_pool(path.substr(++at)))
+    for (std::size_t at = 0; (at = suite.find('/', at)) != std::string::npos;) {
+        auto digest = generation.find_pool(path.substr(++at));
+        if (!digest || *digest)
             return digest;
+    }
     return std::nullopt;
 }
 
@@ -63,16 +65,24 @@ std::shared_ptr<const Generation> Generation::with_table(const std::string& base
                                                          std::shared_ptr<const Table> table) const
 {
     auto copy = std::shared_ptr<Generation>(new Generation(*this));
-    copy->tables_[base] = std::move(table);
+    if (table != nullptr)
+        copy->tables_[base] = std::move(table);
+    else
+        copy->tables_.erase(base);
     return copy;
 }
 
-std::optional<Digest> Generation::find_pool(std::string_view path) const
+Result<std::optional<Digest>> Generation::find_pool(std::string_view path) const
 {
-    for (const auto& [base, table] : tables_)
-        if (auto digest = table->find(path))
+    Result<std::optional<Digest>> outcome;
+    for (const auto& [base, table] : tables_) {
+        auto digest = table->find(path);
+        if (digest && *digest)
             return digest;
-    return std::nullopt;
+        if (!digest)
+            outcome = std::move(digest);  // another table may still have it
+    }
+    return outcome;
 }
 
 bool is_tabled(std::string_view index_path)
@@ -93,25 +103,30 @@ const SuiteView* ArchiveView::find(std::string_view suite) const
     return found == suites.end() ? nullptr : &found->second;
 }
 
-std::optional<Digest> ArchiveView::find_pool(std::string_view path) const
+Result<std::optional<Digest>> ArchiveView::find_pool(std::string_view path) const
 {
+    Result<std::optional<Digest>> outcome;
+    const auto is_found = [&](Result<std::optional<Digest>> digest) {
+        const bool has_it = digest && *digest;
+        if (has_it || !digest)
+            outcome = std::move(digest);
+        return has_it;
+    };
     for (const auto& [name, suite] : suites)
-        if (suite.current)
-            if (auto digest = suite.current->find_pool(path))
-                return digest;
-    for (const auto& [name, suite] : suites)
-        for (const GenerationPtr& generation : suite.recent)
-            if (auto digest = generation->find_pool(path))
-                return digest;
-    for (const auto& [name, suite] : suites)
-        if (suite.current)
-            if (auto digest = find_flat(name, *suite.current, path))
-                return digest;
+        if (suite.current && is_found(suite.current->find_pool(path)))
+            return outcome;
     for (const auto& [name, suite] : suites)
         for (const GenerationPtr& generation : suite.recent)
-            if (auto digest = find_flat(name, *generation, path))
-                return digest;
-    return std::nullopt;
+            if (is_found(generation->find_pool(path)))
+                return outcome;
+    for (const auto& [name, suite] : suites)
+        if (suite.current && is_found(find_flat(name, *suite.current, path)))
+            return outcome;
+    for (const auto& [name, suite] : suites)
+        for (const GenerationPtr& generation : suite.recent)
+            if (is_found(find_flat(name, *generation, path)))
+                return outcome;
+    return outcome;
 }
 
 }  // namespace aptward::catalog

@@ -38,7 +38,7 @@ public:
     {
     }
 
-    void visit(const Generation& generation)
+    Result<void> visit(const Generation& generation)
     {
         where_.generation = generation.id();
         where_.date = generation.date();
@@ -50,12 +50,13 @@ public:
                 if (is_asked(digest))
                     add(proof_.proven, ProofPlace::Kind::index, "", path, digest.hex());
         for (const auto& [base, table] : generation.tables())
-            table->each([&, index = base](std::string_view path, const Digest& digest) {
+            TRY_VOID(table->each([&, index = base](std::string_view path, const Digest& digest) {
                 if (is_asked(digest))
                     add(proof_.proven, ProofPlace::Kind::pool, index, path, digest.hex());
                 else if (where_.age == "current" && is_named(path))
                     add(proof_.other_bytes, ProofPlace::Kind::pool, index, path, digest.hex());
-            });
+            }));
+        return {};
     }
 
 private:
@@ -123,25 +124,26 @@ bool is_proven(const Proof& proof, const std::string& archive, const std::string
 
 }  // namespace
 
-void look_up(const ProofQuestion& question, const std::string& archive, const ArchiveView& view,
-             Proof& proof)
+Result<void> look_up(const ProofQuestion& question, const std::string& archive,
+                     const ArchiveView& view, Proof& proof)
 {
     if (!question.archive.empty() && question.archive != archive)
-        return;
+        return {};
     ProofPlace where;
     where.archive = archive;
     for (const auto& [suite, state] : view.suites) {
         where.suite = suite;
         where.age = "current";
         if (state.current)
-            LookUp(question, where, proof).visit(*state.current);
+            TRY_VOID(LookUp(question, where, proof).visit(*state.current));
     }
     for (const auto& [suite, state] : view.suites)
         for (const GenerationPtr& generation : state.recent) {
             where.suite = suite;
             where.age = "recent";
-            LookUp(question, where, proof).visit(*generation);
+            TRY_VOID(LookUp(question, where, proof).visit(*generation));
         }
+    return {};
 }
 
 void look_up_release(const ProofQuestion& question, const SuiteStates& suites,

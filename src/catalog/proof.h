@@ -42,8 +42,9 @@ struct Proof {
 };
 
 /// What one archive holds. A walk over its tables: call on a worker. Any thread.
-void look_up(const ProofQuestion& question, const std::string& archive, const ArchiveView& view,
-             Proof& proof);
+/// Fails with storage: what is not read is not known.
+Result<void> look_up(const ProofQuestion& question, const std::string& archive,
+                     const ArchiveView& view, Proof& proof);
 /// What the journal and the evidence say of a release that is not served (any more). State thread.
 void look_up_release(const ProofQuestion& question, const SuiteStates& suites,
                      const Refused& refused, Proof& proof);

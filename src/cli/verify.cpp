@@ -55,7 +55,7 @@ public:
                                         options_.archive};
         catalog::Proof proof;
         for (const auto& [id, view] : held_->archives)
-            catalog::look_up(question, id, view, proof);
+            TRY_VOID(catalog::look_up(question, id, view, proof));
         catalog::look_up_release(question, held_->suites, catalog::Refused::look_at(config_.state),
                                  proof);
         return Json::parse(catalog::to_json(proof));

@@ -47,14 +47,21 @@ http::Async<void> answer_proof(http::Exchange& exchange, archive::Services& serv
         co_await exchange.send(std::move(answer), text);
         co_return;
     }
-    auto walk = [routes, question] {
+    auto walk = [routes, question]() -> Result<catalog::Proof> {
         catalog::Proof proof;
         for (const auto& archive : routes->archives)
-            catalog::look_up(question, archive->settings().id, *archive->view(), proof);
+            TRY_VOID(catalog::look_up(question, archive->settings().id, *archive->view(), proof));
         return proof;
     };
     auto proof = co_await http::on_worker(services.workers, std::move(walk));
-    auto look = [&services, question, proof = std::move(proof)]() mutable {
+    if (!proof) {
+        http::Answer answer(503);
+        answer.type("text/plain; charset=utf-8");
+        const std::string text = "table.unreadable: " + proof.error().message() + "\n";
+        co_await exchange.send(std::move(answer), text);
+        co_return;
+    }
+    auto look = [&services, question, proof = std::move(*proof)]() mutable {
         catalog::look_up_release(question, services.state.suites(), services.refused, proof);
         return catalog::to_json(proof);
     };

@@ -29,25 +29,29 @@ TEST_F(CatalogTest, ATableFindsEveryPathAndNoOther)
     std::vector<std::string> paths;
     for (int i = 0; i < 5000; ++i)
         paths.push_back("pool/main/p/package" + std::to_string(i) + ".deb");
-    std::vector<TableEntry> entries;
+    TableBuilder builder;
     for (const std::string& path : paths)
-        entries.push_back({path, crypto::digest_of(path)});
-    entries.push_back({paths.front(), crypto::digest_of("another")});  // the first one wins
-    entries.push_back({"wide", crypto::digest_of("wide", HashAlgorithm::sha512)});
-    ASSERT_TRUE(write_file_durably(folder / "t", Table::build(entries)));
+        builder.add(path, crypto::digest_of(path));
+    builder.add(paths.front(), crypto::digest_of("another"));  // the first one wins
+    builder.add("wide", crypto::digest_of("wide", HashAlgorithm::sha512));
+    ASSERT_TRUE(write_file_durably(folder / "t", *std::move(builder).finish()));
     const auto table = Table::open(folder / "t");
     ASSERT_TRUE(table) << table.error().message();
     for (const std::string& path : paths)
-        ASSERT_EQ((*table)->find(path), crypto::digest_of(path));
-    EXPECT_EQ((*table)->find("wide"), crypto::digest_of("wide", HashAlgorithm::sha512));
-    EXPECT_FALSE((*table)->find("pool/main/p/package5000.deb"));
-    EXPECT_FALSE((*table)->find(""));
+        ASSERT_EQ(*(*table)->find(path), crypto::digest_of(path));
+    EXPECT_EQ(*(*table)->find("wide"), crypto::digest_of("wide", HashAlgorithm::sha512));
+    EXPECT_FALSE(*(*table)->find("pool/main/p/package5000.deb"));
+    EXPECT_FALSE(*(*table)->find(""));
+    EXPECT_FALSE(*(*table)->find(std::string(5000, 'x')));
+    EXPECT_FALSE((*table)->is_broken());
 }
 
 TEST_F(CatalogTest, R7_ADamagedTableIsRefused)
 {
     const Digest digest = crypto::digest_of("x");
-    std::string bytes = Table::build({{"x", digest}});
+    TableBuilder builder;
+    builder.add("x", digest);
+    const std::string bytes = *std::move(builder).finish();
     for (const std::size_t at : {std::size_t{0}, bytes.size() / 2, bytes.size() - 1}) {
         std::string damaged = bytes;
         damaged[at] = static_cast<char>(damaged[at] ^ 1);
@@ -57,6 +61,30 @@ TEST_F(CatalogTest, R7_ADamagedTableIsRefused)
         EXPECT_EQ(table.error().code(), Errc::malformed);
     }
     EXPECT_EQ(Table::open(folder / "none").error().code(), Errc::not_found);
+}
+
+TEST_F(CatalogTest, R7_ATableThatIsCutWhileItIsOpenIsNoEndOfTheNode)
+{
+    TableBuilder builder;
+    std::vector<std::string> paths;
+    for (int i = 0; i < 3000; ++i)
+        paths.push_back("pool/main/p/package" + std::to_string(i) + ".deb");
+    for (const std::string& path : paths)
+        builder.add(path, crypto::digest_of(path));
+    ASSERT_TRUE(write_file_durably(folder / "t", *std::move(builder).finish()));
+    const auto table = Table::open(folder / "t");
+    ASSERT_TRUE(table);
+    std::filesystem::resize_file(folder / "t", 100);
+    EXPECT_FALSE((*table)->is_broken());
+    int unreadable = 0;
+    for (const std::string& path : paths) {
+        const auto found = (*table)->find(path);
+        ASSERT_TRUE(!found || *found) << "not known is not absent";
+        unreadable += found ? 0 : 1;
+    }
+    EXPECT_GT(unreadable, 2900);
+    EXPECT_TRUE((*table)->is_broken());
+    EXPECT_FALSE((*table)->each([](std::string_view, const Digest&) {}));
 }
 
 trust::Floor floor_at(const std::string& id, std::int64_t date)
@@ -113,13 +141,16 @@ TEST_F(CatalogTest, EventsAreNumberedForEver)
 TEST_F(CatalogTest, ATableIsWalkedInItsOrder)
 {
     const Digest wide = crypto::digest_of("b", HashAlgorithm::sha512);
-    const auto bytes = Table::build({{"z", crypto::digest_of("a")}, {"a", wide}});
-    ASSERT_TRUE(write_file_durably(folder / "t", bytes));
+    TableBuilder builder;
+    builder.add("z", crypto::digest_of("a"));
+    builder.add("a", wide);
+    builder.add("z", wide);  // the first one wins here too
+    ASSERT_TRUE(write_file_durably(folder / "t", *std::move(builder).finish()));
     const auto table = Table::open(folder / "t");
     ASSERT_TRUE(table);
     std::vector<std::pair<std::string, Digest>> found;
-    (*table)->each(
-        [&](std::string_view path, const Digest& digest) { found.emplace_back(path, digest); });
+    ASSERT_TRUE((*table)->each(
+        [&](std::string_view path, const Digest& digest) { found.emplace_back(path, digest); }));
     ASSERT_EQ(found.size(), 2U);
     EXPECT_EQ(found[0], std::pair(std::string("z"), crypto::digest_of("a")));
     EXPECT_EQ(found[1], std::pair(std::string("a"), wide));
