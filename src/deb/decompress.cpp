@@ -22,7 +22,8 @@ namespace aptward::deb {
 namespace {
 
 constexpr std::uint64_t kLzmaMemory = 256ULL << 20;  // xz -9 needs 65 MiB
-constexpr int kZstdWindowLog = 27;                   // 128 MiB: what zstd --ultra -22 uses
+constexpr std::size_t kWorthThreads = 1U << 20;
+constexpr int kZstdWindowLog = 27;  // 128 MiB: what zstd --ultra -22 uses
 constexpr std::size_t kFirstOutput = 64U << 10;
 constexpr std::size_t kStep = 1U << 20;       // between two words of progress
 constexpr std::size_t kUsualExpansion = 4;    // measured: Packages.xz 5.6, Packages.gz 4.3
@@ -119,9 +120,21 @@ Result<void> unpack_lzma(std::string_view bytes, Compression format, Output& out
 {
     lzma_stream stream = LZMA_STREAM_INIT;
     const std::unique_ptr<lzma_stream, LzmaEnd> owner(&stream);
-    lzma_ret code = format == Compression::xz
-                        ? lzma_stream_decoder(&stream, kLzmaMemory, LZMA_CONCATENATED)
-                        : lzma_alone_decoder(&stream, kLzmaMemory);
+    lzma_ret code = LZMA_OK;
+    if (format == Compression::lzma) {
+        code = lzma_alone_decoder(&stream, kLzmaMemory);
+    } else if (bytes.size() < kWorthThreads) {
+        code = lzma_stream_decoder(&stream, kLzmaMemory, LZMA_CONCATENATED);
+    } else {
+        // The large indexes of the archives are made by several threads: blocks of 24 MiB that
+        // unpack side by side. Where there is one block, or no memory, this works as the other.
+        lzma_mt side_by_side{};
+        side_by_side.flags = LZMA_CONCATENATED;
+        side_by_side.threads = 2;
+        side_by_side.memlimit_threading = kLzmaMemory;
+        side_by_side.memlimit_stop = kLzmaMemory;
+        code = lzma_stream_decoder_mt(&stream, &side_by_side);
+    }
     stream.next_in = reinterpret_cast<const std::uint8_t*>(bytes.data());
     stream.avail_in = bytes.size();
     while (code == LZMA_OK) {
