@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t kReadChunk = 16 * 1024;
 constexpr std::size_t kIdleChunk = 2 * 1024;     // ten pipelined requests of apt's need two reads
-constexpr std::size_t kSendfileSlice = 2 << 20;  // measured: docs/decisions/0003
+constexpr std::size_t kSendfileSlice = 2 << 20;  // what nginx takes at a time
 
 bool would_block(int error)
 {
@@ -229,7 +229,7 @@ Async<bool> Connection::write_file(int fd, std::uint64_t first, std::uint64_t co
 // stalls is held to the limit again.
 void Connection::fit_queue(SteadyTime::duration waited)
 {
-    constexpr std::chrono::milliseconds kFast{50};
+    constexpr std::chrono::milliseconds kFast{250};
     const bool is_fast = waited < kFast;
     if (is_fast == std::exchange(is_fast_, is_fast))
         return;
