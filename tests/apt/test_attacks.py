@@ -306,7 +306,7 @@ def test_A17_V39_the_same_text_under_a_foreign_signature_is_judged_by_itself(sce
     signed = archive.suite_folder / "InRelease"
     (foreign / "dists/stable/InRelease").write_bytes(
         other_key.inline(scene.key.gpg("--decrypt", stdin=signed.read_bytes())))
-    bad.always("503")  # so that the good signature is known when the same text comes with the other
+    bad.always("status", 503)  # so that the good signature is known when the same text comes with the other
     node = scene.node(archive, good, bad)
     assert scene.apt(node).update().returncode == 0
     bad.heal()
