@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "archive/jobs.h"
+#include "code_of.h"
 
 namespace aptward::archive {
 namespace {
@@ -138,8 +139,8 @@ TEST_F(JobsTest, ACancelledJobEndsAndSaysWhoCancelledIt)
     ASSERT_TRUE(jobs->cancel(*running, "uid 8"));
     wait_over(*jobs, *running);
     EXPECT_EQ(jobs->find(*running)->record.state, State::cancelled);
-    EXPECT_EQ(jobs->cancel(*running, "uid 8").error().code(), Errc::stale);
-    EXPECT_EQ(jobs->cancel(99, "uid 8").error().code(), Errc::not_found);
+    EXPECT_EQ(code_of(jobs->cancel(*running, "uid 8")), Errc::stale);
+    EXPECT_EQ(code_of(jobs->cancel(99, "uid 8")), Errc::not_found);
     EXPECT_FALSE(jobs->last_done("count"));
     EXPECT_TRUE(jobs->last_over("count"));
     jobs->stop();

@@ -7,6 +7,7 @@
 #include "catalog/refused.h"
 #include "catalog/state.h"
 #include "catalog/table.h"
+#include "code_of.h"
 #include "crypto/crypto.h"
 
 namespace aptward::catalog {
@@ -60,7 +61,7 @@ TEST_F(CatalogTest, R7_ADamagedTableIsRefused)
         ASSERT_FALSE(table);
         EXPECT_EQ(table.error().code(), Errc::malformed);
     }
-    EXPECT_EQ(Table::open(folder / "none").error().code(), Errc::not_found);
+    EXPECT_EQ(code_of(Table::open(folder / "none")), Errc::not_found);
 }
 
 TEST_F(CatalogTest, R7_ATableThatIsCutWhileItIsOpenIsNoEndOfTheNode)

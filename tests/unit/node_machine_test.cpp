@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "code_of.h"
 #include "node/client_manifest.h"
 #include "node/config.h"
 #include "node/own_names.h"
@@ -114,7 +115,7 @@ TEST(ClientManifest, ReadsWhatItWroteAndNothingElse)
 {
     std::string pattern = (std::filesystem::temp_directory_path() / "manifest-XXXXXX").string();
     const std::filesystem::path root = ::mkdtemp(pattern.data());
-    EXPECT_EQ(read_client_manifest(root).error().code(), Errc::not_found);
+    EXPECT_EQ(code_of(read_client_manifest(root)), Errc::not_found);
     std::filesystem::create_directories(below(root, kClientFolder));
     ClientManifest manifest;
     manifest.nodes = {"http://a.example:3142"};
@@ -129,7 +130,7 @@ TEST(ClientManifest, ReadsWhatItWroteAndNothingElse)
     EXPECT_EQ(read->rewritten.front().from, "https://x");
     for (const char* broken : {"", "[]", "{}", "{\"version\":2}", "{\"version\":1,\"nodes\":3}"}) {
         ASSERT_TRUE(write_file_durably(below(root, kClientFolder) / "manifest.json", broken));
-        EXPECT_EQ(read_client_manifest(root).error().code(), Errc::malformed) << broken;
+        EXPECT_EQ(code_of(read_client_manifest(root)), Errc::malformed) << broken;
     }
     std::filesystem::remove_all(root);
 }

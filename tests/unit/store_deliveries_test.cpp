@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "code_of.h"
 #include "store/deliveries.h"
 
 namespace aptward::store {
@@ -116,10 +117,10 @@ TEST(DeliverySegment, AFlippedBitNeverShowsAWrongDelivery)
 TEST(DeliverySegment, OtherFilesAndVersionsAreRefused)
 {
     const auto ignore = [](const Delivery&) {};
-    EXPECT_EQ(read_segment("", ignore).error().code(), Errc::malformed);
+    EXPECT_EQ(code_of(read_segment("", ignore)), Errc::malformed);
     std::string newer = joined(blocks());
     newer[8] = 2;
-    EXPECT_EQ(read_segment(newer, ignore).error().code(), Errc::malformed);
+    EXPECT_EQ(code_of(read_segment(newer, ignore)), Errc::malformed);
 }
 
 TEST(DeliverySegment, AMillionDeliveriesOfAFleetAreTensOfMegabytes)
@@ -231,7 +232,7 @@ TEST_F(DeliveryFolder, AnswersWhoGotThis)
     ASSERT_EQ(newest->deliveries.size(), 3U);
     EXPECT_TRUE(newest->is_cut);
     EXPECT_EQ(newest->deliveries.front().time_ms, kNoon + 17);
-    EXPECT_EQ(find_deliveries(folder / "none", query).error().code(), Errc::not_found);
+    EXPECT_EQ(code_of(find_deliveries(folder / "none", query)), Errc::not_found);
 }
 
 TEST_F(DeliveryFolder, WhatCannotBeWrittenIsCountedAndMarked)
