@@ -6,7 +6,6 @@
 //
 // The phases are measured one by one on one processor; the whole is what the node does.
 #include <fcntl.h>
-#include <libdeflate.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include <random>
 #include <vector>
 
+#include "../packing.h"
 #include "archive/index_table.h"
 #include "base/clock.h"
 #include "base/pages.h"
@@ -80,16 +80,6 @@ std::string make_packages()
                 "\nMD5sum: " + word("0123456789abcdef", 16, 32) + "\nSHA256: " + digits + "\n\n";
     }
     return text;
-}
-
-std::string gzip(const std::string& plain)
-{
-    libdeflate_compressor* compressor = libdeflate_alloc_compressor(6);
-    std::string packed(libdeflate_gzip_compress_bound(compressor, plain.size()), '\0');
-    packed.resize(libdeflate_gzip_compress(compressor, plain.data(), plain.size(), packed.data(),
-                                           packed.size()));
-    libdeflate_free_compressor(compressor);
-    return packed;
 }
 
 std::uint64_t size_of(const Fd& file)

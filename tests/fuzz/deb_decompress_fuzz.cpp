@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The first byte chooses the format; whatever comes out stays below the limit (A4b).
 #include <cstdlib>
+#include <string>
 
 #include "deb/deb.h"
 
@@ -16,6 +17,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
                                   size - 1);
     const auto plain = aptward::deb::decompress(packed, kKinds[bytes[0] % 5], kLimit);
     if (plain && plain->size() > kLimit)
+        std::abort();
+    // Into a room of the right size the same comes out, into any other nothing.
+    const auto fits = [&](std::size_t room_bytes) {
+        std::string room(room_bytes, '\0');
+        const auto done = aptward::deb::decompress_exactly(packed, kKinds[bytes[0] % 5], room,
+                                                           [](std::size_t) {});
+        return done && plain && room == *plain;
+    };
+    if (plain && (!fits(plain->size()) || fits(plain->size() + 1)))
         std::abort();
     return 0;
 }

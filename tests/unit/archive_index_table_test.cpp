@@ -2,14 +2,14 @@
 #include <bzlib.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <libdeflate.h>
-#include <lzma.h>
 
 #include <atomic>
 #include <cstdlib>
 
+#include "../packing.h"
 #include "archive/index_table.h"
 #include "catalog/table.h"
+#include "code_of.h"
 #include "crypto/crypto.h"
 
 namespace aptward::archive {
@@ -24,29 +24,6 @@ std::string make_packages(int count)
                 ".deb\nSize: 7\nSHA256: " + crypto::digest_of(name).hex() + "\n\n";
     }
     return text;
-}
-
-std::string gzip(const std::string& plain)
-{
-    libdeflate_compressor* compressor = libdeflate_alloc_compressor(1);
-    std::string packed(libdeflate_gzip_compress_bound(compressor, plain.size()), '\0');
-    packed.resize(libdeflate_gzip_compress(compressor, plain.data(), plain.size(), packed.data(),
-                                           packed.size()));
-    libdeflate_free_compressor(compressor);
-    return packed;
-}
-
-std::string xz(const std::string& plain)
-{
-    std::string packed(lzma_stream_buffer_bound(plain.size()), '\0');
-    std::size_t size = 0;
-    EXPECT_EQ(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, nullptr,
-                                      reinterpret_cast<const std::uint8_t*>(plain.data()),
-                                      plain.size(), reinterpret_cast<std::uint8_t*>(packed.data()),
-                                      &size, packed.size()),
-              LZMA_OK);
-    packed.resize(size);
-    return packed;
 }
 
 std::string bzip2(std::string plain)
@@ -131,8 +108,8 @@ TEST_F(IndexTable, V32_IsNotMadeOfAnotherTextThanTheReleaseLists)
             EXPECT_FALSE(build(packed, std::string("Packages") + suffix, wanted, 2));
             EXPECT_FALSE(std::filesystem::exists(folder / "table"));
         }
-    EXPECT_EQ(build(gzip(other), "Packages.gz", wanted, 2).error().code(), Errc::untrusted);
-    EXPECT_EQ(build(xz(longer), "Packages.xz", wanted, 2).error().code(), Errc::malformed);
+    EXPECT_EQ(code_of(build(gzip(other), "Packages.gz", wanted, 2)), Errc::untrusted);
+    EXPECT_EQ(code_of(build(xz(longer), "Packages.xz", wanted, 2)), Errc::malformed);
 }
 
 TEST_F(IndexTable, IsNotMadeOfWhatIsBroken)

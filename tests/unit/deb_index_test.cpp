@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <gtest/gtest.h>
-#include <libdeflate.h>
-#include <lzma.h>
 
+#include "../packing.h"
 #include "deb/deb.h"
 
 namespace aptward::deb {
@@ -58,29 +57,6 @@ TEST(Sources, GivesOneFilePerListedName)
     EXPECT_EQ(paths, (std::vector<std::string>{"pool/a/a.dsc", "pool/a/a.tar.xz"}));
 }
 
-std::string gzip(const std::string& plain)
-{
-    libdeflate_compressor* compressor = libdeflate_alloc_compressor(9);
-    std::string packed(libdeflate_gzip_compress_bound(compressor, plain.size()), '\0');
-    packed.resize(libdeflate_gzip_compress(compressor, plain.data(), plain.size(), packed.data(),
-                                           packed.size()));
-    libdeflate_free_compressor(compressor);
-    return packed;
-}
-
-std::string xz(const std::string& plain)
-{
-    std::string packed(lzma_stream_buffer_bound(plain.size()), '\0');
-    std::size_t size = 0;
-    const auto* from = static_cast<const std::uint8_t*>(static_cast<const void*>(plain.data()));
-    auto* to = static_cast<std::uint8_t*>(static_cast<void*>(packed.data()));
-    EXPECT_EQ(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC32, nullptr, from, plain.size(), to, &size,
-                                      packed.size()),
-              LZMA_OK);
-    packed.resize(size);
-    return packed;
-}
-
 TEST(Decompress, A4b_V32_StopsABombAtItsLimit)
 {
     const std::string bomb(50'000'000, '\0');
@@ -92,6 +68,44 @@ TEST(Decompress, A4b_V32_StopsABombAtItsLimit)
         EXPECT_EQ(*whole, bomb);
         EXPECT_FALSE(decompress(packed.substr(0, packed.size() / 2), kind, bomb.size()));
         EXPECT_FALSE(decompress(packed + "garbage", kind, bomb.size()));
+    }
+}
+
+std::string noise(std::size_t bytes)
+{
+    std::string text;
+    for (std::uint32_t state = 1; text.size() < bytes;) {
+        state = state * 1664525 + 1013904223;
+        text += static_cast<char>(state >> 24);
+    }
+    return text;
+}
+
+// Large enough to be unpacked by several threads (kWorthThreads), as one block and as many.
+TEST(Decompress, A4b_V32_BlocksSideBySideAreAsExactAsOneAfterTheOther)
+{
+    const std::string plain = noise(5'000'000);
+    for (const std::size_t block : {std::size_t{1'000'000}, plain.size()}) {
+        const std::string packed = xz(plain, block);
+        ASSERT_GT(packed.size(), 1U << 20);
+        const auto whole = decompress(packed, Compression::xz, plain.size());
+        ASSERT_TRUE(whole) << whole.error().message();
+        EXPECT_TRUE(*whole == plain);
+        std::string room(plain.size(), '\0');
+        EXPECT_TRUE(decompress_exactly(packed, Compression::xz, room, [](std::size_t) {}));
+        EXPECT_TRUE(room == plain);
+        const auto two = decompress(packed + packed, Compression::xz, 2 * plain.size());
+        ASSERT_TRUE(two) << two.error().message();
+        EXPECT_TRUE(*two == plain + plain);
+        EXPECT_FALSE(decompress(packed, Compression::xz, plain.size() - 1));
+        EXPECT_FALSE(decompress(packed + "garbage", Compression::xz, plain.size()));
+        for (const std::size_t part : {3U, 2U}) {
+            EXPECT_FALSE(decompress(packed.substr(0, packed.size() / part * (part - 1)),
+                                    Compression::xz, plain.size()));
+            std::string wrong = packed;
+            wrong[packed.size() / part] ^= 1;
+            EXPECT_FALSE(decompress(wrong, Compression::xz, plain.size()));
+        }
     }
 }
 
