@@ -104,8 +104,8 @@ private:
     catalog::SuiteView view_;
     trust::Floor floor_;
     std::set<std::string> used_;  // index paths that clients use, one compression of each
-    std::map<std::string, SteadyTime>
-        no_shortcut_;  // until then, its quicker form is not asked for
+    // By index without its compression: until when its quicker form is not asked for.
+    std::map<std::string, SteadyTime> no_shortcut_;
     std::map<const fetch::Source*, Seen> seen_;
     std::map<std::string, std::vector<crypto::Signature>> verified_;  // by body and signature hash
     trust::Verdict verdict_;

@@ -141,7 +141,8 @@ http::Async<bool> Suite::is_worth_fetching(const deb::ListedFile& shortcut,
     for (const fetch::SourceReport& report : reports)
         if (!report.is_open && report.failures_in_a_row == 0)
             rate = std::max(rate, report.rate_bytes_per_s);
-    co_return size * 1000 < rate* static_cast<double>(saved.count());
+    const double meanwhile = rate * static_cast<double>(saved.count()) / 1000;
+    co_return size < meanwhile;
 }
 
 http::Async<bool> Suite::build_by_shortcut(const catalog::Generation& generation,
