@@ -129,10 +129,21 @@ void Node::Parts::remember_first_start()
         log_error("state.failed", {}, kept.error().message());
 }
 
+// Made where it is missing, and this node's alone while it runs.
+Result<Fd> take_state_folder(const std::filesystem::path& folder)
+{
+    const auto made = make_directories(folder);
+    auto lock = made ? store::lock_state(folder) : Result<Fd>(tl::unexpected<Error>(made.error()));
+    if (lock || lock.error().code() != Errc::storage)
+        return lock;
+    return fail(Errc::storage, lock.error().message() +
+                                   "; the node can keep no state there: make the folder writable, "
+                                   "or name another one (`state`, or --state)");
+}
+
 Result<void> Node::Parts::open_state(crypto::Spawner& spawner)
 {
-    TRY_VOID(make_directories(config.state));
-    TRY(lock, store::lock_state(config.state));
+    TRY(lock, take_state_folder(config.state));
     TRY_VOID(store::check_format(config.state));
     std::error_code ignored;
     std::filesystem::remove(config.state / "run.json", ignored);

@@ -59,6 +59,15 @@ def test_mistakes_in_the_configuration_are_named_all_at_once(scene):
     assert broken.returncode == 2 and f"{file}:1" in broken.stderr
 
 
+@pytest.mark.parametrize("folder", ["/proc/none/state", "/proc", "{folder}/file/state"])
+def test_a_state_folder_that_cannot_be_written_is_told_with_what_to_do(scene, folder):
+    (scene.folder / "file").write_text("no folder")
+    state = folder.format(folder=scene.folder)
+    started = subprocess.run([PROGRAM, "serve", "--state", state], capture_output=True, text=True, timeout=60)
+    assert started.returncode == 2 and len(started.stderr.splitlines()) == 1, started.stderr
+    assert state in started.stderr and "--state" in started.stderr, started.stderr
+
+
 def test_a_reload_is_taken_whole_or_refused_whole(scene, other_key):
     archive = scene.archive()
     node = scene.node(archive, scene.origin(archive))
