@@ -45,6 +45,20 @@ def mutants_page(evidence):
     return "\n".join(lines) + "\n"
 
 
+def deep_page(evidence):
+    lines = ["# The deep run", "",
+             "What takes too long for CI, each part as it last passed; `./dev deep [PART...]` runs and records them;",
+             "made by tools/make_figures.py.", "",
+             "| part | passed | minutes | commit |", "|---|---|---|---|"]
+    lines += [f"| {name}: {part['what']} | {part['passed']} | {part['seconds'] / 60:.0f} | {part['commit'][:12]} |"
+              for name, part in evidence.items()]
+    notes = [f"- {what}: {value}" for part in evidence.values() for what, value in part["noted"].items()]
+    skipped = [f"- {line}" for part in evidence.values() for line in part["skipped"]]
+    lines += ["", "Counted in them:", "", *notes] if notes else []
+    lines += ["", "Skipped:", "", *skipped] if skipped else ["", "Nothing was skipped."]
+    return "\n".join(lines) + "\n"
+
+
 def pages():
     """Path below docs/ and text of every page for which there is evidence."""
     found = {file.stem: json.loads(file.read_text()) for file in sorted((root / "docs/evidence").glob("*.json"))}
@@ -52,6 +66,8 @@ def pages():
         yield "attacks.md", attacks_page(found["attacks"])
     if "mutants" in found:
         yield "mutants.md", mutants_page(found["mutants"])
+    if "deep" in found:
+        yield "deep.md", deep_page(found["deep"])
     measured = {name: found[name] for name in performance_page.SECTIONS if name in found}
     if measured:
         yield "performance.md", performance_page.performance_page(measured)

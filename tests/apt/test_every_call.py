@@ -79,10 +79,12 @@ class Round:
 
 
 @pytest.mark.parametrize("action", [KILL, TEAR_AND_KILL])
-def test_R2_kill_9_at_every_call_tears_nothing(scene, action):
+def test_R2_kill_9_at_every_call_tears_nothing(scene, action, record_property):
     round_ = Round(scene)
     node, shim = round_.node, round_.shim
-    for number in round_.numbers():
+    numbers = round_.numbers()
+    record_property("calls", len(numbers))
+    for number in numbers:
         date, _ = generation(node)
         round_.publish()
         shim.arm(number, action)
@@ -114,10 +116,12 @@ ERRORS = [errno.EIO, errno.ENOSPC] + ([errno.EDQUOT, errno.EROFS, errno.EFBIG] i
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: errno.errorcode[error])
 @pytest.mark.parametrize("stays", [0, 1], ids=["once", "stays"])
-def test_R3_R4_an_error_of_any_call_is_told_and_never_served(scene, error, stays):
+def test_R3_R4_an_error_of_any_call_is_told_and_never_served(scene, error, stays, record_property):
     round_ = Round(scene)
     node, shim = round_.node, round_.shim
-    for number in round_.numbers(reads=1):
+    numbers = round_.numbers(reads=1)
+    record_property("calls", len(numbers))
+    for number in numbers:
         round_.publish()
         told = len(node.log_text())
         counted = failures(node)
