@@ -37,11 +37,13 @@ bool is_of_the_file(int error)
 }  // namespace
 
 Connection::Connection(const Executor& loop, Fd socket, Principal principal, ServerLimits limits,
-                       std::shared_ptr<const Door> door)
+                       std::shared_ptr<const Door> door,
+                       std::shared_ptr<const Loops::Responder> responder)
     : socket_(loop),
       principal_(std::move(principal)),
       limits_(limits),
       door_(std::move(door)),
+      responder_(std::move(responder)),
       deadline_(steady_now() + limits.idle)
 {
     socket_.assign(socket.get());  // throws when the loop cannot take it; then it is still closed
@@ -268,8 +270,7 @@ Async<void> Connection::refuse_stranger(const Admission& admission, const Reques
     co_await refuse(std::move(answer), "client.unknown: " + error.message());
 }
 
-Async<bool> Connection::answer_one(const Handler& handler, const RequestHead& head,
-                                   const Principal& principal)
+Async<bool> Connection::answer_one(const RequestHead& head, const Principal& principal)
 {
     auto target = parse_target(head.method, head.target);
     if (!target) {
@@ -279,22 +280,22 @@ Async<bool> Connection::answer_one(const Handler& handler, const RequestHead& he
     is_http_10_ = head.minor_version == 0;
     // What a handler leaves of a body would be taken for the next request.
     const bool has_body = head.is_chunked || head.body_bytes.value_or(0) > 0;
-    must_close_ = !head.keep_alive || has_body;
+    must_close_ = !head.keep_alive || has_body || is_closing();
     Exchange exchange(*this, head, *target, principal);
-    co_await handler(exchange);
+    co_await responder_->handler(exchange);
     CHECK(exchange.has_answered() || must_close_, "a handler answers every request");
     // An answer without its end would swallow the next one.
     co_return !must_close_ && !is_closed_ && !exchange.has_open_stream();
 }
 
-std::optional<ReadyAnswer> Connection::find_ready(Shortcut* shortcut, const RequestHead& head,
+std::optional<ReadyAnswer> Connection::find_ready(const RequestHead& head,
                                                   const Principal& principal)
 {
-    const bool is_simple =
-        head.minor_version == 1 && head.keep_alive && !head.is_chunked && !head.body_bytes;
-    if (shortcut == nullptr || !is_simple)
+    const bool is_simple = head.minor_version == 1 && head.keep_alive && !head.is_chunked &&
+                           !head.body_bytes && !is_closing();
+    if (responder_->shortcut == nullptr || !is_simple)
         return std::nullopt;
-    return shortcut->find(head, principal);
+    return responder_->shortcut->find(head, principal);
 }
 
 // Who shows this request: told apart for each, where the listener has a door.
@@ -310,7 +311,7 @@ Async<bool> Connection::is_admitted(const RequestHead& head, std::optional<Princ
     co_return true;
 }
 
-Async<bool> Connection::respond(const Loops::Responder& responder, const RequestHead& head)
+Async<bool> Connection::respond(const RequestHead& head)
 {
     std::optional<Principal> shown;
     if (door_) {
@@ -319,16 +320,15 @@ Async<bool> Connection::respond(const Loops::Responder& responder, const Request
             co_return false;
     }
     const Principal& principal = shown ? *shown : principal_;
-    const auto ready = find_ready(responder.shortcut, head, principal);
+    const auto ready = find_ready(head, principal);
     if (!ready) {
-        co_return co_await answer_one(responder.handler, head, principal);
+        co_return co_await answer_one(head, principal);
     }
-    const bool is_sent = co_await send_ready(*ready, *responder.shortcut, principal);
+    const bool is_sent = co_await send_ready(*ready, principal);
     co_return is_sent && !is_closed_;
 }
 
-Async<bool> Connection::send_ready(const ReadyAnswer& answer, Shortcut& shortcut,
-                                   const Principal& principal)
+Async<bool> Connection::send_ready(const ReadyAnswer& answer, const Principal& principal)
 {
     const std::string_view date = date_line();
     std::string head;
@@ -345,11 +345,11 @@ Async<bool> Connection::send_ready(const ReadyAnswer& answer, Shortcut& shortcut
         }
     }
     const std::uint64_t body_bytes = std::max(written_bytes_, body_from) - body_from;
-    shortcut.sent(answer, principal, {body_bytes, is_sent, is_file_unreadable_});
+    responder_->shortcut->sent(answer, principal, {body_bytes, is_sent, is_file_unreadable_});
     co_return is_sent;
 }
 
-Async<void> Connection::run(std::shared_ptr<const Loops::Responder> responder)
+Async<void> Connection::run()
 {
     if (door_) {
         const bool is_open = co_await open_door();
@@ -381,7 +381,7 @@ Async<void> Connection::run(std::shared_ptr<const Loops::Responder> responder)
         extend(limits_.write_stall);
         // The head's views point into the buffer, which nothing touches until it is answered.
         const std::size_t used = (**head).head_bytes;
-        goes_on = co_await respond(*responder, **head);
+        goes_on = co_await respond(**head);
         if (goes_on)
             buffer_.erase(0, used);
     }

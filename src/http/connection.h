@@ -28,6 +28,16 @@ inline constexpr int kUnsentBytes = 512 << 10;
 struct Loops::Responder {
     Handler handler;
     Shortcut* shortcut = nullptr;
+    std::atomic<bool> is_closing = false;  // set once, by any thread
+};
+
+/// A listener of the first loop.
+struct Loops::Acceptor {
+    Acceptor(const Executor& loop, Listening from, Handler handler, Shortcut* shortcut);
+
+    Listening listening;  // without its socket
+    Socket socket;
+    const std::shared_ptr<Responder> responder;
 };
 
 /// The "Date: ...\r\n" of this second.
@@ -39,10 +49,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
 public:
     /// `door` is null for a plain listener that admits everybody.
     Connection(const Executor& loop, Fd socket, Principal principal, ServerLimits limits,
-               std::shared_ptr<const Door> door);
+               std::shared_ptr<const Door> door, std::shared_ptr<const Loops::Responder> responder);
     ~Connection();
 
-    Async<void> run(std::shared_ptr<const Loops::Responder> responder);
+    Async<void> run();
 
     /// Sends all of it.
     Async<bool> write(std::string_view bytes, Follows follows);
@@ -59,6 +69,10 @@ public:
     void reset();
     bool is_past(SteadyTime now) const { return now >= deadline_; }
     bool is_idle() const { return is_idle_; }
+    /// Its listener has been closed.
+    bool is_closing() const { return responder_->is_closing.load(std::memory_order_relaxed); }
+    /// And so must it be; one whose first request is still on its way gets an answer before.
+    bool is_unwanted() const { return is_closing() && is_idle_ && written_bytes_ > 0; }
     void set_idle(bool is_idle) { is_idle_ = is_idle; }
     void extend(std::chrono::seconds time) { deadline_ = steady_now() + time; }
 
@@ -79,14 +93,11 @@ private:
         return kMaxHeadBytes + 4 - std::min(buffer_.size(), kMaxHeadBytes);
     }
     /// Gives one request its answer; false ends the connection.
-    Async<bool> respond(const Loops::Responder& responder, const RequestHead& head);
-    Async<bool> answer_one(const Handler& handler, const RequestHead& head,
-                           const Principal& principal);
+    Async<bool> respond(const RequestHead& head);
+    Async<bool> answer_one(const RequestHead& head, const Principal& principal);
     Async<bool> is_admitted(const RequestHead& head, std::optional<Principal>& to);
-    static std::optional<ReadyAnswer> find_ready(Shortcut* shortcut, const RequestHead& head,
-                                                 const Principal& principal);
-    Async<bool> send_ready(const ReadyAnswer& answer, Shortcut& shortcut,
-                           const Principal& principal);
+    std::optional<ReadyAnswer> find_ready(const RequestHead& head, const Principal& principal);
+    Async<bool> send_ready(const ReadyAnswer& answer, const Principal& principal);
     Async<void> refuse(Answer answer, std::string why);
     Async<void> refuse_malformed(const Error& error);
     Async<void> refuse_stranger(const Admission& admission, const RequestHead& head,
@@ -109,6 +120,7 @@ private:
     Principal principal_;
     ServerLimits limits_;
     std::shared_ptr<const Door> door_;
+    std::shared_ptr<const Loops::Responder> responder_;
     std::unique_ptr<TlsSession> tls_;  // null: plain
     std::string held_back_;            // TLS: waits for the bytes that share its record
     SteadyTime deadline_;
@@ -140,8 +152,7 @@ private:
     void run();
     Async<void> watch();
     void leave(const Principal& principal);
-    Async<void> live(std::shared_ptr<Connection> connection,
-                     std::shared_ptr<const Responder> responder);
+    Async<void> live(std::shared_ptr<Connection> connection);
 
     asio::io_context io_{1};
     asio::executor_work_guard<Executor> work_;

@@ -137,7 +137,8 @@ Async<void> Loops::Loop::watch()
                 it = connections_.erase(it);
                 continue;
             }
-            const bool is_over = is_stopping_ && (connection->is_idle() || now >= stop_deadline_);
+            const bool is_over = connection->is_unwanted() ||
+                                 (is_stopping_ && (connection->is_idle() || now >= stop_deadline_));
             if (is_over || connection->is_past(now))
                 connection->close_now();
             ++it;
@@ -145,8 +146,7 @@ Async<void> Loops::Loop::watch()
     }
 }
 
-Async<void> Loops::Loop::live(std::shared_ptr<Connection> connection,
-                              std::shared_ptr<const Responder> responder)
+Async<void> Loops::Loop::live(std::shared_ptr<Connection> connection)
 {
     // Counted out also when the session ends by an exception.
     const struct Leaving {
@@ -154,7 +154,7 @@ Async<void> Loops::Loop::live(std::shared_ptr<Connection> connection,
         Loop& loop;
         const Principal principal;
     } leaving{*this, connection->principal()};
-    co_await connection->run(responder);
+    co_await connection->run();
 }
 
 void Loops::Loop::leave(const Principal& principal)
@@ -174,14 +174,14 @@ void Loops::Loop::add(Fd socket, Principal principal, std::shared_ptr<const Resp
         std::shared_ptr<Connection> connection;
         try {
             connection = std::make_shared<Connection>(io_.get_executor(), std::move(*shared_socket),
-                                                      principal, limits, std::move(door));
+                                                      principal, limits, std::move(door),
+                                                      std::move(responder));
             connections_.push_back(connection);
         } catch (...) {
             leave(principal);
             throw;
         }
-        spawn(io_.get_executor(), "client " + principal.address,
-              live(std::move(connection), std::move(responder)));
+        spawn(io_.get_executor(), "client " + principal.address, live(std::move(connection)));
     });
 }
 
@@ -214,26 +214,53 @@ Executor Loops::executor() const
     return loops_.front()->executor();
 }
 
-void Loops::serve(Listening listening, Handler handler, ServerLimits limits, Shortcut* shortcut)
+Loops::Acceptor::Acceptor(const Executor& loop, Listening from, Handler handler, Shortcut* shortcut)
+    : listening(std::move(from)),
+      socket(loop, listening.socket.release()),
+      responder(std::make_shared<Responder>(std::move(handler), shortcut))
 {
-    std::string name = "listener " + listening.name;
-    auto responder = std::make_shared<const Responder>(Responder{std::move(handler), shortcut});
-    spawn(loops_.front()->executor(), std::move(name),
-          accept(std::move(listening), std::move(responder), limits));
 }
 
-Async<void> Loops::accept(Listening listening, std::shared_ptr<const Responder> responder,
-                          ServerLimits limits)
+void Loops::Served::close()
 {
-    Socket acceptor(loops_.front()->executor(), listening.socket.release());
+    const auto acceptor = acceptor_.lock();
+    if (!acceptor)
+        return;
+    acceptor->responder->is_closing = true;
+    asio::post(acceptor->socket.get_executor(), [weak = acceptor_] {
+        asio::error_code ignored;
+        if (const auto closing = weak.lock())
+            closing->socket.cancel(ignored);
+    });
+}
+
+Loops::Served Loops::serve(Listening listening, Handler handler, ServerLimits limits,
+                           Shortcut* shortcut)
+{
+    std::string name = "listener " + listening.name;
+    const Executor loop = loops_.front()->executor();
+    auto acceptor =
+        std::make_shared<Acceptor>(loop, std::move(listening), std::move(handler), shortcut);
+    Served served(acceptor);
+    spawn(loop, std::move(name), accept(std::move(acceptor), limits));
+    return served;
+}
+
+Async<void> Loops::accept(std::shared_ptr<Acceptor> acceptor, ServerLimits limits)
+{
+    Socket& listening = acceptor->socket;
+    const Listening& about = acceptor->listening;
     asio::error_code error;
-    acceptor.non_blocking(true, error);
+    listening.non_blocking(true, error);
     bool has_complained = false;
     while (!is_stopping_) {
         Fd socket(
-            ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+            ::accept4(listening.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!socket && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            co_await acceptor.async_wait(Socket::wait_read, asio::redirect_error(kUseAsync, error));
+            if (acceptor->responder->is_closing)
+                co_return;  // whoever had come is in
+            co_await listening.async_wait(Socket::wait_read,
+                                          asio::redirect_error(kUseAsync, error));
             continue;
         }
         if (!socket && (errno == ECONNABORTED || errno == EINTR))
@@ -241,7 +268,7 @@ Async<void> Loops::accept(Listening listening, std::shared_ptr<const Responder> 
         if (!socket) {
             // Out of descriptors or memory (R12): wait for connections to end; never spin.
             if (!std::exchange(has_complained, true))
-                log_error("listener.exhausted", {{"listener", listening.name}},
+                log_error("listener.exhausted", {{"listener", about.name}},
                           fmt::format("no new connections: {}; if descriptors are short, raise "
                                       "LimitNOFILE",
                                       std::generic_category().message(errno)));
@@ -251,16 +278,17 @@ Async<void> Loops::accept(Listening listening, std::shared_ptr<const Responder> 
         has_complained = false;
         if (connections() >= limits.connections)
             continue;
-        Principal principal = principal_of(socket.get(), listening.is_local_socket);
+        Principal principal = principal_of(socket.get(), about.is_local_socket);
         if (!is_loopback(principal.address) &&
             !address_count().enter(principal.address, limits.connections_per_address))
             continue;
-        if (!listening.is_local_socket)
+        if (!about.is_local_socket)
             set_tcp_options(socket.get());
         const auto least =
             std::min_element(loops_.begin(), loops_.end(),
                              [](const auto& a, const auto& b) { return a->load() < b->load(); });
-        (*least)->add(std::move(socket), std::move(principal), responder, limits, listening.door);
+        (*least)->add(std::move(socket), std::move(principal), acceptor->responder, limits,
+                      about.door);
     }
 }
 

@@ -175,15 +175,33 @@ std::string name_of_socket(int socket);
 /// The threads that run clients' sessions.
 class Loops {
 public:
+    class Loop;
+    struct Responder;
+    struct Acceptor;
+
+    /// A listener in service. Any thread, but not while the loops end; afterwards it does nothing.
+    class Served {
+    public:
+        Served() = default;
+        explicit Served(std::weak_ptr<Acceptor> acceptor) : acceptor_(std::move(acceptor)) {}
+
+        /// Accepts nobody any more. Whoever had reached it gets the answer that it waits for, at
+        /// most one, and "Connection: close" with it; idle connections end at once.
+        void close();
+
+    private:
+        std::weak_ptr<Acceptor> acceptor_;
+    };
+
     explicit Loops(unsigned count);
     ~Loops();
     Loops(const Loops&) = delete;
     Loops& operator=(const Loops&) = delete;
 
-    /// Accepts on `listening` and answers with `handler` until stop(); with `shortcut` first where
-    /// one is given, which outlives the loops.
-    void serve(Listening listening, Handler handler, ServerLimits limits,
-               Shortcut* shortcut = nullptr);
+    /// Accepts on `listening` and answers with `handler` until close() or stop(); with `shortcut`
+    /// first where one is given, which outlives the loops.
+    Served serve(Listening listening, Handler handler, ServerLimits limits,
+                 Shortcut* shortcut = nullptr);
 
     /// Stops accepting, lets running answers end for at most `grace`, then closes everything.
     void stop(std::chrono::milliseconds grace);
@@ -192,12 +210,8 @@ public:
     /// Of the first loop.
     Executor executor() const;
 
-    class Loop;
-    struct Responder;
-
 private:
-    Async<void> accept(Listening listening, std::shared_ptr<const Responder> responder,
-                       ServerLimits limits);
+    Async<void> accept(std::shared_ptr<Acceptor> acceptor, ServerLimits limits);
     std::vector<std::unique_ptr<Loop>> loops_;
     std::atomic<bool> is_stopping_ = false;
 };

@@ -99,13 +99,15 @@ struct Node::Parts {
     std::unique_ptr<console::Admin> admin;
     std::unique_ptr<http::Loops> control;  // one loop
     std::unique_ptr<http::Loops> loops;
-    Listeners listeners;
+    std::optional<Listeners> listeners;
     std::mutex reload_mutex;
     bool is_stopped = false;
 
     Result<void> open_state(crypto::Spawner& spawner);
     void remember_first_start();
-    std::shared_ptr<archive::Routes> make_routes(const Config& from);
+    std::shared_ptr<archive::Routes> make_routes(const Config& from,
+                                                 std::vector<std::string> own_addresses);
+    void tell_what_stays(const Config& fresh);
     Result<void> restore(archive::Routes& routes);
     Result<void> listen();
     Result<void> write_run_file();
@@ -166,7 +168,8 @@ Result<void> Node::Parts::open_state(crypto::Spawner& spawner)
     return {};
 }
 
-std::shared_ptr<archive::Routes> Node::Parts::make_routes(const Config& from)
+std::shared_ptr<archive::Routes> Node::Parts::make_routes(const Config& from,
+                                                          std::vector<std::string> own_addresses)
 {
     auto routes = std::make_shared<archive::Routes>();
     for (const archive::ArchiveSettings& settings : from.archives) {
@@ -180,7 +183,7 @@ std::shared_ptr<archive::Routes> Node::Parts::make_routes(const Config& from)
     routes->connect_hosts = from.connect_hosts;
     routes->proxy = from.proxy;
     routes->unknown_hosts = from.unknown_hosts;
-    routes->own_addresses = listeners.own_addresses();
+    routes->own_addresses = std::move(own_addresses);
     return routes;
 }
 
@@ -235,20 +238,21 @@ Result<void> Node::Parts::restore(archive::Routes& routes)
 
 Result<void> Node::Parts::listen()
 {
-    TRY_VOID(listeners.open(config));
-    auto routes = make_routes(config);
+    listeners.emplace(*loops, *front, *admin);
+    TRY(auto plan, listeners->prepare(config));
+    auto routes = make_routes(config, plan.own_addresses());
     TRY_VOID(restore(*routes));
     front->use(std::move(routes));
-    listeners.serve(*loops, *front, *admin);
+    listeners->serve(std::move(plan));
     return {};
 }
 
 Result<void> Node::Parts::write_run_file()
 {
     const nlohmann::json run = {{"pid", ::getpid()},
-                                {"listen", listeners.plain_addresses()},
-                                {"listeners", listeners.addresses()},
-                                {"admin", listeners.admin_address()}};
+                                {"listen", listeners->plain_addresses()},
+                                {"listeners", listeners->addresses()},
+                                {"admin", listeners->admin_address()}};
     return write_file_durably(config.state / "run.json", run.dump() + "\n");
 }
 
@@ -362,11 +366,11 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
 
 std::vector<std::string> Node::addresses() const
 {
-    return parts_->listeners.plain_addresses();
+    return parts_->listeners->plain_addresses();
 }
 std::string Node::admin_address() const
 {
-    return parts_->listeners.admin_address();
+    return parts_->listeners->admin_address();
 }
 
 void Node::refresh_known(std::chrono::seconds limit,
@@ -399,12 +403,31 @@ void Node::refresh_known(std::chrono::seconds limit,
     }
 }
 
+// What the threads and files of a running node were made with.
+void Node::Parts::tell_what_stays(const Config& fresh)
+{
+    std::vector<std::string> keys;
+    const auto compare = [&](const char* key, bool is_same) {
+        if (!is_same)
+            keys.push_back(key);
+    };
+    compare("state", fresh.state == config.state);
+    compare("loops", fresh.loops == config.loops);
+    compare("deliveries-kept", fresh.deliveries_kept == config.deliveries_kept);
+    compare("scrub-every", fresh.scrub_every == config.scrub_every);
+    compare("scrub-rate", fresh.scrub_rate_bytes_per_s == config.scrub_rate_bytes_per_s);
+    if (!keys.empty())
+        log_warning("config.kept", {{"keys", fmt::format("{}", fmt::join(keys, ", "))}},
+                    "these keys change when the node is restarted");
+}
+
 Result<void> Node::reload(Config config)
 {
     const std::lock_guard lock(parts_->reload_mutex);
     // Archives whose settings stay the same keep running; the others are judged under the new keys
     // before anything changes: a reload is taken whole or refused whole.
-    auto routes = parts_->make_routes(config);
+    TRY(auto plan, parts_->listeners->prepare(config));
+    auto routes = parts_->make_routes(config, plan.own_addresses());
     std::vector<std::string> refusals;
     for (const auto& fresh : routes->archives)
         for (const auto& running : parts_->front->routes()->archives) {
@@ -433,7 +456,10 @@ Result<void> Node::reload(Config config)
     parts_->front->use(std::move(routes));
     for (const auto& archive : before->archives)
         archive->retire();
-    parts_->listeners.readmit(config);
+    parts_->listeners->serve(std::move(plan));
+    if (const auto written = parts_->write_run_file(); !written)
+        log_warning("state.unwritable", {}, written.error().message());
+    parts_->tell_what_stays(config);
     parts_->admin->set_notes(config.notes);
     parts_->events->add({0, {}, "node.reloaded", "", "", "", "configuration reloaded", "", ""});
     parts_->config.archives = std::move(config.archives);

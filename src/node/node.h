@@ -33,9 +33,10 @@ public:
                        const std::function<void(std::size_t, std::size_t)>& progress,
                        const std::function<bool()>& is_cancelled);
 
-    /// Takes over the archives and client rules of a new configuration, or refuses it whole and
-    /// goes on with the old one. Addresses and the state folder stay. Fails with untrusted,
-    /// naming the current generations that the new keys would not accept.
+    /// Takes over the archives, client rules and listeners of a new configuration, or refuses it
+    /// whole and goes on with the old one; the log names the keys that wait for a restart. Fails
+    /// with untrusted, naming the current generations that the new keys would not accept, and as
+    /// starting does where an address cannot be had.
     Result<void> reload(Config config);
 
     /// The files that hold the archives' keys; a change of one calls for a reload. Any thread.

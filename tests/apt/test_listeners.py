@@ -433,3 +433,106 @@ def test_a_token_is_shown_once_and_only_its_hash_is_written(scene):
     assert wrong.returncode == 2 and "without blanks" in wrong.stderr
     wrong = subprocess.run([PROGRAM, "token", "alice", "--role", "boss"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "viewer, operator or admin" in wrong.stderr
+
+
+def rewrite(node, *changes):
+    text = node.config.read_text()
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    node.config.write_text(text)
+
+
+def opened(node):
+    return json.loads((node.folder / "state/run.json").read_text())
+
+
+def test_a_reload_opens_and_closes_listeners_and_drops_nobody(scene, authority):
+    archive = scene.archive()
+    large = archive.add("large", payload_bytes=3_000_000)
+    archive.publish()
+    tables = [listener(address="127.0.0.3:0"), listener(address="127.0.0.4:0")]
+    node = scene.node(archive, scene.origin(archive), tail="".join(tables))
+    kept, dropped = node.listeners
+    admin = node.folder / "admin"
+    assert scene.apt(node).update().returncode == 0
+    assert node.get(f"/test/pool/{large.name}").status == 200
+    paused = socket.socket()
+    paused.settimeout(20)
+    paused.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # less than the file
+    paused.connect((dropped.rsplit(":", 1)[0], int(dropped.rsplit(":", 1)[1])))
+    paused.sendall(f"GET /test/pool/{large.name} HTTP/1.1\r\nHost: n\r\n\r\n".encode())
+    assert paused.recv(1) == b"H"
+    idle = http.client.HTTPConnection(dropped, timeout=20)
+    idle.request("GET", "/test/dists/stable/InRelease")
+    idle.getresponse().read()
+    steady = http.client.HTTPConnection(kept, timeout=20)
+    steady.request("GET", "/test/dists/stable/InRelease")
+    steady.getresponse().read()
+    rewrite(node, (tables[1], listener(address="127.0.0.5:0", certificates=[authority.issue("node.example")])),
+            (f"unix:{admin}", f"unix:{admin}2"))
+    reload(node)
+    assert opened(node)["listen"] == [node.address]
+    first, second = opened(node)["listeners"]
+    assert first == kept and second.startswith("127.0.0.5:")
+    assert TlsConnection(second, authority).get("/test/dists/stable/InRelease").status == 200
+    assert not admin.exists()
+    assert json.loads(node.command("status", "--json").stdout)["archives"], "the admin socket has moved"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(dropped.rsplit(":", 1), timeout=20)
+    # What runs goes on: the answer to its end, a connection that stays to its next request.
+    whole = b"H"
+    while (part := paused.recv(1 << 16)):
+        whole += part
+    assert whole.partition(b"\r\n\r\n")[2] == large.read_bytes()
+    own = steady.sock
+    steady.request("GET", "/test/dists/stable/InRelease")
+    assert steady.getresponse().read() and steady.sock is own
+    until("an idle connection of what is closed ends", lambda: idle.sock.recv(1) == b"")
+
+
+def test_a_reload_changes_who_answers_at_an_address_without_closing_it(scene):
+    archive = scene.archive()
+    table = listener(address="127.0.0.3:0", serves=["archive"])
+    node = scene.node(archive, scene.origin(archive), tail=table)
+    (address,) = node.listeners
+
+    def status_of(path):
+        client = http.client.HTTPConnection(address, timeout=20)
+        client.request("GET", path)
+        answer = client.getresponse()
+        answer.read()
+        return answer.status
+    assert (status_of("/test/dists/stable/InRelease"), status_of("/api/v1/status")) == (200, 404)
+    rewrite(node, (table, listener(address="127.0.0.3:0", serves=["admin"])))
+    reload(node)
+    assert opened(node)["listeners"] == [address]
+    assert (status_of("/test/dists/stable/InRelease"), status_of("/api/v1/status")) == (404, 200)
+
+
+def test_a_reload_whose_address_is_taken_is_refused_whole(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    path = node.folder / "second"
+    with socket.create_server(("127.0.0.3", 0)) as taken:
+        port = taken.getsockname()[1]
+        for addresses, why in (([f"unix:{path}", f"127.0.0.3:{port}"], f"127.0.0.3:{port} is in use by"),
+                               ([f"0.0.0.0:{node.address.rsplit(':', 1)[1]}"], "overlaps with")):
+            told = len(node.log_text())
+            before = node.config.read_text()
+            node.config.write_text(before + "".join(listener(address=address) for address in addresses))
+            node.process.send_signal(signal.SIGHUP)
+            until("it is refused", lambda: "config.refused" in node.log_text()[told:])
+            assert why in node.log_text()[told:]
+            node.config.write_text(before)
+    assert not path.exists()
+    assert node.get("/test/dists/stable/InRelease").status == 200
+    assert opened(node)["listeners"] == []
+
+
+def test_a_reload_names_the_keys_that_wait_for_a_restart(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive), top=["loops = 1", 'scrub-every = "30d"'])
+    rewrite(node, ("loops = 1", "loops = 2"), ("30d", "31d"))
+    reload(node)
+    assert 'keys="loops, scrub-every"' in node.log_text()
