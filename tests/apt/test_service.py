@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 from node import PROGRAM, until
@@ -29,10 +30,11 @@ def test_an_inherited_socket_is_served_and_what_it_replaces_is_named(scene):
             socket.create_connection(listening.getsockname(), timeout=30) as client:
         client.sendall(b"GET /.well-known/aptward HTTP/1.1\r\nHost: node\r\n\r\n")
         # As systemd: descriptor 3, and the number of the process itself in LISTEN_PID.
-        command = f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{listening.fileno()}'
+        command = f"import os, sys; os.dup2({listening.fileno()}, 3); " \
+            "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); os.execv(sys.argv[1], sys.argv[1:])"
         with open(node.folder / "log", "ab") as log:
             node.process = subprocess.Popen(
-                ["sh", "-c", command, "sh", PROGRAM, "serve", "--config", node.config],
+                [sys.executable, "-c", command, PROGRAM, "serve", "--config", node.config],
                 pass_fds=[listening.fileno()], stdout=subprocess.DEVNULL, stderr=log)
         run_file = node.folder / "state/run.json"
         until("the node is ready", lambda: run_file.exists() or node.process.poll() is not None)
