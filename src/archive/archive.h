@@ -196,7 +196,8 @@ private:
     std::set<std::string> approved_;                        // keys; control loop
     std::map<std::string, std::string> vouched_;  // unapproved key -> release; control loop
     std::atomic<int> adoptions_{0};               // indexes on their way into tables
-    std::atomic<bool> is_mending_{false};         // unreadable tables
+    std::atomic<bool> must_mend_{false};          // a table could not be read
+    std::atomic<bool> is_mending_{false};
     std::atomic<bool> is_retired_{false};
     ClientPins pins_;
     std::unique_ptr<Admission> admission_;  // of a private archive, once restored

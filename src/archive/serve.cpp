@@ -307,18 +307,25 @@ http::Async<void> Archive::send_listed(http::Exchange& exchange, const Name& nam
     }
 }
 
-// What a failing disk took from a table is built again meanwhile.
+// What a failing disk took from a table is built again meanwhile, also what it takes during that.
 Result<std::optional<Digest>> Archive::find_pool(std::string_view path)
 {
     auto digest = view_.load()->find_pool(path);
-    if (digest || is_mending_.exchange(true))
+    if (digest)
+        return digest;
+    must_mend_ = true;
+    if (is_mending_.exchange(true))
         return digest;
     const auto mend = [](std::shared_ptr<Archive> self) -> http::Async<void> {
-        for (const auto& [name, suite] : self->suites_) {
-            co_await suite->mend_tables();
-        }
-        co_await http::sleep_until(steady_now() + kMendAgain);
-        self->is_mending_ = false;
+        do {
+            while (self->must_mend_.exchange(false)) {
+                for (const auto& [name, suite] : self->suites_) {
+                    co_await suite->mend_tables();
+                }
+                co_await http::sleep_until(steady_now() + kMendAgain);
+            }
+            self->is_mending_ = false;
+        } while (self->must_mend_ && !self->is_mending_.exchange(true));
     };
     http::spawn(services_.control, "mending tables", mend(shared_from_this()));
     return digest;
