@@ -19,9 +19,10 @@ bool is_id(std::string_view text)
     return text.size() == 64 && parse_digest(text, 0).has_value();
 }
 
+// What is there already is not written again; what is damaged is.
 Result<void> put_text(const std::filesystem::path& file, const std::string& text)
 {
-    if (text.empty() || std::filesystem::exists(file))
+    if (text.empty() || read_file(file, crypto::kMaxReleaseBytes).value_or("") == text)
         return {};
     return write_file_durably(file, text);
 }
@@ -47,8 +48,13 @@ Releases Releases::look_at(const std::filesystem::path& state)
     return Releases(state / "releases");
 }
 
+// Archives share this folder, and the id is of the text alone: an unproven signature never takes
+// the place of a proven one.
 Result<void> Releases::put(const Stored& release) const
 {
+    if (release.is_unverified)
+        if (const auto known = get(release.id); known && !known->is_unverified)
+            return {};
     const auto folder = folder_ / release.id;
     TRY_VOID(make_directories(folder));
     TRY_VOID(put_text(folder / "InRelease", release.files.inrelease));

@@ -98,7 +98,8 @@ void apply_entry(Replayed& decided, const Json& entry)
     SuiteState& state = decided.suites[{entry.value("archive", ""), entry.value("suite", "")}];
     if (kind == "published") {
         state.floor = floor_of(entry.value("floor", Json::object()));
-        make_current(state, state.floor.release_id);
+        // Not always the release of the floor: what nobody signed raises none.
+        make_current(state, entry.value("release", state.floor.release_id));
     } else if (kind == "approved") {
         state.floor.approved.insert(entry.value("release", ""));
     } else if (kind == "used") {
@@ -216,6 +217,9 @@ std::map<std::pair<std::string, std::string>, SuiteState> State::suites() const
 Result<void> State::publish(const std::string& archive, const std::string& suite,
                             const trust::Floor& floor, const std::string& release_id)
 {
+    const trust::Floor& before = database_->decided.suites[{archive, suite}].floor;
+    if (before.date && floor.date < before.date && before.approved.count(release_id) == 0)
+        return fail(Errc::stale, "a newer release was published meanwhile");
     return database_->decide({{"kind", "published"},
                               {"archive", archive},
                               {"suite", suite},

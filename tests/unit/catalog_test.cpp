@@ -171,6 +171,49 @@ Refused::Entry refusal(int number)
     return entry;
 }
 
+// Whoever publishes last is not always whoever judged last: a retired archive may be late.
+TEST_F(CatalogTest, V27_TheJournalledFloorGoesBackOnlyByAnApproval)
+{
+    const auto state = State::open(folder);
+    ASSERT_TRUE(state) << state.error().message();
+    ASSERT_TRUE((*state)->publish("a", "stable", floor_at("two", 20), "two"));
+    EXPECT_EQ(code_of((*state)->publish("a", "stable", floor_at("one", 10), "one")), Errc::stale);
+    EXPECT_EQ((*state)->suites().at({"a", "stable"}).current, "two");
+    ASSERT_TRUE((*state)->approve("a", "stable", "one", "root"));
+    EXPECT_TRUE((*state)->publish("a", "stable", floor_at("one", 10), "one"));
+    EXPECT_EQ((*state)->suites().at({"a", "stable"}).floor.date, from_unix(10));
+}
+
+TEST_F(CatalogTest, V34_AnUnprovenSignatureTakesNoPlaceOfAProvenOne)
+{
+    const auto releases = Releases::open(folder);
+    ASSERT_TRUE(releases);
+    Releases::Stored proven{std::string(64, 'a'), "vendor", "stable", "", from_unix(1), false, {}};
+    proven.files.inrelease = "text, signed by the vendor";
+    Releases::Stored observed = proven;
+    observed.is_unverified = true;
+    observed.files.inrelease = "text, signed by a stranger";
+    ASSERT_TRUE(releases->put(observed));
+    ASSERT_TRUE(releases->put(proven));
+    EXPECT_EQ(releases->get(proven.id)->files.inrelease, proven.files.inrelease);
+    EXPECT_FALSE(releases->get(proven.id)->is_unverified);
+    ASSERT_TRUE(releases->put(observed));
+    EXPECT_EQ(releases->get(proven.id)->files.inrelease, proven.files.inrelease);
+    EXPECT_FALSE(releases->get(proven.id)->is_unverified);
+}
+
+TEST_F(CatalogTest, R7_ADamagedFileOfAReleaseIsWrittenAgain)
+{
+    const auto releases = Releases::open(folder);
+    ASSERT_TRUE(releases);
+    Releases::Stored stored{std::string(64, 'a'), "vendor", "stable", "", from_unix(1), false, {}};
+    stored.files.inrelease = "the whole text";
+    ASSERT_TRUE(releases->put(stored));
+    ASSERT_TRUE(write_file_durably(folder / "releases" / stored.id / "InRelease", "the wh"));
+    ASSERT_TRUE(releases->put(stored));
+    EXPECT_EQ(releases->get(stored.id)->files.inrelease, stored.files.inrelease);
+}
+
 TEST_F(CatalogTest, V42_RefusedReleasesAreKeptWithSourceAndVerdict)
 {
     const auto refused = Refused::open(folder);
