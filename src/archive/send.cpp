@@ -35,7 +35,7 @@ store::HotBlobs& hot_blobs()
     return hot;
 }
 
-// Held back until the hash is right (A1-note).
+// Of what a client wants, held back until the hash of the whole file is right (A1-note).
 std::uint64_t tail_of(std::uint64_t size)
 {
     return std::max<std::uint64_t>(1, std::min(kTail, size / 10));
@@ -180,14 +180,13 @@ http::Async<bool> send_held(http::Exchange& exchange, http::Answer answer, store
 http::Async<bool> follow(http::Exchange& exchange, Flight& flight, http::Signal& signal,
                          Slice slice, std::uint32_t epoch, Counters& counters)
 {
-    const std::uint64_t size = flight.digest().size_bytes;
     const std::uint64_t end = slice.first + slice.count;
     std::uint64_t sent_to = slice.first;
     while (sent_to < end) {
         const auto phase = flight.phase();
         const bool is_right = phase == Flight::Phase::verified || phase == Flight::Phase::stored;
         const std::uint64_t free_to =
-            is_right ? size : std::min(flight.available(), size - tail_of(size));
+            is_right ? end : std::min(flight.available(), end - tail_of(slice.count));
         // What was sent belongs to bytes that turned out wrong: a cut tells the client so.
         if (flight.epoch() != epoch || phase == Flight::Phase::failed) {
             ++counters.cut;

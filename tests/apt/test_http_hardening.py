@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from archive import Archive
-from node import Node
+from node import Node, until
 from origin import Origin
 
 pytestmark = pytest.mark.smoke
@@ -357,3 +357,19 @@ def test_A18_an_answer_carries_our_headers_only(served):
              "content-type", "content-length", "content-range", "retry-after", "connection", "allow"}
     for path in (GOOD, "/test/pool/foo_1_all.deb", "/test/none", "/", "/test/"):
         assert {name.lower() for name in served.get(path).headers} <= known, path
+
+
+def test_A1_a_closed_range_of_a_tampered_file_is_never_complete(scene):
+    archive = scene.archive()
+    content = archive.add("large", payload_bytes=8_000_000).read_bytes()
+    archive.publish()
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin)
+    assert scene.apt(node).update().returncode == 0
+    origin.always("tamper", "first", only="large")
+    for wanted in ("bytes=0-999999", "bytes=0-0", "bytes=0-"):
+        answer = node.get("/test/pool/large_1_all.deb", Range=wanted)
+        assert answer.content is None or answer.status == 503, wanted
+    origin.heal()
+    # Whoever has the beginning of something else gets the whole.
+    until("served again", lambda: node.get("/test/pool/large_1_all.deb", Range="bytes=0-999999").content == content)
