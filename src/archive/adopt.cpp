@@ -105,63 +105,125 @@ std::vector<std::string> Suite::needed_indexes(const deb::Release& release) cons
     return needed;
 }
 
-http::Async<void> Suite::adopt(Observation observation)
+http::Async<void> Suite::in_turn(std::function<http::Async<void>()> step)
 {
     co_await take_turn();
+    std::string failure;
+    try {
+        co_await step();
+    } catch (const std::exception& error) {
+        failure = error.what();
+    }
+    if (!failure.empty()) {
+        held_ = "the node ran short of something: " + failure;
+        event("release.held", "", held_);
+    }
+    end_turn();
+}
+
+http::Async<void> Suite::adopt(Observation observation)
+{
+    auto step = [this, observation = std::move(observation)] { return adopt_in_turn(observation); };
+    co_await in_turn(std::move(step));
+}
+
+// While it waited, another release may have been published: judged again under what that one left.
+http::Async<bool> Suite::still_holds(Observation& observation)
+{
+    auto again = co_await judge(observation.source, observation.files);
+    observation.judgement = std::move(again);
+    if (!observation.judgement.is_accepted()) {
+        refuse(observation);
+        co_return false;
+    }
+    // A late answer, overtaken; unless an operator wants that very one back.
+    const trust::VerifiedRelease& release = *observation.judgement.release;
+    co_return !view_.current || view_.current->date() <= *release.release().date ||
+        floor_.approved.count(release.id()) > 0;
+}
+
+http::Async<void> Suite::adopt_in_turn(Observation observation)
+{
+    const bool holds = co_await still_holds(observation);
+    if (!holds)
+        co_return;
     const trust::VerifiedRelease& release = *observation.judgement.release;
     archive_.note_vouched(observation.judgement.unapproved, release.id());
     if (view_.current && view_.current->id() == release.id()) {
         verdict_ = observation.judgement.verdict;
         held_.clear();
         touch();
-        end_turn();
         co_return;
     }
-    if (view_.current && view_.current->date() > *release.release().date) {
-        end_turn();
-        co_return;  // a late answer, overtaken
+    auto whole = co_await complete(std::make_shared<const catalog::Generation>(
+        release, observation.files, system_now(), observation.source->url()));
+    if (!whole) {
+        hold(observation, whole.error().message());
+        co_return;
     }
-    catalog::GenerationPtr generation = std::make_shared<const catalog::Generation>(
-        release, observation.files, system_now(), observation.source->url());
-    std::string missing;
+    const bool is_committed = co_await commit(*whole);
+    if (is_committed) {
+        verdict_ = observation.judgement.verdict;
+        held_.clear();
+        waits_since_.clear();
+    }
+}
+
+void Suite::hold(const Observation& observation, std::string why)
+{
+    held_ = "release of " + deb::format_release_date(*observation.judgement.date) +
+            " is held: an index is not to be had: " + std::move(why);
+    event("release.held", observation.source->url(), held_, observation.judgement.id);
+    if (view_.current)
+        touch();
+}
+
+// apt works without the indexes that name no packages: a source that withholds one of them delays
+// a release, but not for ever.
+bool Suite::is_optional_overdue(const std::string& release_id, const std::string& path)
+{
+    if (is_tabled(path))
+        return false;
+    const SteadyTime since = waits_since_.emplace(release_id, steady_now()).first->second;
+    return steady_now() - since >= archive_.settings_.optional_wait;
+}
+
+// With a table of every index that it needs. Fails as fetching them does.
+http::Task<catalog::GenerationPtr> Suite::complete(catalog::GenerationPtr generation)
+{
     for (const std::string& path : needed_indexes(generation->release())) {
+        Result<void> got;
         if (is_tabled(path)) {
             auto table = co_await table_of(*generation, path);
             if (table)
                 generation =
                     generation->with_table(std::string(deb::without_compression(path)), *table);
-            else if (table.error().code() != Errc::not_found)
-                missing = path + ": " + table.error().message();
+            else
+                got = tl::unexpected<Error>(table.error());
         } else {
-            const auto fetched =
-                co_await fetch_blob(want_of(*generation, *generation->release().find(path)));
-            if (!fetched && fetched.error().code() != Errc::not_found)
-                missing = path + ": " + fetched.error().message();
+            got = co_await fetch_blob(want_of(*generation, *generation->release().find(path)));
         }
-        if (!missing.empty())
-            break;
+        if (got || got.error().code() == Errc::not_found)
+            continue;
+        if (!is_optional_overdue(generation->id(), path))
+            co_return tl::unexpected<Error>(Error(got.error()).within(path));
+        event("release.incomplete", generation->origin_url(),
+              path + " is not to be had: " + got.error().message() +
+                  "; the release is published without it",
+              generation->id());
     }
-    if (!missing.empty()) {
-        held_ = "release of " + deb::format_release_date(generation->date()) +
-                " is held: an index is not to be had: " + missing;
-        event("release.held", observation.source->url(), held_, generation->id());
-        if (view_.current)
-            touch();
-        end_turn();
-        co_return;
-    }
-    const bool is_committed = co_await commit(generation);
-    if (is_committed) {
-        verdict_ = observation.judgement.verdict;
-        held_.clear();
-    }
-    end_turn();
+    co_return generation;
 }
 
 http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
 {
+    if (archive_.is_retired_)
+        co_return false;  // another configuration took over, and judges for itself
     const std::string id = generation->id();
-    trust::Floor floor = trust::raise(floor_, generation->verified());
+    // What nobody signed says nothing about what the vendor may sign: it raises no floor.
+    const bool is_proven = !generation->verified().signers().empty();
+    trust::Floor floor = is_proven ? trust::raise(floor_, generation->verified()) : floor_;
+    floor.approved.erase(id);  // an approval counts once: else an old release came back and back
     catalog::Releases::Stored stored{id,
                                      archive_.settings_.id,
                                      name_,
@@ -198,46 +260,76 @@ void Suite::show(catalog::GenerationPtr generation)
     if (view_.recent.size() > kRecentKept)
         view_.recent.resize(kRecentKept);
     view_.current = std::move(generation);
+    tried_.clear();
+    unpublished_.clear();
     touch();
+}
+
+// One compression of an index is remembered: the one that clients ask for now.
+http::Async<void> Suite::note_used(std::string path)
+{
+    const std::string base(deb::without_compression(path));
+    if (used_.insert(path).second)
+        std::erase_if(used_, [&](const std::string& known) {
+            return known != path && deb::without_compression(known) == base;
+        });
+    // Clients of two minds about the compression would fill the journal otherwise.
+    if (!noted_.insert(path).second)
+        co_return;
+    auto job = [this, path] {
+        return services_.state.note_used(archive_.settings_.id, name_, path);
+    };
+    const auto noted = co_await http::on_worker(services_.state_thread, std::move(job));
+    if (!noted)
+        event("store.failed", "", noted.error().message());
 }
 
 http::Async<void> Suite::adopt_index(std::string generation_id, std::string path)
 {
-    // One compression of an index is remembered: the one that clients ask for now.
-    const std::string base(deb::without_compression(path));
-    const bool is_new = used_.count(path) == 0;
-    if (is_new) {
-        std::erase_if(used_, [&](const std::string& known) {
-            return deb::without_compression(known) == base;
-        });
-        used_.insert(path);
-        auto job = [this, path] {
-            return services_.state.note_used(archive_.settings_.id, name_, path);
-        };
-        const auto noted = co_await http::on_worker(services_.state_thread, std::move(job));
-        if (!noted)
-            event("store.failed", "", noted.error().message());
-    }
+    co_await note_used(path);
     if (!is_tabled(path))
         co_return;
-    co_await take_turn();
+    auto step = [this, generation_id = std::move(generation_id), path = std::move(path)] {
+        return adopt_index_in_turn(generation_id, path);
+    };
+    co_await in_turn(std::move(step));
+}
+
+http::Async<void> Suite::adopt_index_in_turn(std::string generation_id, std::string path)
+{
+    const std::string base(deb::without_compression(path));
     const catalog::GenerationPtr generation = view_.current;
-    if (generation && generation->id() == generation_id && generation->tables().count(base) == 0) {
-        auto table = co_await table_of(*generation, path);
-        if (table) {
-            view_.current = view_.current->with_table(base, *table);
-            archive_.publish_view(name_, view_);
-        } else {
-            event("index.refused", "", path + ": " + table.error().message(), generation_id);
-        }
+    if (!generation || generation->id() != generation_id || generation->tables().count(base) != 0)
+        co_return;
+    auto table = co_await table_of(*generation, path);
+    if (table) {
+        view_.current = view_.current->with_table(base, *table);
+        archive_.publish_view(name_, view_);
+    } else {
+        if (table.error().code() == Errc::not_found)
+            unpublished_.insert(base);
+        event("index.refused", "", path + ": " + table.error().message(), generation_id);
     }
-    end_turn();
 }
 
 http::Async<void> Suite::restore(catalog::SuiteState state)
 {
     floor_ = state.floor;
-    used_.insert(state.used.begin(), state.used.end());
+    const bool must_be_proven = archive_.settings_.verify == Verify::enforce;
+    // What was published while nothing had to be proven sets no limits to what is proven.
+    if (must_be_proven && floor_.signers.empty()) {
+        floor_ = trust::Floor();
+        floor_.approved = state.floor.approved;
+    }
+    noted_.insert(state.used.begin(), state.used.end());
+    for (auto path = state.used.rbegin(); path != state.used.rend(); ++path) {
+        const bool is_other_form =
+            std::any_of(used_.begin(), used_.end(), [&](const std::string& known) {
+                return deb::without_compression(known) == deb::without_compression(*path);
+            });
+        if (!is_other_form)
+            used_.insert(*path);
+    }
     std::set<std::string> journalled(state.previous.begin(), state.previous.end());
     journalled.insert(state.current);
     std::vector<std::string> ids = {state.current};
@@ -262,6 +354,8 @@ http::Async<void> Suite::restore(catalog::SuiteState state)
                 std::move(release), std::move(stored.files), stored.accepted, stored.source);
         };
         auto generation = co_await http::on_worker(services_.workers, load);
+        if (generation && must_be_proven && (*generation)->verified().signers().empty())
+            generation = fail(Errc::untrusted, "it was never proven, and now it has to be");
         if (!generation) {
             event("release.lost", "", id + ": " + generation.error().message(), id);
             continue;

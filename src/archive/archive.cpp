@@ -45,6 +45,29 @@ bool Archive::may_have_suite(const std::string& suite) const
     return only.empty() || std::find(only.begin(), only.end(), suite) != only.end();
 }
 
+bool Archive::is_known(const std::string& suite) const
+{
+    const auto& known = settings_.known_suites;
+    return std::any_of(known.begin(), known.end(),
+                       [&](const KnownSuite& one) { return one.suite == suite; });
+}
+
+// Whether one more suite may be remembered: names that nobody publishes give way.
+bool Archive::has_room_for(const std::string& name)
+{
+    if (suites_.count(name) > 0 || is_known(name) || suites_.size() < kMostSuites)
+        return true;
+    auto oldest = suites_.end();
+    for (auto it = suites_.begin(); it != suites_.end(); ++it)
+        if (it->second->is_disposable() &&
+            (oldest == suites_.end() || it->second->last_try() < oldest->second->last_try()))
+            oldest = it;
+    if (oldest == suites_.end())
+        return false;
+    suites_.erase(oldest);
+    return true;
+}
+
 Suite& Archive::suite(const std::string& name)
 {
     auto& slot = suites_[name];
@@ -99,7 +122,7 @@ http::Async<bool> Archive::refresh(std::string name, SteadyTime deadline)
     auto signal = co_await http::make_signal();
     const auto start = [](std::shared_ptr<Archive> self, std::string suite_name,
                           std::shared_ptr<http::Signal> done) -> http::Async<void> {
-        if (self->suites_.count(suite_name) > 0 || self->suites_.size() < kMostSuites) {
+        if (self->has_room_for(suite_name)) {
             Suite& target = self->suite(suite_name);
             co_await target.refresh();
         }
@@ -140,8 +163,9 @@ http::Async<std::vector<std::string>> Archive::rejudge(const ArchiveSettings& ot
     const crypto::Keyring keyring = other.keyring;
     const trust::Policy under = policy(other);
     std::vector<std::string> refusals;
+    const bool must_be_proven = other.verify == Verify::enforce;
     for (const auto& [name, suite] : suites_) {
-        auto refusal = co_await suite->rejudge(keyring, under);
+        auto refusal = co_await suite->rejudge(keyring, under, must_be_proven);
         if (!refusal.empty())
             refusals.push_back(std::move(refusal));
     }

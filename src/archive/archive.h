@@ -95,8 +95,9 @@ public:
     http::Async<bool> refresh(std::string suite, SteadyTime deadline);
 
     /// Answers a request for `path` (normalised, no leading slash; `raw_path` as the client sent
-    /// it) below this archive. Any loop.
-    http::Async<void> serve(http::Exchange& exchange, std::string path);
+    /// it) below this archive. `moment` is that of the hot answers before this archive was
+    /// chosen. Any loop.
+    http::Async<void> serve(http::Exchange& exchange, std::string path, std::uint64_t moment);
 
     /// Control loop.
     std::vector<SuiteReport> report() const;
@@ -113,8 +114,10 @@ public:
     /// An operator accepts a release that the policy refused; the next refresh takes it. Any loop.
     http::Task<void> approve(std::string suite, std::string release_id, std::string who);
 
-    /// Ends its schedules: another configuration took over. Any thread.
+    /// Ends its schedules, and publishes nothing more: another configuration took over. Any thread.
     void retire() { is_retired_ = true; }
+    /// Before it serves: clients go on with the generations that `before` gave them.
+    void succeed(const Archive& before) { pins_ = before.pins_; }
 
     bool may_have_suite(const std::string& suite) const;
 
@@ -124,14 +127,18 @@ private:
 
     // serve.cpp, on the client's loop
     http::Async<void> serve_release_file(http::Exchange& exchange, const Name& name);
-    http::Async<void> serve_index(http::Exchange& exchange, const Name& name);
+    http::Async<void> serve_index(http::Exchange& exchange, const Name& name, std::uint64_t moment);
     http::Async<void> serve_by_hash(http::Exchange& exchange, const Name& name);
-    http::Async<void> serve_pool(http::Exchange& exchange, const Name& name);
+    http::Async<void> serve_pool(http::Exchange& exchange, const Name& name, std::uint64_t moment);
+    http::Async<Result<std::optional<Digest>>> search_pool(std::string path);
+    http::Async<bool> look_for(std::string path);
     http::Async<void> send_release_file(http::Exchange& exchange, const Name& name,
                                         catalog::SuiteView suite);
     http::Async<void> send_listed(http::Exchange& exchange, const Name& name,
                                   catalog::GenerationPtr generation, const deb::ListedFile& file,
                                   Digest digest);
+    catalog::GenerationPtr pinned_generation(const std::string& client, const std::string& suite,
+                                             const catalog::SuiteView& view) const;
     std::optional<catalog::SuiteView> suite_view(std::string_view suite) const;
     bool is_fresh(const Name& name, const catalog::SuiteView& view) const;
     http::Async<std::optional<catalog::SuiteView>> fresh_suite(const Name& name);
@@ -157,7 +164,12 @@ private:
     http::Async<std::optional<NotAdmitted>> judge_client(const http::RequestHead& head,
                                                          std::string path);
     void lend(fetch::CredentialsPtr credentials);
-    http::Async<Result<void>> ask_upstream(fetch::CredentialsPtr credentials, std::string suite);
+    enum class Admitted { to_metadata, to_all };
+    http::Async<Result<void>> ask_upstream(fetch::CredentialsPtr credentials,
+                                           std::vector<std::string> paths);
+    http::Async<bool> is_given_to_anybody(std::vector<std::string> paths);
+    http::Async<Result<Admitted>> ask_for_client(fetch::CredentialsPtr credentials,
+                                                 std::string path, std::string suite);
     std::string suite_to_ask_for(const std::string& path) const;
     fetch::CredentialsPtr lent() const;
     bool may_ask_sources() const;
@@ -178,6 +190,8 @@ private:
     http::Task<std::string> proven_text(fetch::Want want);
 
     // control loop
+    bool is_known(const std::string& suite) const;
+    bool has_room_for(const std::string& suite);
     Suite& suite(const std::string& name);
     void publish_view(const std::string& suite, catalog::SuiteView view);
     trust::Policy policy(const ArchiveSettings& settings) const;
@@ -199,8 +213,10 @@ private:
     std::atomic<bool> must_mend_{false};          // a table could not be read
     std::atomic<bool> is_mending_{false};
     std::atomic<bool> is_retired_{false};
-    ClientPins pins_;
+    std::shared_ptr<ClientPins> pins_ = std::make_shared<ClientPins>();
     std::unique_ptr<Admission> admission_;  // of a private archive, once restored
+    std::atomic<bool> has_public_metadata_{false};
+    std::atomic<SteadyTime> metadata_judged_until_{SteadyTime{}};
     std::atomic<std::shared_ptr<const Lent>> lent_;
     std::unique_ptr<SignedFiles> signed_files_;  // control loop
 };

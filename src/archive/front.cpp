@@ -104,6 +104,8 @@ void Front::sent(const http::ReadyAnswer& answer, const http::Principal& princip
 
 http::Async<void> Front::answer(http::Exchange& exchange)
 {
+    // Before the routes: what is kept as ready under it was found in these or in later ones.
+    const std::uint64_t moment = services_.hot_answers.moment();
     const auto routes = routes_.load();
     const std::string& address = exchange.principal().address;
     if (!is_welcome(*routes, address)) {
@@ -123,10 +125,10 @@ http::Async<void> Front::answer(http::Exchange& exchange)
         co_await exchange.send(std::move(answer), body);
         co_return;
     }
-    co_await route(exchange, *routes);
+    co_await route(exchange, *routes, moment);
 }
 
-http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes)
+http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes, std::uint64_t moment)
 {
     const http::Target& target = exchange.target();
     std::string host;
@@ -159,7 +161,7 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes)
             co_return;
         }
         const std::string rest = path.substr(std::min(match->path_bytes + 1, path.size()));
-        co_await routes.archives[match->archive]->serve(exchange, rest);
+        co_await routes.archives[match->archive]->serve(exchange, rest, moment);
         co_return;
     }
     for (const auto& archive : routes.archives) {
@@ -167,7 +169,7 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes)
         if (path.size() > id.size() + 1 && path.compare(1, id.size(), id) == 0 &&
             path[id.size() + 1] == '/') {
             const std::string rest = path.substr(id.size() + 2);
-            co_await archive->serve(exchange, rest);
+            co_await archive->serve(exchange, rest, moment);
             co_return;
         }
     }

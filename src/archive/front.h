@@ -59,7 +59,7 @@ public:
               http::ReadySent how) override;
 
 private:
-    http::Async<void> route(http::Exchange& exchange, const Routes& routes);
+    http::Async<void> route(http::Exchange& exchange, const Routes& routes, std::uint64_t moment);
     http::Async<void> connect(http::Exchange& exchange, const Routes& routes);
     http::Async<void> explain_usage(http::Exchange& exchange, const Routes& routes);
     struct Stranger {

@@ -13,6 +13,7 @@ namespace aptward::archive {
 namespace {
 
 constexpr std::chrono::milliseconds kAskLimit{4000};
+constexpr std::chrono::minutes kMetadataJudged{10};
 constexpr std::chrono::seconds kLeastLent{60};  // for what the client asks for next
 
 }  // namespace
@@ -85,23 +86,61 @@ std::string Archive::suite_to_ask_for(const std::string& path) const
 }
 
 http::Async<Result<void>> Archive::ask_upstream(fetch::CredentialsPtr credentials,
-                                                std::string suite)
+                                                std::vector<std::string> paths)
 {
     fetch::DocumentRequest request;
     request.source = sources_.front();
-    request.limit_bytes = crypto::kMaxReleaseBytes;
     request.time_limit = kAskLimit;
     request.is_optional = true;
+    request.is_probe = true;
     request.lent = credentials;
     Result<void> outcome;
-    for (const char* file : {"InRelease", "Release"}) {
-        request.path = http::encode_path(suite_folder(suite) + file);
+    for (const std::string& path : paths) {
+        request.path = http::encode_path(path);
         const auto document = co_await services_.fetcher.document(request);
         outcome = document ? Result<void>() : tl::unexpected<Error>(document.error());
         if (outcome || outcome.error().code() != Errc::not_found)
             break;
     }
     co_return outcome;
+}
+
+// Of some archives everybody may have the metadata, and only packages need an account (ESM): what
+// an upstream gives to made-up credentials says nothing about a client's.
+http::Async<bool> Archive::is_given_to_anybody(std::vector<std::string> paths)
+{
+    const auto nobody = std::make_shared<const fetch::Credentials>(
+        fetch::Credentials{"nobody", crypto::random_hex(16)});
+    const auto outcome = co_await ask_upstream(nobody, std::move(paths));
+    co_return outcome.has_value();
+}
+
+// Whether the upstream lets this client have what it asks for.
+http::Async<Result<Archive::Admitted>> Archive::ask_for_client(fetch::CredentialsPtr credentials,
+                                                               std::string path, std::string suite)
+{
+    const std::string folder = suite_folder(suite);
+    const std::vector<std::string> releases = {folder + "InRelease", folder + "Release"};
+    const auto outcome = co_await ask_upstream(credentials, releases);
+    if (!outcome)
+        co_return tl::unexpected<Error>(outcome.error());
+    if (steady_now() >= metadata_judged_until_.load()) {
+        const bool is_public = co_await is_given_to_anybody(releases);
+        has_public_metadata_ = is_public;
+        metadata_judged_until_ = steady_now() + kMetadataJudged;
+    }
+    if (!has_public_metadata_)
+        co_return Admitted::to_all;
+    std::vector<std::string_view> suites = {suite};
+    if (read_name(path, suites).kind != Name::Kind::pool)
+        co_return Admitted::to_metadata;
+    const std::vector<std::string> itself = {path};
+    const auto package = co_await ask_upstream(credentials, itself);
+    if (!package && package.error().code() == Errc::not_found)
+        co_return fail(Errc::unavailable, "its upstream does not have this file");
+    if (!package)
+        co_return tl::unexpected<Error>(package.error());
+    co_return Admitted::to_all;
 }
 
 http::Async<std::optional<Archive::NotAdmitted>> Archive::judge_client(
@@ -134,13 +173,17 @@ http::Async<std::optional<Archive::NotAdmitted>> Archive::judge_client(
     Result<void> outcome = fail(Errc::untrusted, "refused less than a minute ago");
     if (!admission_->was_refused_lately(*name)) {
         auto own = std::make_shared<const fetch::Credentials>(*credentials);
-        outcome = co_await ask_upstream(own, suite);
-        if (outcome) {
+        const auto admitted = co_await ask_for_client(own, path, suite);
+        if (admitted && *admitted == Admitted::to_all) {
             admission_->accept(*name, system_now());
             lend(std::move(own));
             keep_admission();
-            co_return std::nullopt;
+        } else if (admitted && lent() == nullptr) {
+            lend(std::move(own));
         }
+        if (admitted)
+            co_return std::nullopt;
+        outcome = tl::unexpected<Error>(admitted.error());
     }
     switch (outcome.error().code()) {
         case Errc::untrusted:

@@ -13,6 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kAskLimit{8000};
+constexpr std::chrono::minutes kDetachedAgain{1};
 // After the first good answer the others have this long to show a newer release (A7).
 constexpr milliseconds kGrace{250};
 constexpr std::size_t kMostVerified = 64;
@@ -64,8 +65,14 @@ http::Async<void> Suite::refresh()
         co_await signal->wait_until(steady_now() + 2 * kAskLimit);
         co_return;
     }
+    if (is_absent_ && !view_.current && steady_now() - last_try_ < kAbsentAgain)
+        co_return;  // a name that somebody made up
     is_refreshing_ = true;
-    co_await ask_all();
+    try {
+        co_await ask_all();
+    } catch (const std::exception& error) {  // exhausted memory (R11): the next one asks again
+        event("release.held", "", std::string("the node ran short of something: ") + error.what());
+    }
     last_try_ = steady_now();
     is_refreshing_ = false;
     for (const auto& signal : std::exchange(waiting_, {}))
@@ -78,7 +85,9 @@ http::Async<void> Suite::ask_all()
     gathering->signal = co_await http::make_signal();
     gathering->asked = gathering->pending = archive_.sources_.size();
     for (const fetch::SourcePtr& source : archive_.sources_)
-        http::spawn(services_.control, "asking " + source->url(), ask(gathering, source));
+        http::spawn(services_.control, "asking " + source->url(),
+                    ask(archive_.shared_from_this(), gathering, source));
+    asks_running_ += gathering->asked;
     SteadyTime deadline = steady_now() + kAskLimit + milliseconds(500);
     bool has_one = false;
     while (gathering->pending > 0 && steady_now() < deadline) {
@@ -93,10 +102,14 @@ http::Async<void> Suite::ask_all()
             verdict_ = {"suite.unavailable", gathering->last_error};
         co_return;
     }
-    const auto newest = std::max_element(gathering->accepted.begin(), gathering->accepted.end(),
-                                         [](const Observation& a, const Observation& b) {
-                                             return a.judgement.date < b.judgement.date;
-                                         });
+    // What an operator approved comes first: it may be older than what has to go.
+    const auto rank = [this](const Observation& observation) {
+        return std::pair(floor_.approved.count(observation.judgement.id) > 0,
+                         observation.judgement.date);
+    };
+    const auto newest = std::max_element(
+        gathering->accepted.begin(), gathering->accepted.end(),
+        [&](const Observation& a, const Observation& b) { return rank(a) < rank(b); });
     for (const Observation& observation : gathering->accepted)
         if (observation.judgement.date < newest->judgement.date) {
             event("release.freeze_suspected", observation.source->url(),
@@ -105,18 +118,34 @@ http::Async<void> Suite::ask_all()
             services_.fetcher.charge(observation.source, fetch::Fault::stale, name_);
         }
     Observation best = *newest;
+    std::optional<Observation> rival;  // signed for the same moment, and another text
+    for (const Observation& observation : gathering->accepted)
+        if (observation.judgement.date == best.judgement.date &&
+            observation.judgement.id != best.judgement.id)
+            rival = observation;
     co_await adopt(std::move(best));
+    if (rival) {
+        co_await adopt(std::move(*rival));  // it is refused under what the first one left
+    }
 }
 
-http::Async<void> Suite::ask(std::shared_ptr<Gathering> gathering, fetch::SourcePtr source)
+// `archive` keeps this suite alive: a slow source may answer after a reload has let go of it.
+http::Async<void> Suite::ask(std::shared_ptr<Archive> archive, std::shared_ptr<Gathering> gathering,
+                             fetch::SourcePtr source)
+{
+    co_await look_at(gathering, std::move(source));
+    --archive->suite(name_).asks_running_;
+    --gathering->pending;
+    gathering->signal->notify();
+}
+
+http::Async<void> Suite::look_at(std::shared_ptr<Gathering> gathering, fetch::SourcePtr source)
 {
     auto files = co_await get_files(source);
     if (!files) {
         if (files.error().code() == Errc::not_found)
             ++gathering->missing;
         gathering->last_error = files.error().message();
-        --gathering->pending;
-        gathering->signal->notify();
         co_return;
     }
     Observation observation;
@@ -136,8 +165,6 @@ http::Async<void> Suite::ask(std::shared_ptr<Gathering> gathering, fetch::Source
         gathering->last_error =
             observation.judgement.verdict.code + ": " + observation.judgement.verdict.message;
     }
-    --gathering->pending;
-    gathering->signal->notify();
 }
 
 http::Task<catalog::ReleaseFiles> Suite::get_files(fetch::SourcePtr source)
@@ -220,8 +247,12 @@ http::Async<trust::Judgement> Suite::judge_under(catalog::ReleaseFiles files,
                              text.error().message()};
         co_return judgement;
     }
+    // What the engine says depends on the clock (expiry), and clocks are set right.
+    const auto hour =
+        std::chrono::duration_cast<std::chrono::hours>(system_now().time_since_epoch());
     const std::string key = crypto::digest_of(text->text).hex() +
-                            crypto::digest_of(text->signatures).hex() + keyring.sha256_hex;
+                            crypto::digest_of(text->signatures).hex() + keyring.sha256_hex +
+                            std::to_string(hour.count());
     auto known = verified_.find(key);
     if (known == verified_.end()) {
         auto job = [&engine = services_.engine, text = *text, keyring] {
@@ -236,8 +267,11 @@ http::Async<trust::Judgement> Suite::judge_under(catalog::ReleaseFiles files,
             verified_.clear();
         known = verified_.insert_or_assign(key, std::move(*signatures)).first;
     }
-    if (archive_.settings_.pins_first_signer && !floor_.date)
-        policy.approved.clear();  // the first good signer of a suite is taken, and pinned then
+    // The first good signer of a suite is taken, and pinned then. Only of suites that the machine
+    // itself names: anybody can make one up, and sign it with a key that another archive trusts.
+    const bool is_first = !floor_.date && (policy.approved.empty() || archive_.is_known(name_));
+    if (archive_.settings_.pins_first_signer && is_first)
+        policy.approved.clear();
     co_return trust::judge(std::move(*text), known->second, keyring, policy, floor_, name_,
                            system_now(), freshness);
 }
@@ -299,9 +333,10 @@ void Suite::note_seen(const trust::Judgement& judgement)
         newest_seen_ = judgement.date;
 }
 
-http::Async<std::string> Suite::rejudge(crypto::Keyring keyring, trust::Policy policy)
+http::Async<std::string> Suite::rejudge(crypto::Keyring keyring, trust::Policy policy,
+                                        bool must_be_proven)
 {
-    if (!view_.current || view_.current->verified().signers().empty())
+    if (!view_.current || (view_.current->verified().signers().empty() && !must_be_proven))
         co_return std::string();
     const auto judgement = co_await judge_under(view_.current->files(), std::move(keyring),
                                                 std::move(policy), trust::Freshness::stored);
@@ -312,7 +347,15 @@ http::Async<std::string> Suite::rejudge(crypto::Keyring keyring, trust::Policy p
 
 http::Async<void> Suite::fetch_detached()
 {
+    auto step = [this] { return ask_for_detached(); };
+    co_await in_turn(std::move(step));
+}
+
+http::Async<void> Suite::ask_for_detached()
+{
     if (!view_.current || !view_.current->files().release_gpg.empty())
+        co_return;
+    if (view_.current->id() == no_detached_of_ && steady_now() < no_detached_until_)
         co_return;
     const catalog::GenerationPtr generation = view_.current;
     for (const fetch::SourcePtr& source : archive_.sources_) {
@@ -344,6 +387,8 @@ http::Async<void> Suite::fetch_detached()
         archive_.publish_view(name_, view_);
         co_return;
     }
+    no_detached_of_ = generation->id();
+    no_detached_until_ = steady_now() + kDetachedAgain;
 }
 
 http::Task<void> Suite::approve(std::string release_id, std::string who)

@@ -18,8 +18,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kRevalidate{1000};
 // Without anything held, the client waits for the sources, well inside apt's 30 s.
 constexpr milliseconds kFirst{9000};
-// After a refresh, an absent name is not asked for again so soon.
-constexpr milliseconds kAbsentAgain{5000};
 // A disk that cannot be read is not asked to build tables all the time.
 constexpr milliseconds kMendAgain{2000};
 
@@ -68,7 +66,7 @@ http::Async<std::optional<catalog::SuiteView>> Archive::fresh_suite(const Name& 
     co_return suite_view(name.suite);
 }
 
-http::Async<void> Archive::serve(http::Exchange& exchange, std::string path)
+http::Async<void> Archive::serve(http::Exchange& exchange, std::string path, std::uint64_t moment)
 {
     ++services_.counters.requests;
     if (settings_.is_private) {
@@ -79,7 +77,8 @@ http::Async<void> Archive::serve(http::Exchange& exchange, std::string path)
     std::vector<std::string_view> suites;
     const auto view = view_.load();
     for (const auto& [suite, state] : view->suites)
-        suites.push_back(suite);
+        if (state.current)
+            suites.push_back(suite);
     for (const KnownSuite& known : settings_.known_suites)
         suites.push_back(known.suite);
     const Name name = read_name(path, suites);
@@ -99,9 +98,9 @@ http::Async<void> Archive::serve(http::Exchange& exchange, std::string path)
     } else if (name.kind == Name::Kind::by_hash) {
         co_await serve_by_hash(exchange, name);
     } else if (name.kind == Name::Kind::index) {
-        co_await serve_index(exchange, name);
+        co_await serve_index(exchange, name, moment);
     } else {
-        co_await serve_pool(exchange, name);
+        co_await serve_pool(exchange, name, moment);
     }
 }
 
@@ -165,10 +164,27 @@ http::Async<void> Archive::serve_release_file(http::Exchange& exchange, const Na
     co_await send_release_file(exchange, name, *suite);
 }
 
+// The generation whose release this client fetched last; else the current one.
+catalog::GenerationPtr Archive::pinned_generation(const std::string& client,
+                                                  const std::string& suite,
+                                                  const catalog::SuiteView& view) const
+{
+    const std::string pinned = pins_->find(client, suite);
+    if (!pinned.empty() && pinned != view.current->id())
+        for (const catalog::GenerationPtr& recent : view.recent)
+            if (recent->id() == pinned)
+                return recent;
+    return view.current;
+}
+
 http::Async<void> Archive::send_release_file(http::Exchange& exchange, const Name& name,
                                              catalog::SuiteView suite)
 {
-    const catalog::Generation& generation = *suite.current;
+    // A Release.gpg belongs to the Release that this client has fetched.
+    catalog::GenerationPtr chosen = suite.current;
+    if (name.rest == "Release.gpg")
+        chosen = pinned_generation(exchange.principal().address, name.suite, suite);
+    const catalog::Generation& generation = *chosen;
     const catalog::ReleaseFiles& files = generation.files();
     const std::string& bytes = name.rest == "InRelease" ? files.inrelease
                                : name.rest == "Release" ? files.release
@@ -182,7 +198,7 @@ http::Async<void> Archive::send_release_file(http::Exchange& exchange, const Nam
     Provenance provenance = provenance_of(suite, generation);
     provenance.is_stale = !is_fresh(name, suite) && settings_.freshness.count() > 0;
     if (name.rest != "Release.gpg")
-        pins_.note(exchange.principal().address, name.suite, generation.id());
+        pins_->note(exchange.principal().address, name.suite, generation.id());
     const std::string etag = "\"" + generation.id() + "-" + name.rest + "\"";
     const std::string path = suite_folder(name.suite) + name.rest;
     provenance.archive = settings_.id;
@@ -190,7 +206,8 @@ http::Async<void> Archive::send_release_file(http::Exchange& exchange, const Nam
     co_await send_text(exchange, bytes, etag, provenance, services_);
 }
 
-http::Async<void> Archive::serve_index(http::Exchange& exchange, const Name& name)
+http::Async<void> Archive::serve_index(http::Exchange& exchange, const Name& name,
+                                       std::uint64_t moment)
 {
     auto suite = suite_view(name.suite);
     if (!suite) {
@@ -200,12 +217,8 @@ http::Async<void> Archive::serve_index(http::Exchange& exchange, const Name& nam
         co_await refuse_unknown(exchange, name);
         co_return;
     }
-    catalog::GenerationPtr generation = suite->current;
-    const std::string pinned = pins_.find(exchange.principal().address, name.suite);
-    if (!pinned.empty() && pinned != generation->id())
-        for (const catalog::GenerationPtr& recent : suite->recent)
-            if (recent->id() == pinned)
-                generation = recent;
+    const catalog::GenerationPtr generation =
+        pinned_generation(exchange.principal().address, name.suite, *suite);
     // Patches to indexes are deliberately not offered, whatever the release lists (V35).
     const bool is_patch = deb::classify_index(name.rest).kind == deb::IndexKind::pdiff;
     const deb::ListedFile* file = is_patch ? nullptr : generation->release().find(name.rest);
@@ -213,7 +226,7 @@ http::Async<void> Archive::serve_index(http::Exchange& exchange, const Name& nam
         // A flat repository keeps its packages beside its indexes.
         Name in_pool;
         in_pool.rest = suite_folder(name.suite) + name.rest;
-        co_await serve_pool(exchange, in_pool);
+        co_await serve_pool(exchange, in_pool, moment);
         co_return;
     }
     if (file == nullptr) {
@@ -242,7 +255,9 @@ http::Async<void> Archive::serve_by_hash(http::Exchange& exchange, const Name& n
                     continue;
                 for (const Digest& digest : file->digests)
                     if (digest.hex() == name.hex) {
-                        co_await send_listed(exchange, name, generation, *file, digest);
+                        // One file of several digests: it is held under the first of them.
+                        co_await send_listed(exchange, name, generation, *file,
+                                             file->digests.front());
                         co_return;
                     }
             }
@@ -283,21 +298,21 @@ http::Async<void> Archive::send_listed(http::Exchange& exchange, const Name& nam
     provenance.archive = settings_.id;
     provenance.path = path;
     const std::string base(deb::without_compression(file.path));
-    const bool is_new = generation->tables().count(base) == 0;
-    if (is_new)
-        ++adoptions_;
     const bool is_sent = co_await send_wanted(exchange, std::move(want), provenance, services_);
-    if (is_new) {
+    if (is_sent && generation->tables().count(base) == 0) {
+        const bool is_waited_for = catalog::is_tabled(file.path);
+        if (is_waited_for)
+            ++adoptions_;
         const auto adopt = [](std::shared_ptr<Archive> self, std::string suite_name, std::string id,
-                              std::string listed, bool is_there) -> http::Async<void> {
-            if (is_there) {
-                Suite& target = self->suite(suite_name);
-                co_await target.adopt_index(std::move(id), std::move(listed));
-            }
-            --self->adoptions_;
+                              std::string listed, bool counts) -> http::Async<void> {
+            Suite& target = self->suite(suite_name);
+            co_await target.adopt_index(std::move(id), std::move(listed));
+            if (counts)
+                --self->adoptions_;
         };
-        http::spawn(services_.control, "adopting " + file.path,
-                    adopt(shared_from_this(), name.suite, generation->id(), file.path, is_sent));
+        http::spawn(
+            services_.control, "adopting " + file.path,
+            adopt(shared_from_this(), name.suite, generation->id(), file.path, is_waited_for));
     }
     if (!is_sent) {
         co_await send_refusal(
@@ -331,52 +346,73 @@ Result<std::optional<Digest>> Archive::find_pool(std::string_view path)
     return digest;
 }
 
-http::Async<void> Archive::serve_pool(http::Exchange& exchange, const Name& name)
+// Every suite reads what may list the file. False when one of them cannot tell.
+http::Async<bool> Archive::look_for(std::string path)
 {
-    const std::uint64_t moment = services_.hot_answers.moment();
-    auto found = find_pool(name.rest);
-    if (!found) {
-        co_await send_refusal(exchange, 503, "table.unreadable",
-                              "what this archive lists cannot be read now, it is being built "
-                              "again: " +
-                                  found.error().message(),
-                              services_.counters);
-        co_return;
-    }
-    std::optional<Digest> digest = *found;
+    auto signal = co_await http::make_signal();
+    auto is_known = std::make_shared<std::atomic<bool>>(false);
+    const auto look = [](std::shared_ptr<Archive> self, std::string wanted,
+                         std::shared_ptr<std::atomic<bool>> outcome,
+                         std::shared_ptr<http::Signal> done) -> http::Async<void> {
+        bool all = !self->suites_.empty();
+        const auto view = self->view_.load();
+        for (const auto& [suite, state] : view->suites) {
+            if (!state.current)
+                continue;
+            const bool one = co_await self->suite(suite).look_for(wanted);
+            all = all && one;
+        }
+        *outcome = all;
+        done->notify();
+    };
+    http::spawn(services_.control, "looking for " + path,
+                look(shared_from_this(), path, is_known, signal));
+    const bool is_over = co_await signal->wait_until(steady_now() + kFirst);
+    co_return is_over && *is_known;
+}
+
+// The digest, nothing when no release lists the path, or unavailable while that is not known.
+http::Async<Result<std::optional<Digest>>> Archive::search_pool(std::string path)
+{
+    auto found = find_pool(path);
     // An index that the client has just fetched may still be on its way into a table.
     const SteadyTime settled = steady_now() + milliseconds(5000);
-    while (!digest && adoptions_ > 0 && steady_now() < settled) {
+    while (found && !*found && adoptions_ > 0 && steady_now() < settled) {
         co_await http::sleep_until(steady_now() + milliseconds(20));
-        digest = find_pool(name.rest).value_or(std::nullopt);
+        found = find_pool(path);
     }
-    if (!digest) {
-        digest = find_pool(name.rest).value_or(std::nullopt);
+    if (!found || *found)
+        co_return found;
+    // The path is in no table: refresh once and read what was not read, then say which it is (law
+    // 7).
+    const auto view = view_.load();
+    bool is_certain = !view->suites.empty();
+    for (const auto& [suite, state] : view->suites) {
+        if (steady_now() - state.checked < kAbsentAgain && state.checked != SteadyTime{})
+            continue;
+        const bool is_over = co_await refresh(suite, steady_now() + kRevalidate);
+        is_certain = is_certain && is_over;
     }
-    bool is_proven_absent = digest.has_value();
-    if (!digest) {
-        // The path is in no verified generation: refresh once, then say which it is (law 7).
-        const auto view = view_.load();
-        is_proven_absent = !view->suites.empty();
-        for (const auto& [suite, state] : view->suites) {
-            if (steady_now() - state.checked < kAbsentAgain && state.checked != SteadyTime{})
-                continue;
-            const bool is_over = co_await refresh(suite, steady_now() + kRevalidate);
-            is_proven_absent = is_proven_absent && is_over;
-        }
-        bool has_tables = false;
-        for (const auto& [suite, state] : view_.load()->suites)
-            if (state.current && !state.current->tables().empty())
-                has_tables = true;
-        const auto last = find_pool(name.rest);
-        is_proven_absent = is_proven_absent && has_tables && last.has_value();
-        digest = last.value_or(std::nullopt);
-    }
-    if (digest) {
-        fetch::Want want = want_of(*digest);
+    found = find_pool(path);
+    if (!found || *found)
+        co_return found;
+    const bool is_known = co_await look_for(path);
+    found = find_pool(path);
+    if (found && !*found && !(is_certain && is_known))
+        co_return fail(Errc::unavailable, "an index that may list it is not to be had now");
+    co_return found;
+}
+
+http::Async<void> Archive::serve_pool(http::Exchange& exchange, const Name& name,
+                                      std::uint64_t moment)
+{
+    const auto found = co_await search_pool(name.rest);
+    if (found && *found) {
+        const Digest digest = **found;
+        fetch::Want want = want_of(digest);
         want.paths.push_back(http::encode_path(name.rest));
         Provenance provenance;
-        provenance.modified = modified_of(*digest);
+        provenance.modified = modified_of(digest);
         provenance.archive = settings_.id;
         provenance.path = name.rest;
         provenance.moment = settings_.is_private ? 0 : moment;
@@ -390,17 +426,23 @@ http::Async<void> Archive::serve_pool(http::Exchange& exchange, const Name& name
             services_.counters);
         co_return;
     }
-    if (is_proven_absent) {
+    if (found) {
         co_await send_refusal(exchange, 404, "pool.absent",
                               fmt::format("no index of {} lists {}", settings_.id, name.rest),
                               services_.counters);
         co_return;
     }
+    const std::string why = found.error().message();
+    if (found.error().code() == Errc::unavailable) {
+        co_await send_refusal(
+            exchange, 503, "pool.unknown",
+            fmt::format("whether {} has {} is not known: {}", settings_.id, name.rest, why),
+            services_.counters);
+        co_return;
+    }
     co_await send_refusal(
-        exchange, 503, "pool.unknown",
-        fmt::format("whether {} has {} is not known: no index of it was read yet; "
-                    "run apt-get update through this node first",
-                    settings_.id, name.rest),
+        exchange, 503, "table.unreadable",
+        "what this archive lists cannot be read now, it is being built again: " + why,
         services_.counters);
 }
 

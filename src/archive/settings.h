@@ -37,6 +37,8 @@ struct ArchiveSettings {
     std::vector<std::string> only_suites;  ///< Empty: whatever clients ask for.
     std::chrono::seconds freshness{300};
     std::chrono::seconds security_freshness{60};
+    /// How long a new release waits for an index that names no packages (apt can do without).
+    std::chrono::seconds optional_wait{600};
     Verify verify = Verify::enforce;
     std::vector<std::string> signed_by;
     unsigned threshold = 1;

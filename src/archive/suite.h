@@ -4,6 +4,7 @@
 // archive/. The claim path of docs/architecture.md.
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +15,9 @@
 #include "archive/archive.h"
 
 namespace aptward::archive {
+
+/// After a refresh, an absent name is not asked for again so soon.
+inline constexpr std::chrono::milliseconds kAbsentAgain{5000};
 
 class Suite {
 public:
@@ -26,13 +30,18 @@ public:
     http::Async<void> restore(catalog::SuiteState state);
     /// Reads an index that a client fetched into a table, and remembers that clients use it.
     http::Async<void> adopt_index(std::string generation_id, std::string path);
+    /// Reads the indexes of the current release that may list `pool_path` and were not read yet,
+    /// until one does. False when one of them was not to be had: then nobody knows.
+    http::Async<bool> look_for(std::string pool_path);
     /// Builds again what could not be read.
     http::Async<void> mend_tables();
     /// Gets the vendor's detached Release and Release.gpg of the current release, if clients ask.
     http::Async<void> fetch_detached();
 
-    /// Judges the current release again under other keys; empty when it holds.
-    http::Async<std::string> rejudge(crypto::Keyring keyring, trust::Policy policy);
+    /// Judges the current release again under other keys; empty when it holds. One that nobody
+    /// signed holds unless `must_be_proven`.
+    http::Async<std::string> rejudge(crypto::Keyring keyring, trust::Policy policy,
+                                     bool must_be_proven);
 
     http::Task<void> approve(std::string release_id, std::string who);
 
@@ -40,6 +49,12 @@ public:
     const catalog::SuiteView& view() const { return view_; }
     /// True when every source answered that it has no such suite.
     bool is_absent() const { return is_absent_; }
+    /// Nothing is known of it but that, and nothing works on it.
+    bool is_disposable() const
+    {
+        return is_absent_ && !view_.current && !is_refreshing_ && !is_adopting_ &&
+               asks_running_ == 0;
+    }
     SteadyTime last_try() const { return last_try_; }
 
 private:
@@ -64,18 +79,32 @@ private:
     };
 
     http::Async<void> ask_all();
-    http::Async<void> ask(std::shared_ptr<Gathering> gathering, fetch::SourcePtr source);
+    http::Async<void> ask(std::shared_ptr<Archive> archive, std::shared_ptr<Gathering> gathering,
+                          fetch::SourcePtr source);
+    http::Async<void> look_at(std::shared_ptr<Gathering> gathering, fetch::SourcePtr source);
     http::Task<catalog::ReleaseFiles> get_files(fetch::SourcePtr source);
     http::Async<trust::Judgement> judge(fetch::SourcePtr source, catalog::ReleaseFiles files);
     http::Async<trust::Judgement> judge_under(catalog::ReleaseFiles files, crypto::Keyring keyring,
                                               trust::Policy policy, trust::Freshness freshness);
+    http::Async<void> ask_for_detached();
     void refuse(const Observation& observation);
     std::string keep_evidence(const std::string& source, const catalog::ReleaseFiles& files,
                               const trust::Judgement& judgement);
     void note_seen(const trust::Judgement& judgement);
     http::Async<void> adopt(Observation observation);
+    http::Async<void> adopt_in_turn(Observation observation);
+    http::Async<void> note_used(std::string path);
+    http::Async<void> adopt_index_in_turn(std::string generation_id, std::string path);
+    http::Async<void> mend_in_turn();
+    /// Runs `step` while no other adoption runs. What it throws is exhausted memory (R11): it is
+    /// told as a held release, and the next one has its turn.
+    http::Async<void> in_turn(std::function<http::Async<void>()> step);
     http::Async<void> take_turn();
     void end_turn();
+    http::Async<bool> still_holds(Observation& observation);
+    http::Task<catalog::GenerationPtr> complete(catalog::GenerationPtr generation);
+    void hold(const Observation& observation, std::string why);
+    bool is_optional_overdue(const std::string& release_id, const std::string& path);
     std::vector<std::string> needed_indexes(const deb::Release& release) const;
     std::optional<std::string> listed_form(const deb::Release& release,
                                            const std::string& base) const;
@@ -103,7 +132,14 @@ private:
     const std::string name_;
     catalog::SuiteView view_;
     trust::Floor floor_;
-    std::set<std::string> used_;  // index paths that clients use, one compression of each
+    std::set<std::string> used_;   // index paths that clients use, one compression of each
+    std::set<std::string> noted_;  // of these, what the journal has
+    // Of releases that wait for an index which apt can do without: since when.
+    std::map<std::string, SteadyTime> waits_since_;
+    // Of the current release, without compression: when an index was looked into for a pool file,
+    // and those that no source publishes.
+    std::map<std::string, SteadyTime> tried_;
+    std::set<std::string> unpublished_;
     // By index without its compression: until when its quicker form is not asked for.
     std::map<std::string, SteadyTime> no_shortcut_;
     std::map<const fetch::Source*, Seen> seen_;
@@ -111,9 +147,12 @@ private:
     trust::Verdict verdict_;
     std::string held_;
     std::optional<SystemTime> newest_seen_;  // of what any source showed well signed
+    std::string no_detached_of_;             // id of a release without a Release.gpg that fits
+    SteadyTime no_detached_until_{};
     bool is_refreshing_ = false;
     bool is_adopting_ = false;
     bool is_absent_ = false;
+    std::size_t asks_running_ = 0;  // one that throws stays counted: then it is kept
     SteadyTime last_try_{};
     std::vector<std::shared_ptr<http::Signal>> waiting_;  // for the refresh that runs
     std::deque<std::shared_ptr<http::Signal>> turns_;     // for the adoption that runs

@@ -220,7 +220,14 @@ http::Task<std::shared_ptr<const catalog::Table>> Suite::table_of(
 // The current generation's are built again; earlier ones serve what their tables still hold.
 http::Async<void> Suite::mend_tables()
 {
-    co_await take_turn();
+    if (!view_.current)
+        co_return;
+    auto step = [this] { return mend_in_turn(); };
+    co_await in_turn(std::move(step));
+}
+
+http::Async<void> Suite::mend_in_turn()
+{
     for (catalog::GenerationPtr& recent : view_.recent) {
         const catalog::GenerationPtr whole = recent;
         for (const auto& [base, table] : whole->tables())
@@ -228,8 +235,7 @@ http::Async<void> Suite::mend_tables()
                 recent = recent->with_table(base, nullptr);
     }
     const catalog::GenerationPtr whole = view_.current;
-    const auto tables = whole ? whole->tables() : decltype(whole->tables()){};
-    for (const auto& [base, table] : tables) {
+    for (const auto& [base, table] : whole->tables()) {
         if (!table->is_broken())
             continue;
         const auto path = listed_form(whole->release(), base);
@@ -248,7 +254,6 @@ http::Async<void> Suite::mend_tables()
         }
     }
     archive_.publish_view(name_, view_);
-    end_turn();
 }
 
 }  // namespace aptward::archive

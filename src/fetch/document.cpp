@@ -31,6 +31,8 @@ public:
             pull.header_lines.push_back("If-None-Match: " + request_.etag);
         else if (!request_.last_modified.empty())
             pull.header_lines.push_back("If-Modified-Since: " + request_.last_modified);
+        if (request_.is_probe)
+            pull.header_lines.push_back("Range: bytes=0-0");
         pull_ = Pull::start(client_, std::move(pull), *this);
         client_.at(steady_now() + request_.time_limit, [weak = weak_from_this()] {
             if (const auto self = weak.lock())
@@ -46,6 +48,10 @@ public:
         document_.last_modified = head.last_modified;
         document_.etag = head.etag;
         const bool has_validator = !request_.etag.empty() || !request_.last_modified.empty();
+        if (request_.is_probe && (head.status == 200 || head.status == 206)) {
+            end(std::move(document_));
+            return false;
+        }
         if (head.status == 200 && head.content_length.value_or(0) <= request_.limit_bytes)
             return true;
         if (head.status == 200)

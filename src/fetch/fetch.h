@@ -101,6 +101,7 @@ struct DocumentRequest {
     std::string last_modified, etag;  ///< Of what we have from this very source; may be empty.
     std::chrono::milliseconds time_limit{8000};
     bool is_optional = false;  ///< A 404 is an answer like any other, no fault.
+    bool is_probe = false;     ///< Only whether it would be given: the body stays empty.
     /// Credentials to use instead of the source's own; or null. With them, 401 and 403 are the
     /// client's fault and not the source's: untrusted.
     CredentialsPtr lent;

@@ -156,6 +156,7 @@ ArchiveSettings read_archive(const toml::table& table, const std::string& file,
     reader.read("credentials-kept-in-outage", settings.credentials_kept_in_outage);
     settings.security_freshness = std::min(settings.security_freshness, settings.freshness);
     reader.read("security-freshness", settings.security_freshness);
+    reader.read("optional-wait", settings.optional_wait);
     reader.read("suite-aliases", settings.suite_aliases);
     reader.read("auxiliary", settings.auxiliary);
     for (const std::string& pattern : settings.auxiliary)

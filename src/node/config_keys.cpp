@@ -86,6 +86,9 @@ const std::vector<ConfigKey>& config_keys()
          "How long a checked InRelease is served without asking again; 0s asks every time."},
         {"archive", "security-freshness", "duration", "\"60s\"",
          "The same for suites with \"security\" in their name."},
+        {"archive", "optional-wait", "duration", "\"10m\"",
+         "How long a new release is held back for a listed file that names no packages "
+         "(translations, Contents) and that sources refuse to give; then it is served without."},
         {"archive", "verify", "enforce, observe or unverified", "\"enforce\"",
          "enforce serves only what is proven; observe records verdicts and refuses nothing; "
          "unverified needs no keyring and is named in every report."},

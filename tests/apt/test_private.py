@@ -73,3 +73,23 @@ def test_in_an_outage_those_accepted_before_are_served_and_others_are_not(privat
     assert node.get(FOO, **basic("bearer:token-b")).status == 200, "accepted before the outage"
     unknown = node.get(FOO, **basic("bearer:token-c"))
     assert unknown.status == 503 and unknown.content.startswith(b"private.unavailable")
+
+
+def test_public_metadata_says_nothing_about_who_may_have_packages(private):
+    """As ESM: everybody may have the indexes, and packages need an account."""
+    scene, archive, origin, mirror, node = private
+    letting_in = origin.answer
+
+    def answer(client, stream):
+        origin.passwords = None if b" /dists/" in stream.peek() else {"bearer:token-a"}
+        return letting_in(client, stream)
+    origin.answer = answer
+    package = (archive.root / "pool/foo_1_all.deb").read_bytes()
+    for credentials in ("bearer:token-a", "x:junk"):
+        for path in ("InRelease", "main/binary-amd64/Packages.xz"):
+            assert node.get(f"/test/dists/stable/{path}", **basic(credentials)).status == 200
+    good = node.get(FOO, **basic("bearer:token-a"))
+    assert good.status == 200 and good.content == package
+    bad = node.get(FOO, **basic("x:junk"))
+    assert bad.status == 401 and bad.content.startswith(b"private.refused")
+    assert node.get(FOO, **basic("bearer:token-a")).content == package
