@@ -174,14 +174,17 @@ bool FlightRun::on_body(Attempt& attempt, std::string_view bytes)
 {
     if (is_over_)
         return false;
+    if (attempt.position > written_) {  // there is no place for these bytes; not its fault
+        move_on(attempt);
+        return false;
+    }
     attempt.window_bytes += bytes.size();
     attempt.delivered += bytes.size();
     if (attempt.position + bytes.size() > want_.digest.size_bytes) {
         fail(attempt, Fault::wrong_size, "it sends more than was signed");
         return false;
     }
-    const std::uint64_t known =
-        std::min<std::uint64_t>(written_ - std::min(written_, attempt.position), bytes.size());
+    const std::uint64_t known = std::min<std::uint64_t>(written_ - attempt.position, bytes.size());
     attempt.position += bytes.size();
     if (&attempt == rescue_.get()) {
         if (attempt.position <= written_)
@@ -290,8 +293,10 @@ void FlightRun::finish(Attempt& attempt)
                 : "one of several sources gave wrong bytes: all is taken from one now");
 }
 
+// A rescue would go on in the middle of what is gone: it ends too.
 void FlightRun::throw_away()
 {
+    retire(rescue_);
     hasher_ = crypto::Hasher();
     if (second_hasher_)
         second_hasher_.emplace(HashAlgorithm::sha512);
@@ -330,6 +335,12 @@ void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
     fetcher_.event(fmt::format("source.{}", to_string(fault)), want_.archive, source,
                    fmt::format("{}: {}", want_.paths[attempt.path_index], message),
                    is_refused ? want_.digest.hex() : std::string());
+    move_on(attempt);
+}
+
+// Without this attempt.
+void FlightRun::move_on(Attempt& attempt)
+{
     if (&attempt == rescue_.get())
         return retire(rescue_);
     retire(lead_);

@@ -45,6 +45,7 @@ private:
     bool on_body(Attempt& attempt, std::string_view bytes);
     void on_complete(Attempt& attempt);
     void fail(Attempt& attempt, Fault fault, std::string message);
+    void move_on(Attempt& attempt);
     void promote_rescue();
 
     // Time

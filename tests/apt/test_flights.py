@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One file on its way from several sources, some of which change their behaviour in the middle."""
+import time
+
+import pytest
+
+from node import until
+from origin import Origin
+
+pytestmark = pytest.mark.smoke
+
+
+class Odd(Origin):
+    """`before_head` seconds pass before each answer. A mode may be a function(client, content)."""
+    before_head = 0
+
+    def head(self, status, length, extra=""):
+        self.stopping.wait(self.before_head)
+        return super().head(status, length, extra)
+
+    def misbehave(self, client, mode, path):
+        if not callable(mode[0]):
+            return super().misbehave(client, mode, path)
+        return mode[0](client, (self.root / path.lstrip("/")).read_bytes())
+
+    def asked_for(self, name):
+        return [headers.get("range") for path, headers in self.requests if name in path]
+
+
+def odd_origins(scene, archive, count):
+    origins = [Odd(archive.root, f"127.0.0.{number + 2}") for number in range(count)]
+    scene.origins.extend(origins)
+    return origins
+
+
+def learn(node):
+    assert node.get("/test/dists/stable/InRelease").status == 200
+    assert node.get("/test/dists/stable/main/binary-amd64/Packages.xz").status == 200
+
+
+def test_C6_R15_A1_a_lead_that_lies_while_a_rescue_runs_does_not_spoil_the_rescue(scene):
+    archive = scene.archive()
+    deb = archive.add("large", payload_bytes=3_000_000)
+    archive.publish()
+    liar, honest = odd_origins(scene, archive, 2)
+    honest.before_head = 0.25
+    node = scene.node(archive, liar, honest)
+    learn(node)
+
+    def lie(client, content):
+        """Slow until another source was asked as well, then everything at once, with a wrong end."""
+        client.sendall(liar.head(200, len(content)))
+        done, deadline = 0, time.monotonic() + 20
+        while not honest.asked_for("large") and time.monotonic() < deadline:
+            client.sendall(content[done:done + 2000])
+            done += 2000
+            liar.stopping.wait(0.05)
+        client.sendall(content[done:-1] + bytes([content[-1] ^ 1]))
+        return True
+    liar.fault = lambda path: (lie,) if "large" in path else None
+    answer = node.get("/test/pool/large_1_all.deb")
+    assert answer.status == 200 and answer.content == deb.read_bytes()
+    assert liar.asked_for("large") and "bytes=" in honest.asked_for("large")[0], "the scene is as told"
+    (status,) = node.status()["archives"]
+    faults = {source["url"]: source["faults"] for source in status["sources"]}
+    assert faults[liar.url].get("wrong-bytes") and not any(faults[honest.url].values()), faults
