@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kTick{50};
 constexpr milliseconds kNoHead{6000};          // a source that is silent so long is charged
+constexpr milliseconds kNoRescue{2500};        // a silent rescue makes way for another one
 constexpr milliseconds kRateWindow{700};       // a trickle shows within this
 constexpr double kSlowestAlone = 1024;         // bytes/s below which even the only source is slow
 constexpr double kSlowestBesideOthers = 64e3;  // when another source could be asked
@@ -38,6 +39,14 @@ struct FlightRun::Attempt : PullEvents {
     void on_fault(Fault fault, std::string message) override
     {
         run.fail(*this, fault, std::move(message));
+    }
+
+    /// In bytes/s; the next window starts.
+    double rate_of_window(SteadyTime now)
+    {
+        const double seconds = std::chrono::duration<double>(now - window_start).count();
+        window_start = now;
+        return static_cast<double>(std::exchange(window_bytes, 0)) / seconds;
     }
 
     FlightRun& run;
@@ -408,6 +417,7 @@ void FlightRun::tick()
     const SteadyTime now = steady_now();
     if (now - last_progress_ > kGiveUp)
         return give_up(last_failure_.empty() ? "no source delivered a byte" : last_failure_);
+    watch_rescue(now);
     watch_first_byte(now);
     watch_rate(now);
     fetcher_.client().at(now + kTick, [self = shared_from_this()] { self->tick(); });
@@ -421,22 +431,36 @@ void FlightRun::watch_first_byte(SteadyTime now)
         return fail(*lead_, Fault::stalled, "no byte within 6 s");
     if (!rescue_ && now - lead_->started > lead_->source->hedge_delay())
         start_rescue("has not answered yet");
-    else if (rescue_ && rescue_->delivered == 0 && now - rescue_->started > kNoHead)
-        fail(*rescue_, Fault::stalled, "no byte within 6 s");
+}
+
+// A rescue that brings nothing must not keep the others from being asked.
+void FlightRun::watch_rescue(SteadyTime now)
+{
+    if (!rescue_)
+        return;
+    if (rescue_->delivered == 0) {
+        const milliseconds limit = next_source() ? kNoRescue : kNoHead;
+        if (now - rescue_->started > limit)
+            fail(*rescue_, Fault::stalled, fmt::format("no byte within {} ms", limit.count()));
+        return;
+    }
+    // Without ranges it has to catch up first.
+    if (now - rescue_->window_start < kRateWindow)
+        return;
+    const double rate = rescue_->rate_of_window(now);
+    if (rate < kSlowestBesideOthers)
+        fail(*rescue_, Fault::slow, fmt::format("only {:.0f} bytes/s", rate));
 }
 
 void FlightRun::watch_rate(SteadyTime now)
 {
     if (!lead_ || lead_->delivered == 0 || now - lead_->window_start < kRateWindow)
         return;
-    const double seconds = std::chrono::duration<double>(now - lead_->window_start).count();
-    const double rate = static_cast<double>(lead_->window_bytes) / seconds;
+    const double rate = lead_->rate_of_window(now);
     const SourcePtr other = next_source();
     const double wanted =
         other ? std::max(kSlowestBesideOthers, other->rate_bytes_per_s() * kShareOfOthers)
               : kSlowestAlone;
-    lead_->window_start = now;
-    lead_->window_bytes = 0;
     if (rate >= wanted)
         return;
     if (takes_all_from_one_ && other)

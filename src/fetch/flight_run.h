@@ -52,6 +52,7 @@ private:
     void tick();
     void watch_first_byte(SteadyTime now);
     void watch_rate(SteadyTime now);
+    void watch_rescue(SteadyTime now);
 
     // Bytes
     bool write(Attempt& attempt, std::string_view bytes);

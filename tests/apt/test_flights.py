@@ -64,3 +64,39 @@ def test_C6_R15_A1_a_lead_that_lies_while_a_rescue_runs_does_not_spoil_the_rescu
     (status,) = node.status()["archives"]
     faults = {source["url"]: source["faults"] for source in status["sources"]}
     assert faults[liar.url].get("wrong-bytes") and not any(faults[honest.url].values()), faults
+
+
+@pytest.mark.parametrize("trickles", [False, True])
+def test_C6_R15_A10_A11_a_silent_rescue_does_not_keep_the_third_source_from_being_asked(scene, trickles):
+    archive = scene.archive()
+    deb = archive.add("large", payload_bytes=3_000_000)
+    archive.publish()
+    origins = odd_origins(scene, archive, 3)
+    asked = []  # in the order in which they were: what the first two get is no good
+
+    def begin_only(client, content):
+        client.sendall(asked[0].head(200, len(content)) + content[:1000])
+        for byte in content[1000:]:
+            if asked[0].stopping.wait(1 if trickles else 60):
+                return False
+            client.sendall(bytes([byte]))
+        return False
+
+    def silent(client, content):
+        asked[0].stopping.wait(60)
+        return False
+
+    def fault(origin, path):
+        if "large" not in path:
+            return None
+        if origin not in asked:
+            asked.append(origin)
+        return [(begin_only,), (silent,), None][asked.index(origin)]
+    node = scene.node(archive, *origins)
+    learn(node)
+    for origin in origins:
+        origin.fault = lambda path, origin=origin: fault(origin, path)
+    started = time.monotonic()
+    answer = node.get("/test/pool/large_1_all.deb")
+    assert answer.status == 200 and answer.content == deb.read_bytes()
+    assert time.monotonic() - started < 7 and len(asked) == 3
