@@ -125,7 +125,10 @@ http::Task<void> Suite::build_from(const catalog::Generation& generation,
         if (flight != nullptr)
             return build_table(*flight->file(), index, target, services_.workers);
         TRY(const Fd blob, services_.blobs.read(index.digest));
-        return build_table(blob, index, target, services_.workers);
+        auto built = build_table(blob, index, target, services_.workers);
+        if (!built)  // a damaged one is fetched again
+            TRY_VOID(services_.blobs.recheck(index.digest));
+        return built;
     };
     co_return co_await http::on_worker(services_.workers, std::move(build));
 }
@@ -201,12 +204,21 @@ http::Task<std::shared_ptr<const catalog::Table>> Suite::table_of(
               generation.id());
         std::filesystem::remove(target, ignored);
     }
-    const FlightPtr flight = start_flight(want_of(generation, *file));
+    FlightPtr flight = start_flight(want_of(generation, *file));
     const bool is_built = co_await build_by_shortcut(generation, *file, flight);
     if (!is_built) {
         auto built = co_await reach(flight, Flight::Phase::verified, steady_now() + kIndexLimit);
         if (built) {
             built = co_await build_from(generation, *file, flight);
+        }
+        if (!built && flight == nullptr) {
+            flight = start_flight(want_of(generation, *file));
+            if (flight != nullptr) {  // what was held was damaged
+                built = co_await reach(flight, Flight::Phase::verified, steady_now() + kIndexLimit);
+            }
+            if (flight != nullptr && built) {
+                built = co_await build_from(generation, *file, flight);
+            }
         }
         if (!built)
             co_return tl::unexpected<Error>(built.error());

@@ -24,6 +24,21 @@ const char* folder_of(HashAlgorithm algorithm)
     return algorithm == HashAlgorithm::sha256 ? kSha256 : kSha512;
 }
 
+// Of whatever size. A file that cannot be read to its end has no hash.
+bool has_hash(const Fd& file, const Digest& digest)
+{
+    crypto::Hasher hasher(digest.algorithm);
+    std::vector<char> buffer(256 * 1024);
+    for (;;) {
+        const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got == 0 && hasher.digest().hash == digest.hash;
+        hasher.update({buffer.data(), static_cast<std::size_t>(got)});
+    }
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Blobs>> Blobs::open(const std::filesystem::path& state)
@@ -65,11 +80,14 @@ Result<Fd> Blobs::read(const Digest& digest) const
     struct ::stat status{};
     if (::fstat(file.get(), &status) != 0)
         return fail_errno("looking at " + path.string(), errno);
-    if (!S_ISREG(status.st_mode) ||
-        static_cast<std::uint64_t>(status.st_size) != digest.size_bytes) {
+    if (!S_ISREG(status.st_mode)) {
         auto moved = set_aside(digest);
-        return fail(Errc::not_found, "the held file has the wrong size");
+        return fail(Errc::not_found, "the held file was damaged");
     }
+    // Which of the two is wrong is not known here: another archive may list the hash of a good blob
+    // with a size of its own. A damaged one is replaced when its bytes come again.
+    if (static_cast<std::uint64_t>(status.st_size) != digest.size_bytes)
+        return fail(Errc::not_found, "the held file has another size");
     return file;
 }
 
@@ -99,20 +117,37 @@ Result<void> Blobs::commit(const Fd& staged, const std::vector<Digest>& digests)
 {
     if (::fdatasync(staged.get()) != 0)
         return fail_errno("syncing a new blob", errno);
-    for (const Digest& digest : digests)
+    for (const Digest& digest : digests) {
+        TRY_VOID(recheck(digest));  // a damaged one would keep the name
         TRY_VOID(name_durably(staged, path_of(digest)));
+    }
     return {};
 }
 
 Result<Digest> Blobs::put(std::string_view bytes)
 {
     const Digest digest = crypto::digest_of(bytes);
+    TRY_VOID(recheck(digest));
     if (holds(digest))
         return digest;
     TRY(const Fd file, stage());
     TRY_VOID(write_all(file.get(), bytes));
     TRY_VOID(commit(file, {digest}));
     return digest;
+}
+
+Result<void> Blobs::recheck(const Digest& digest) const
+{
+    const auto path = path_of(digest);
+    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!file && errno == ENOENT)
+        return {};
+    // A want of descriptors or memory says nothing about the file.
+    if (!file && errno != ELOOP && errno != EACCES && errno != EIO)
+        return fail_errno("opening " + path.string(), errno);
+    if (file && has_hash(file, digest))
+        return {};
+    return set_aside(digest);
 }
 
 Result<void> Blobs::set_aside(const Digest& digest) const

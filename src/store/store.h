@@ -29,7 +29,7 @@ public:
     static Result<std::shared_ptr<Blobs>> open(const std::filesystem::path& state);
 
     /// Opens a held blob for reading. Fails with not_found, storage.
-    /// A file of the wrong size (damage) counts as not held, is moved aside and reported.
+    /// A file of another size counts as not held; what is no file is moved aside and reported.
     Result<Fd> read(const Digest& digest) const;
 
     bool holds(const Digest& digest) const;
@@ -41,12 +41,16 @@ public:
     Result<Fd> stage() const;
 
     /// Gives a staged file, whose bytes the caller has hashed, its names. Syncs the bytes, links,
-    /// syncs the directory. A blob that is there already is fine.
+    /// syncs the directory. A blob that is there already is rehashed, and replaced when damaged.
     /// `digests`: every digest proven for these bytes; one of them must be SHA-256.
     Result<void> commit(const Fd& staged, const std::vector<Digest>& digests);
 
     /// stage, write, commit for small bytes that are in memory; returns the SHA-256 digest.
     Result<Digest> put(std::string_view bytes);
+
+    /// Rehashes a held blob and sets it aside when it is damaged; one that is not held is fine.
+    /// Fails with storage.
+    Result<void> recheck(const Digest& digest) const;
 
     /// Removes a blob found to be damaged: moved to `damaged/`, never served again.
     Result<void> set_aside(const Digest& digest) const;

@@ -117,6 +117,57 @@ TEST_F(StoreTest, R8_TruncatedAndSymlinkedBlobsAreNotServed)
     EXPECT_FALSE(blobs->holds(*linked));
 }
 
+TEST_F(StoreTest, R8_AWrongSizeInAnotherListDoesNotCostAGoodBlob)
+{
+    const auto good = blobs->put("listed elsewhere with one byte more");
+    Digest other = *good;
+    ++other.size_bytes;
+    EXPECT_EQ(code_of(blobs->read(other)), Errc::not_found);
+    EXPECT_FALSE(blobs->holds(other));
+    EXPECT_TRUE(blobs->read(*good));
+    EXPECT_TRUE(std::filesystem::is_empty(state / "damaged"));
+}
+
+TEST_F(StoreTest, R7_R8_GoodBytesReplaceADamagedFileOfTheirName)
+{
+    const std::string bytes = "these come from a source again";
+    const auto damages = {
+        +[](const std::filesystem::path& path) { std::filesystem::resize_file(path, 3); },
+        +[](const std::filesystem::path& path) {
+            ASSERT_TRUE(write_file_durably(path, "THESE come from a source again"));
+        },
+        +[](const std::filesystem::path& path) {
+            std::filesystem::remove(path);
+            std::filesystem::create_symlink("/etc/passwd", path);
+        }};
+    for (const auto& damage : damages) {
+        const auto digest = blobs->put(bytes);
+        ASSERT_TRUE(digest);
+        damage(path_of(*digest));
+        const auto staged = blobs->stage();
+        ASSERT_TRUE(staged && write_all(staged->get(), bytes));
+        ASSERT_TRUE(blobs->commit(*staged, {*digest}));
+        EXPECT_EQ(*read_file(path_of(*digest), 1000), bytes);
+        EXPECT_TRUE(blobs->read(*digest));
+        damage(path_of(*digest));
+        ASSERT_TRUE(blobs->put(bytes));
+        EXPECT_EQ(*read_file(path_of(*digest), 1000), bytes);
+    }
+}
+
+TEST_F(StoreTest, R7_ARecheckSetsAsideWhatIsDamagedAndNothingElse)
+{
+    const auto good = blobs->put("good");
+    const auto rotten = blobs->put("rotten");
+    rot(*rotten);
+    EXPECT_TRUE(blobs->recheck(*good));
+    EXPECT_TRUE(blobs->recheck(*rotten));
+    EXPECT_TRUE(blobs->recheck(crypto::digest_of("never held")));
+    EXPECT_TRUE(blobs->holds(*good));
+    EXPECT_FALSE(blobs->holds(*rotten));
+    EXPECT_TRUE(std::filesystem::exists(state / "damaged" / rotten->hex()));
+}
+
 TEST_F(StoreTest, ASecondDigestIsASecondName)
 {
     const auto staged = blobs->stage();

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Held files that a disk damaged, or that another archive lists otherwise: fetched again, never lost."""
+import hashlib
+import lzma
+import os
+import re
+
+import pytest
+
+from archive import Archive
+from node import until
+
+pytestmark = pytest.mark.smoke
+
+
+def blob_of(node, content):
+    name = hashlib.sha256(content).hexdigest()
+    return node.folder / "state/blobs/sha256" / name[:2] / name
+
+
+def test_R7_I4_an_index_whose_held_file_rotted_is_fetched_again(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    assert scene.apt(node).update().returncode == 0
+    content = (archive.suite_folder / "main/binary-amd64/Packages.xz").read_bytes()
+    blob = blob_of(node, content)
+    until("held", blob.exists)
+    node.stop()
+    blob.chmod(0o644)
+    blob.write_bytes(content[:40] + bytes([content[40] ^ 1]) + content[41:])
+    for table in (node.folder / "state/tables").iterdir():
+        table.unlink()
+    node.start()
+
+    def is_served():
+        node.get("/test/dists/stable/InRelease")
+        return node.get("/test/pool/foo_1_all.deb").status == 200
+    until("the index is right again", is_served)
+    assert blob.read_bytes() == content and node.scrub() == 0
+
+
+def test_R8_I4_a_cut_index_does_not_hold_up_the_next_release(scene):
+    archive = scene.archive()
+    text = os.urandom(3000)
+    packed = lzma.compress(text)
+    archive.extra = {"main/i18n/Translation-en": text, "main/i18n/Translation-en.xz": packed}
+    archive.publish()
+    node = scene.node(archive, scene.origin(archive))
+    assert scene.apt(node).update().returncode == 0
+    assert node.get("/test/dists/stable/main/i18n/Translation-en.xz").content == packed
+    blob = blob_of(node, packed)
+    until("held", blob.exists)
+    node.stop()
+    os.truncate(blob, 100)
+    node.start()
+    archive.add("new")
+    archive.publish(later=600)
+
+    def is_served():
+        node.get("/test/dists/stable/InRelease")
+        return node.get("/test/pool/new_1_all.deb").status == 200
+    until("the new release is served", is_served)
+    assert blob.read_bytes() == packed and node.scrub() == 0
+
+
+def test_R8_the_hash_of_a_held_file_listed_elsewhere_with_another_size_costs_nothing(scene, other_key):
+    archive = scene.archive()
+    content = archive.packages["foo"][1].read_bytes()
+    other = Archive(scene.folder / "other", other_key)
+    other.add("foo")
+    right = other._stanza
+    other._stanza = lambda name, item: re.sub(
+        "Size: .*", f"Size: {len(content) + 1}",
+        re.sub("SHA256: .*", f"SHA256: {hashlib.sha256(content).hexdigest()}", right(name, item)))
+    other.publish()
+    origin, liar = scene.origin(archive, "127.0.0.2"), scene.origin(other, "127.0.0.3")
+    node = scene.node(archive, origin, tail=(
+        f'[[archive]]\nid = "other"\nkeyrings = ["{other_key.keyring}"]\nfreshness = "0s"\n'
+        f'upstreams = ["{liar.url}"]\nhosts = ["other.example"]\n'))
+    for name in ("test", "other"):
+        assert node.get(f"/{name}/dists/stable/InRelease").status == 200
+        assert node.get(f"/{name}/dists/stable/main/binary-amd64/Packages.xz").status == 200
+    assert node.get("/test/pool/foo_1_all.deb").content == content
+    blob = blob_of(node, content)
+    until("held", blob.exists)
+    origin.die()
+    assert node.get("/other/pool/foo_1_all.deb").status == 503
+    assert blob.exists() and not list((node.folder / "state/damaged").iterdir())
+    node.stop()
+    node.start()
+    assert node.get("/test/pool/foo_1_all.deb").content == content
