@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/text.h"
@@ -43,6 +44,66 @@ void read_content_range(std::string_view value, UpstreamHead& head)
     head.range_total = parse_number(value.substr(slash + 1));
 }
 
+// Behind a proxy nobody here learns the target's address: its name alone is judged. curl reads
+// "127.1" and "0x7f000001" as the addresses that they are.
+bool is_private_host(const std::string& url)
+{
+    bool is_private = true;
+    char* host = nullptr;
+    CURLU* const parts = curl_url();
+    if (curl_url_set(parts, CURLUPART_URL, url.c_str(), 0) == CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
+        std::string name = to_lower(host);
+        while (!name.empty() && name.back() == '.')
+            name.pop_back();
+        ::in_addr v4{};
+        if (!name.empty() && name.front() == '[')
+            is_private = is_private_address(name.substr(1, name.size() - 2));
+        else if (::inet_pton(AF_INET, name.c_str(), &v4) == 1)
+            is_private = is_private_address(name);
+        else
+            is_private = ("." + name).ends_with(".localhost");
+    }
+    curl_free(host);
+    curl_url_cleanup(parts);
+    return is_private;
+}
+
+// The IPv4 address that one of IPv6 stands for, 0 where the form for that is broken. Nothing: it
+// stands for none.
+std::optional<std::uint32_t> embedded_v4(const std::uint8_t* b)
+{
+    const auto at = [b](int first, int second, int third, int fourth) {
+        return std::uint32_t{b[first]} << 24 | std::uint32_t{b[second]} << 16 |
+               std::uint32_t{b[third]} << 8 | b[fourth];
+    };
+    const auto are_zero = [b](int first, int end) {
+        return std::all_of(b + first, b + end, [](std::uint8_t byte) { return byte == 0; });
+    };
+    if (are_zero(0, 10)) {  // compatible or mapped, RFC 4291 2.5.5; also :: and ::1
+        const bool is_mapped = b[10] == 0xff && b[11] == 0xff;
+        return is_mapped || are_zero(10, 12) ? at(12, 13, 14, 15) : 0;
+    }
+    if (b[0] == 0x20 && b[1] == 0x02)  // 6to4, RFC 3056
+        return at(2, 3, 4, 5);
+    if (b[0] != 0x00 || b[1] != 0x64 || b[2] != 0xff || b[3] != 0x9b)
+        return std::nullopt;
+    if (are_zero(4, 12) || (b[4] == 0 && b[5] == 1 && are_zero(6, 12)))  // RFC 6052, RFC 8215
+        return at(12, 13, 14, 15);
+    const bool is_48 = b[4] == 0 && b[5] == 1 && b[8] == 0 && are_zero(11, 16);  // RFC 6052 2.2
+    return is_48 ? at(6, 7, 9, 10) : 0;
+}
+
+bool is_private_v4(std::uint32_t a)
+{
+    const auto in = [a](std::uint32_t network, unsigned bits) {
+        return a >> (32 - bits) == network >> (32 - bits);
+    };
+    return in(0x00000000, 8) || in(0x0a000000, 8) || in(0x64400000, 10) || in(0x7f000000, 8) ||
+           in(0xa9fe0000, 16) || in(0xac100000, 12) || in(0xc0000000, 24) || in(0xc0a80000, 16) ||
+           in(0xc6120000, 15) || in(0xe0000000, 3);
+}
+
 }  // namespace
 
 Transfer::Transfer(std::uint64_t id, CURL* easy, UpstreamRequest request,
@@ -71,6 +132,12 @@ Transfer::Transfer(std::uint64_t id, CURL* easy, UpstreamRequest request,
     set(CURLOPT_WRITEDATA, this);
     set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_open_socket);
     set(CURLOPT_OPENSOCKETDATA, this);
+    set(CURLOPT_PREREQFUNCTION, &Transfer::on_connected);
+    set(CURLOPT_PREREQDATA, this);
+    if (!request_.proxy.empty()) {
+        set(CURLOPT_NOPROXY, "");  // nor does the environment say what goes past it
+        is_target_private_ = is_private_host(request_.url);
+    }
     if (!request_.ca.empty()) {
         set(CURLOPT_CAINFO, request_.ca.c_str());
         set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
@@ -175,12 +242,25 @@ std::size_t Transfer::on_write(char* bytes, std::size_t size, std::size_t count,
 curl_socket_t Transfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* address)
 {
     auto& transfer = *static_cast<Transfer*>(self);
-    if (!transfer.request_.may_use_private_addresses &&
-        is_private_address(address_text(address->addr))) {
-        transfer.is_forbidden_ = true;
+    if (transfer.is_kept_off(address_text(address->addr)))
         return CURL_SOCKET_BAD;
-    }
     return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+// Also for a connection that is used again: it may be one of a source that may be private.
+int Transfer::on_connected(void* self, char* address, char*, int, int)
+{
+    return static_cast<Transfer*>(self)->is_kept_off(address) ? CURL_PREREQFUNC_ABORT
+                                                              : CURL_PREREQFUNC_OK;
+}
+
+// `address` is the proxy's, where there is one.
+bool Transfer::is_kept_off(const std::string& address)
+{
+    if (request_.may_use_private_addresses)
+        return false;
+    is_forbidden_ = request_.proxy.empty() ? is_private_address(address) : is_target_private_;
+    return is_forbidden_;
 }
 
 TransferEnd Transfer::end(CURLcode code)
@@ -223,23 +303,15 @@ bool is_private_address(const std::string& address)
 {
     ::in_addr v4{};
     ::in6_addr v6{};
-    if (::inet_pton(AF_INET6, address.c_str(), &v6) == 1) {
-        const std::uint8_t* b = v6.s6_addr;
-        if (IN6_IS_ADDR_V4MAPPED(&v6))
-            std::memcpy(&v4, b + 12, 4);
-        else
-            return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_UNSPECIFIED(&v6) ||
-                   IN6_IS_ADDR_LINKLOCAL(&v6) || IN6_IS_ADDR_MULTICAST(&v6) ||
-                   (b[0] & 0xfe) == 0xfc;  // unique local; fd00:ec2::254 is a metadata service
-    } else if (::inet_pton(AF_INET, address.c_str(), &v4) != 1) {
+    if (::inet_pton(AF_INET, address.c_str(), &v4) == 1)
+        return is_private_v4(ntohl(v4.s_addr));
+    if (::inet_pton(AF_INET6, address.c_str(), &v6) != 1)
         return true;  // not an address at all: nothing to connect to
-    }
-    const std::uint32_t a = ntohl(v4.s_addr);
-    const auto in = [a](std::uint32_t network, unsigned bits) {
-        return a >> (32 - bits) == network >> (32 - bits);
-    };
-    return in(0x00000000, 8) || in(0x0a000000, 8) || in(0x64400000, 10) || in(0x7f000000, 8) ||
-           in(0xa9fe0000, 16) || in(0xac100000, 12) || in(0xc0a80000, 16) || in(0xe0000000, 3);
+    const std::uint8_t* b = v6.s6_addr;
+    if (const auto inside = embedded_v4(b))
+        return is_private_v4(*inside);
+    return IN6_IS_ADDR_LINKLOCAL(&v6) || IN6_IS_ADDR_SITELOCAL(&v6) || IN6_IS_ADDR_MULTICAST(&v6) ||
+           (b[0] & 0xfe) == 0xfc;  // unique local; fd00:ec2::254 is a metadata service
 }
 
 }  // namespace aptward::http

@@ -30,6 +30,8 @@ private:
     static std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self);
     static std::size_t on_write(char* bytes, std::size_t size, std::size_t count, void* self);
     static curl_socket_t on_open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
+    static int on_connected(void* self, char* address, char*, int, int);
+    bool is_kept_off(const std::string& address);
     bool take_header(std::string_view line);
     bool give_head();
 
@@ -45,6 +47,7 @@ private:
     bool is_mute_ = false;
     bool is_head_too_long_ = false;
     bool is_forbidden_ = false;
+    bool is_target_private_ = false;  // as far as its name tells; with a proxy only
     char error_[CURL_ERROR_SIZE] = "";
 };
 
