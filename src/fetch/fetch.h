@@ -50,7 +50,7 @@ public:
     /// A flight whose bytes nobody wants kept ends with `verified`.
     enum class Phase { running, verified, stored, failed };
 
-    explicit Flight(const Digest& digest) : digest_(digest) {}
+    Flight(const Digest& digest, std::string owner) : digest_(digest), owner_(std::move(owner)) {}
 
     const Digest& digest() const { return digest_; }
     Phase phase() const { return phase_.load(std::memory_order_acquire); }
@@ -76,13 +76,17 @@ private:
     void wake();
 
     const Digest digest_;
+    const std::string owner_;  // the archive whose credentials it may use; empty: it uses none
     std::atomic<Phase> phase_ = Phase::running;
     std::atomic<std::uint64_t> available_ = 0;
     std::atomic<std::uint32_t> epoch_ = 0;
     std::atomic<std::shared_ptr<const Fd>> file_;
     std::atomic<std::shared_ptr<const Error>> error_;
     std::atomic<std::shared_ptr<const std::string>> source_;
-    bool is_kept_ = false;        // under the fetcher's lock
+    // Under the fetcher's lock:
+    bool is_kept_ = false;
+    std::vector<Want> joining_;  // what its run has not taken yet
+    std::vector<std::pair<const Source*, std::vector<std::string>>> asked_;  // by whom, as what
     std::mutex followers_mutex_;  // misses only; a hit never comes here
     std::vector<std::weak_ptr<http::Signal>> followers_;
 };
@@ -122,7 +126,9 @@ public:
     Fetcher(http::Client& client, std::shared_ptr<store::Blobs> blobs, WorkerPool& workers,
             EventSink sink);
 
-    /// Joins the flight of this digest or starts one. Any thread.
+    /// Joins the flight of this digest or starts one. A flight that is joined for another archive
+    /// may use that one's sources too, but credentials are never used for another archive: what
+    /// needs any has flights of its own. Any thread.
     std::shared_ptr<Flight> fetch(Want want);
 
     /// Any coroutine. Fails with not_found (404), unavailable, malformed (over the limit),
@@ -153,17 +159,23 @@ public:
     void land(const std::shared_ptr<Flight>& flight, const std::vector<Digest>& proven,
               const std::string& archive);
     void drop(const std::shared_ptr<Flight>& flight);
+    /// What came to a flight since it was asked last.
+    std::vector<Want> take_joining(Flight& flight);
+    /// Drops the flight, unless something came to it: then it has to go on with that.
+    std::vector<Want> leave(const std::shared_ptr<Flight>& flight);
     void drop(const StreamRequest& request);
     void note_wrong(const Digest& digest);
     store::Blobs& blobs() { return *blobs_; }
 
 private:
+    void forget(const Flight& flight);
+
     http::Client& client_;
     std::shared_ptr<store::Blobs> blobs_;
     WorkerPool& workers_;
     EventSink sink_;
-    mutable std::mutex mutex_;  // misses only
-    std::unordered_map<Digest, std::shared_ptr<Flight>, DigestHash> flights_;
+    mutable std::mutex mutex_;                                                   // misses only
+    std::map<std::pair<Digest, std::string>, std::shared_ptr<Flight>> flights_;  // with owner
     std::unordered_map<Digest, SteadyTime, DigestHash> wrong_;
     std::map<std::pair<std::string, std::string>, std::shared_ptr<Stream>> streams_;
 };

@@ -2,6 +2,7 @@
 #include "fetch/fetch.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "fetch/flight_run.h"
 
@@ -9,6 +10,17 @@ namespace aptward::fetch {
 namespace {
 
 constexpr std::chrono::hours kWrongIsRemembered{1};
+constexpr std::size_t kMostWants = 32;  // archives and names of one digest; guess
+
+// Credentials of an archive go with requests for that archive only.
+std::string owner_of(const Want& want)
+{
+    const bool has_credentials =
+        want.lent != nullptr ||
+        std::any_of(want.sources.begin(), want.sources.end(),
+                    [](const SourcePtr& source) { return !source->settings().user.empty(); });
+    return has_credentials ? want.archive : std::string();
+}
 
 }  // namespace
 
@@ -41,19 +53,50 @@ Fetcher::Fetcher(http::Client& client, std::shared_ptr<store::Blobs> blobs, Work
 std::shared_ptr<Flight> Fetcher::fetch(Want want)
 {
     std::shared_ptr<Flight> flight;
+    bool is_new = false;
     {
         const std::lock_guard lock(mutex_);
-        auto& slot = flights_[want.digest];
-        if (!slot)
-            slot = flight = std::make_shared<Flight>(want.digest);
-        slot->is_kept_ = slot->is_kept_ || want.is_kept;
-        if (!flight)
-            return slot;
+        const std::string owner = owner_of(want);
+        auto& slot = flights_[{want.digest, owner}];
+        is_new = slot == nullptr;
+        if (is_new)
+            slot = std::make_shared<Flight>(want.digest, owner);
+        flight = slot;
+        flight->is_kept_ = flight->is_kept_ || want.is_kept;
+        std::pair<const Source*, std::vector<std::string>> asked(
+            want.sources.empty() ? nullptr : want.sources.front().get(), want.paths);
+        const auto& before = flight->asked_;
+        if (before.size() < kMostWants &&
+            std::find(before.begin(), before.end(), asked) == before.end()) {
+            flight->asked_.push_back(std::move(asked));
+            flight->joining_.push_back(std::move(want));
+        }
     }
-    client_.post([this, flight, want = std::move(want)]() mutable {
-        std::make_shared<FlightRun>(*this, std::move(flight), std::move(want))->start();
-    });
+    if (is_new)
+        client_.post([this, flight] { std::make_shared<FlightRun>(*this, flight)->start(); });
     return flight;
+}
+
+std::vector<Want> Fetcher::take_joining(Flight& flight)
+{
+    const std::lock_guard lock(mutex_);
+    return std::exchange(flight.joining_, {});
+}
+
+std::vector<Want> Fetcher::leave(const std::shared_ptr<Flight>& flight)
+{
+    const std::lock_guard lock(mutex_);
+    if (flight->joining_.empty())
+        forget(*flight);
+    return std::exchange(flight->joining_, {});
+}
+
+// Under the lock. A later flight of the same digest stays.
+void Fetcher::forget(const Flight& flight)
+{
+    const auto found = flights_.find({flight.digest(), flight.owner_});
+    if (found != flights_.end() && found->second.get() == &flight)
+        flights_.erase(found);
 }
 
 // The bytes are right: clients may have the tail now, by descriptor. Held only after the sync.
@@ -65,7 +108,7 @@ void Fetcher::land(const std::shared_ptr<Flight>& flight, const std::vector<Dige
         const std::lock_guard lock(mutex_);
         is_kept = flight->is_kept_;
         if (!is_kept)
-            flights_.erase(flight->digest());  // who comes now wants a flight of their own
+            forget(*flight);  // who comes now wants a flight of their own
     }
     flight->phase_.store(Flight::Phase::verified, std::memory_order_release);
     flight->wake();
@@ -86,7 +129,7 @@ void Fetcher::drop(const std::shared_ptr<Flight>& flight)
 {
     {
         const std::lock_guard lock(mutex_);
-        flights_.erase(flight->digest());
+        forget(*flight);
     }
     flight->wake();
 }

@@ -28,8 +28,8 @@ constexpr std::uint64_t kLargestInMemory = 512ULL << 20;
 }  // namespace
 
 struct FlightRun::Attempt : PullEvents {
-    Attempt(FlightRun& owner, SourcePtr from, std::size_t path)
-        : run(owner), source(std::move(from)), path_index(path)
+    Attempt(FlightRun& owner, const Offer& from, std::size_t path)
+        : run(owner), offer(from), source(from.source), path_index(path)
     {
     }
 
@@ -50,6 +50,7 @@ struct FlightRun::Attempt : PullEvents {
     }
 
     FlightRun& run;
+    const Offer& offer;
     SourcePtr source;
     std::size_t path_index;
     std::shared_ptr<Pull> pull;
@@ -61,10 +62,10 @@ struct FlightRun::Attempt : PullEvents {
     std::uint64_t window_bytes = 0;
 };
 
-FlightRun::FlightRun(Fetcher& fetcher, std::shared_ptr<Flight> flight, Want want)
-    : fetcher_(fetcher), flight_(std::move(flight)), want_(std::move(want))
+FlightRun::FlightRun(Fetcher& fetcher, std::shared_ptr<Flight> flight)
+    : fetcher_(fetcher), flight_(std::move(flight)), digest_(flight_->digest())
 {
-    if (want_.digest.algorithm == HashAlgorithm::sha512)
+    if (digest_.algorithm == HashAlgorithm::sha512)
         second_hasher_.emplace(HashAlgorithm::sha512);
 }
 
@@ -73,79 +74,109 @@ FlightRun::~FlightRun() = default;
 void FlightRun::start()
 {
     last_progress_ = steady_now();
+    join(fetcher_.take_joining(*flight_));
     auto staged = fetcher_.blobs().stage();
     if (staged)
         flight_->file_.store(std::make_shared<const Fd>(std::move(*staged)));
     else if (!move_to_memory())
         return give_up_for_want_of_room(staged.error().message());
-    if (want_.sources.empty())
+    if (offers_.empty())
         return give_up("no source is configured");
-    if (want_.digest.size_bytes == 0) {
-        Attempt nobody(*this, want_.sources.front(), 0);
+    if (digest_.size_bytes == 0) {
+        Attempt nobody(*this, offers_.front(), 0);
         return finish(nobody);
     }
     start_lead();
     tick();
 }
 
-SourcePtr FlightRun::next_source() const
+// True when a source came that was not known before.
+bool FlightRun::join(std::vector<Want> wants)
+{
+    const std::size_t before = offers_.size();
+    for (Want& want : wants)
+        for (std::size_t i = 0; i < want.sources.size(); ++i) {
+            const SourcePtr& source = want.sources[i];
+            const auto known =
+                std::find_if(offers_.begin(), offers_.end(),
+                             [&](const Offer& offer) { return offer.source == source; });
+            if (known == offers_.end()) {
+                offers_.push_back({source, want.paths, want.archive, want.is_mutable_name,
+                                   i == 0 ? want.lent : nullptr});
+                continue;
+            }
+            for (const std::string& path : want.paths)
+                if (std::find(known->paths.begin(), known->paths.end(), path) == known->paths.end())
+                    known->paths.push_back(path);
+        }
+    return offers_.size() > before;
+}
+
+// The first that wanted it; for events that concern no source.
+const std::string& FlightRun::archive() const
+{
+    static const std::string kNone;
+    return offers_.empty() ? kNone : offers_.front().archive;
+}
+
+const FlightRun::Offer* FlightRun::next_offer() const
 {
     const SteadyTime now = steady_now();
-    const std::uint64_t left = want_.digest.size_bytes - written_;
-    SourcePtr best;
+    const std::uint64_t left = digest_.size_bytes - written_;
+    const Offer* best = nullptr;
     double best_score = 0;
-    for (const SourcePtr& source : want_.sources) {
-        if (tried_.count(source.get()) > 0 || liars_.count(source.get()) > 0)
+    for (const Offer& offer : offers_) {
+        const Source& source = *offer.source;
+        if (tried_.count(&source) > 0 || liars_.count(&source) > 0)
             continue;
-        const double score = source->expected_ms(left) + (source->is_open(now) ? 1e9 : 0);
-        if (!best || score < best_score) {
-            best = source;
+        const double score = source.expected_ms(left) + (source.is_open(now) ? 1e9 : 0);
+        if (best == nullptr || score < best_score) {
+            best = &offer;
             best_score = score;
         }
     }
     return best;
 }
 
-FlightRun::AttemptPtr FlightRun::begin(const SourcePtr& source, std::size_t path_index)
+FlightRun::AttemptPtr FlightRun::begin(const Offer& offer, std::size_t path_index)
 {
-    tried_.insert(source.get());
-    auto attempt = std::make_unique<Attempt>(*this, source, path_index);
+    tried_.insert(offer.source.get());
+    auto attempt = std::make_unique<Attempt>(*this, offer, path_index);
     attempt->position = takes_all_from_one_ ? 0 : written_;
     PullRequest request;
-    request.source = source;
-    request.path = want_.paths[path_index];
+    request.source = offer.source;
+    request.path = offer.paths[path_index];
     if (attempt->position > 0)
         request.from = attempt->position;
-    if (source == want_.sources.front())
-        request.lent = want_.lent;
+    request.lent = offer.lent;
     attempt->pull = Pull::start(fetcher_.client(), std::move(request), *attempt);
     return attempt;
 }
 
 bool FlightRun::start_lead()
 {
-    const SourcePtr source = next_source();
-    if (!source)
+    const Offer* const offer = next_offer();
+    if (offer == nullptr)
         return false;
     if (takes_all_from_one_ && written_ > 0)
         throw_away();
-    lead_ = begin(source, 0);
+    lead_ = begin(*offer, 0);
     return true;
 }
 
 void FlightRun::start_rescue(std::string_view why)
 {
-    const SourcePtr source = next_source();
-    if (!source)
+    const Offer* const offer = next_offer();
+    if (offer == nullptr)
         return;
-    fetcher_.event("fetch.hedged", want_.archive, source,
+    fetcher_.event("fetch.hedged", offer->archive, offer->source,
                    fmt::format("asked as well, because {} {}", lead_->source->url(), why));
-    rescue_ = begin(source, 0);
+    rescue_ = begin(*offer, 0);
 }
 
 bool FlightRun::on_head(Attempt& attempt, const http::UpstreamHead& head)
 {
-    const std::uint64_t size = want_.digest.size_bytes;
+    const std::uint64_t size = digest_.size_bytes;
     const SteadyTime now = steady_now();
     if (head.status == 404 || head.status == 410) {
         fail(attempt, Fault::missing, fmt::format("it answered {}", head.status));
@@ -168,7 +199,7 @@ bool FlightRun::on_head(Attempt& attempt, const http::UpstreamHead& head)
     } else {
         attempt.position = 0;  // no ranges there: what we have is skipped in on_body
         if (head.content_length && *head.content_length != size) {
-            fail(attempt, want_.is_mutable_name ? Fault::mixed : Fault::wrong_size,
+            fail(attempt, attempt.offer.is_mutable_name ? Fault::mixed : Fault::wrong_size,
                  fmt::format("it offers {} bytes, signed are {}", *head.content_length, size));
             return false;
         }
@@ -189,7 +220,7 @@ bool FlightRun::on_body(Attempt& attempt, std::string_view bytes)
     }
     attempt.window_bytes += bytes.size();
     attempt.delivered += bytes.size();
-    if (attempt.position + bytes.size() > want_.digest.size_bytes) {
+    if (attempt.position + bytes.size() > digest_.size_bytes) {
         fail(attempt, Fault::wrong_size, "it sends more than was signed");
         return false;
     }
@@ -213,7 +244,8 @@ void FlightRun::promote_rescue()
         was_silent ? Fault::stalled : Fault::slow,
         was_silent ? "no byte while another source delivered" : "far slower than another source",
         now);
-    fetcher_.event(was_silent ? "source.stalled" : "source.slow", want_.archive, lead_->source,
+    fetcher_.event(was_silent ? "source.stalled" : "source.slow", lead_->offer.archive,
+                   lead_->source,
                    fmt::format("{} took over at byte {}", rescue_->source->url(), written_));
     retire(lead_);
     lead_ = std::move(rescue_);
@@ -236,7 +268,7 @@ bool FlightRun::write(Attempt& attempt, std::string_view bytes)
     last_progress_ = steady_now();
     flight_->available_.store(written_, std::memory_order_release);
     flight_->wake();
-    if (written_ < want_.digest.size_bytes)
+    if (written_ < digest_.size_bytes)
         return true;
     finish(attempt);  // not waiting for the connection's own end
     return false;
@@ -245,7 +277,7 @@ bool FlightRun::write(Attempt& attempt, std::string_view bytes)
 // The disk is full or broken: what is on its way still reaches the clients, uncached (R4, I6).
 bool FlightRun::move_to_memory()
 {
-    if (want_.digest.size_bytes > kLargestInMemory)
+    if (digest_.size_bytes > kLargestInMemory)
         return false;
     Fd memory(::memfd_create("aptward-flight", MFD_CLOEXEC));
     if (!memory)
@@ -261,7 +293,7 @@ bool FlightRun::move_to_memory()
         done += part.size();
     }
     flight_->file_.store(std::make_shared<const Fd>(std::move(memory)));
-    fetcher_.event("store.full", want_.archive, nullptr,
+    fetcher_.event("store.full", archive(), nullptr,
                    "the state folder takes no bytes: this file is passed on but not kept");
     return true;
 }
@@ -278,16 +310,16 @@ void FlightRun::finish(Attempt& attempt)
     std::vector<Digest> proven = {hasher_.digest()};
     if (second_hasher_)
         proven.push_back(second_hasher_->digest());
-    if (std::find(proven.begin(), proven.end(), want_.digest) != proven.end()) {
+    if (std::find(proven.begin(), proven.end(), digest_) != proven.end()) {
         settle_rate(attempt);
         flight_->source_.store(std::make_shared<const std::string>(attempt.source->url()));
         is_over_ = true;
         retire(rescue_);
         retire(lead_);
-        return fetcher_.land(flight_, proven, want_.archive);
+        return fetcher_.land(flight_, proven, attempt.offer.archive);
     }
     const bool is_lie = givers_.size() <= 1;
-    fetcher_.note_wrong(want_.digest);
+    fetcher_.note_wrong(digest_);
     if (is_lie)
         liars_.insert(attempt.source.get());
     else
@@ -296,10 +328,10 @@ void FlightRun::finish(Attempt& attempt)
     missing_ = 0;
     throw_away();
     fail(attempt,
-         want_.is_mutable_name ? Fault::mixed : (is_lie ? Fault::wrong_bytes : Fault::slow),
-         is_lie ? fmt::format("its bytes hash to {}, signed is {}", proven.back().hex(),
-                              want_.digest.hex())
-                : "one of several sources gave wrong bytes: all is taken from one now");
+         attempt.offer.is_mutable_name ? Fault::mixed : (is_lie ? Fault::wrong_bytes : Fault::slow),
+         is_lie
+             ? fmt::format("its bytes hash to {}, signed is {}", proven.back().hex(), digest_.hex())
+             : "one of several sources gave wrong bytes: all is taken from one now");
 }
 
 // A rescue would go on in the middle of what is gone: it ends too.
@@ -319,7 +351,7 @@ void FlightRun::throw_away()
 void FlightRun::on_complete(Attempt& attempt)
 {
     fail(attempt, Fault::truncated,
-         fmt::format("it ended at byte {} of {}", attempt.position, want_.digest.size_bytes));
+         fmt::format("it ended at byte {} of {}", attempt.position, digest_.size_bytes));
 }
 
 void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
@@ -328,11 +360,11 @@ void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
         return;
     const SourcePtr source = attempt.source;
     // Without by-hash names at a source, its canonical name may still have the bytes.
-    if (fault == Fault::missing && attempt.path_index + 1 < want_.paths.size()) {
+    if (fault == Fault::missing && attempt.path_index + 1 < attempt.offer.paths.size()) {
         AttemptPtr& slot = &attempt == rescue_.get() ? rescue_ : lead_;
         const std::size_t next_path = attempt.path_index + 1;
         retire(slot);
-        slot = begin(source, next_path);
+        slot = begin(attempt.offer, next_path);
         return;
     }
     source->charge(fault, message, steady_now());
@@ -341,9 +373,9 @@ void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
     last_failure_ = fmt::format("{}: {}", source->url(), message);
     const bool is_refused =
         fault == Fault::wrong_bytes || fault == Fault::wrong_size || fault == Fault::mixed;
-    fetcher_.event(fmt::format("source.{}", to_string(fault)), want_.archive, source,
-                   fmt::format("{}: {}", want_.paths[attempt.path_index], message),
-                   is_refused ? want_.digest.hex() : std::string());
+    fetcher_.event(fmt::format("source.{}", to_string(fault)), attempt.offer.archive, source,
+                   fmt::format("{}: {}", attempt.offer.paths[attempt.path_index], message),
+                   is_refused ? digest_.hex() : std::string());
     move_on(attempt);
 }
 
@@ -363,19 +395,17 @@ void FlightRun::move_on(Attempt& attempt)
 
 void FlightRun::next_round()
 {
-    const std::size_t honest = want_.sources.size() - liars_.size();
+    const std::size_t honest = offers_.size() - liars_.size();
     if (missing_ > 0 && missing_ >= honest) {
-        is_over_ = true;
-        flight_->error_.store(
-            std::make_shared<const Error>(Errc::not_found, "no source has it: " + last_failure_));
-        flight_->phase_.store(Flight::Phase::failed, std::memory_order_release);
-        return fetcher_.drop(flight_);
+        if (!goes_on_for_others())
+            end(Error(Errc::not_found, "no source has it: " + last_failure_));
+        return;
     }
     if (++rounds_ >= kRounds || honest == 0)
         return give_up(last_failure_);
     missing_ = 0;
     fetcher_.client().at(steady_now() + kRoundPause, [self = shared_from_this()] {
-        if (self->is_over_)
+        if (self->is_over_ || self->lead_)
             return;
         self->tried_.clear();
         if (!self->start_lead())
@@ -383,12 +413,37 @@ void FlightRun::next_round()
     });
 }
 
+// Sources that came with another archive's want have not been asked yet. False: the flight is
+// dropped, and nobody joins it any more.
+bool FlightRun::goes_on_for_others()
+{
+    for (;;) {
+        auto wants = fetcher_.leave(flight_);
+        if (wants.empty())
+            return false;
+        if (!join(std::move(wants)))
+            continue;
+        retire(rescue_);
+        retire(lead_);
+        rounds_ = 0;
+        last_progress_ = steady_now();
+        if (start_lead())
+            return true;
+    }
+}
+
 void FlightRun::give_up(std::string message)
+{
+    if (!goes_on_for_others())
+        end(Error(Errc::unavailable, std::move(message)));
+}
+
+void FlightRun::end(Error error)
 {
     is_over_ = true;
     retire(rescue_);
     retire(lead_);
-    flight_->error_.store(std::make_shared<const Error>(Errc::unavailable, std::move(message)));
+    flight_->error_.store(std::make_shared<const Error>(std::move(error)));
     flight_->phase_.store(Flight::Phase::failed, std::memory_order_release);
     fetcher_.drop(flight_);
 }
@@ -397,8 +452,8 @@ void FlightRun::give_up(std::string message)
 // blame, so none tells of it.
 void FlightRun::give_up_for_want_of_room(std::string message)
 {
-    fetcher_.event("store.failed", want_.archive, nullptr, message);
-    give_up(std::move(message));
+    fetcher_.event("store.failed", archive(), nullptr, message);
+    end(Error(Errc::unavailable, std::move(message)));
 }
 
 void FlightRun::retire(AttemptPtr& attempt)
@@ -416,7 +471,10 @@ void FlightRun::tick()
         return;
     const SteadyTime now = steady_now();
     if (now - last_progress_ > kGiveUp)
-        return give_up(last_failure_.empty() ? "no source delivered a byte" : last_failure_);
+        give_up(last_failure_.empty() ? "no source delivered a byte" : last_failure_);
+    if (is_over_)
+        return;
+    join(fetcher_.take_joining(*flight_));
     watch_rescue(now);
     watch_first_byte(now);
     watch_rate(now);
@@ -439,7 +497,7 @@ void FlightRun::watch_rescue(SteadyTime now)
     if (!rescue_)
         return;
     if (rescue_->delivered == 0) {
-        const milliseconds limit = next_source() ? kNoRescue : kNoHead;
+        const milliseconds limit = next_offer() != nullptr ? kNoRescue : kNoHead;
         if (now - rescue_->started > limit)
             fail(*rescue_, Fault::stalled, fmt::format("no byte within {} ms", limit.count()));
         return;
@@ -457,9 +515,9 @@ void FlightRun::watch_rate(SteadyTime now)
     if (!lead_ || lead_->delivered == 0 || now - lead_->window_start < kRateWindow)
         return;
     const double rate = lead_->rate_of_window(now);
-    const SourcePtr other = next_source();
+    const Offer* const other = next_offer();
     const double wanted =
-        other ? std::max(kSlowestBesideOthers, other->rate_bytes_per_s() * kShareOfOthers)
+        other ? std::max(kSlowestBesideOthers, other->source->rate_bytes_per_s() * kShareOfOthers)
               : kSlowestAlone;
     if (rate >= wanted)
         return;

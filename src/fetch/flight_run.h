@@ -12,6 +12,7 @@
 // The hash runs along. A wrong hash at the end throws everything away (a new epoch): if one source
 // gave all bytes it lied; if several did, the next try takes all from one, so that the liar shows.
 
+#include <deque>
 #include <optional>
 #include <set>
 
@@ -23,7 +24,7 @@ namespace aptward::fetch {
 
 class FlightRun : public std::enable_shared_from_this<FlightRun> {
 public:
-    FlightRun(Fetcher& fetcher, std::shared_ptr<Flight> flight, Want want);
+    FlightRun(Fetcher& fetcher, std::shared_ptr<Flight> flight);
     ~FlightRun();
     FlightRun(const FlightRun&) = delete;
     FlightRun& operator=(const FlightRun&) = delete;
@@ -33,9 +34,20 @@ private:
     struct Attempt;
     using AttemptPtr = std::unique_ptr<Attempt>;
 
+    /// A source with the names of the bytes there, and for which archive it is asked.
+    struct Offer {
+        SourcePtr source;
+        std::vector<std::string> paths;
+        std::string archive;
+        bool is_mutable_name = false;
+        CredentialsPtr lent;
+    };
+
     // Choosing
-    SourcePtr next_source() const;
-    AttemptPtr begin(const SourcePtr& source, std::size_t path_index);
+    bool join(std::vector<Want> wants);
+    const Offer* next_offer() const;
+    AttemptPtr begin(const Offer& offer, std::size_t path_index);
+    const std::string& archive() const;
     bool start_lead();
     void start_rescue(std::string_view why);
     void next_round();
@@ -59,14 +71,17 @@ private:
     bool move_to_memory();
     void finish(Attempt& attempt);
     void throw_away();
+    bool goes_on_for_others();
     void give_up(std::string message);
+    void end(Error error);
     void give_up_for_want_of_room(std::string message);
     void settle_rate(Attempt& attempt);
     void retire(AttemptPtr& attempt);
 
     Fetcher& fetcher_;
     std::shared_ptr<Flight> flight_;
-    Want want_;
+    const Digest digest_;
+    std::deque<Offer> offers_;  // grows only: attempts point into it
     AttemptPtr lead_, rescue_;
     std::vector<AttemptPtr> retired_;  // until no callback of theirs is on the stack
     std::set<const Source*> tried_;    // in this round

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One file on its way from several sources, some of which change their behaviour in the middle."""
+import json
+import shutil
+import threading
 import time
 
 import pytest
 
+from archive import Archive
 from node import until
 from origin import Origin
 
@@ -33,9 +37,9 @@ def odd_origins(scene, archive, count):
     return origins
 
 
-def learn(node):
-    assert node.get("/test/dists/stable/InRelease").status == 200
-    assert node.get("/test/dists/stable/main/binary-amd64/Packages.xz").status == 200
+def learn(node, name="test"):
+    assert node.get(f"/{name}/dists/stable/InRelease").status == 200
+    assert node.get(f"/{name}/dists/stable/main/binary-amd64/Packages.xz").status == 200
 
 
 def test_C6_R15_A1_a_lead_that_lies_while_a_rescue_runs_does_not_spoil_the_rescue(scene):
@@ -100,3 +104,63 @@ def test_C6_R15_A10_A11_a_silent_rescue_does_not_keep_the_third_source_from_bein
     answer = node.get("/test/pool/large_1_all.deb")
     assert answer.status == 200 and answer.content == deb.read_bytes()
     assert time.monotonic() - started < 7 and len(asked) == 3
+
+
+def other_archive(scene, key, *packages, **keys):
+    """An archive under another key, and the lines of the configuration for it."""
+    archive = Archive(scene.folder / "other", key)
+    archive.add("own")
+    for name, file in packages:
+        shutil.copy(file, archive.root / "pool" / file.name)
+        archive.packages[name] = ("1", archive.root / "pool" / file.name)
+    archive.publish()
+    (origin,) = odd_origins(scene, archive, 1)
+    values = {"id": "other", "keyrings": [str(key.keyring)], "freshness": "0s", "hosts": ["other.example"],
+              "upstreams": [origin.url], **keys}
+    lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+    return origin, "[[archive]]\n" + lines
+
+
+def test_C6_R15_A10_a_silent_source_of_another_archive_does_not_keep_a_file_from_its_own_clients(scene, other_key):
+    archive = scene.archive()
+    deb = archive.packages["foo"][1]
+    silent, tail = other_archive(scene, other_key, ("foo", deb))
+    origin = Odd(archive.root, "127.0.0.3")
+    scene.origins.append(origin)
+    node = scene.node(archive, origin, tail=tail)
+    learn(node)
+    learn(node, "other")
+    silent.always("stall", only="foo_1")
+    answers = {}
+
+    def get(name):
+        answers[name] = node.get(f"/{name}/pool/foo_1_all.deb")
+    first = threading.Thread(target=get, args=("other",))
+    first.start()
+    until("the silent source was asked", lambda: silent.asked_for("foo_1"))
+    started = time.monotonic()
+    get("test")
+    assert answers["test"].content == deb.read_bytes() and time.monotonic() - started < 5
+    first.join()
+    assert answers["other"].content == deb.read_bytes(), "and they are right for these clients too"
+    assert len(origin.asked_for("foo_1")) == 1, "one fetch, however many ask"
+
+
+def test_credentials_of_one_archive_are_not_used_for_the_clients_of_another(scene, other_key):
+    archive = scene.archive()
+    deb = archive.packages["foo"][1]
+    (scene.folder / "secret").write_text("secret\n")
+    (scene.folder / "secret").chmod(0o600)
+    private, tail = other_archive(scene, other_key, ("foo", deb), user="user",
+                                  **{"password-file": str(scene.folder / "secret")})
+    origin = Odd(archive.root, "127.0.0.3")
+    scene.origins.append(origin)
+    node = scene.node(archive, origin, tail=tail)
+    learn(node)
+    learn(node, "other")
+    origin.always("stall", only="foo_1")
+    assert node.get("/test/pool/foo_1_all.deb").status == 503
+    assert private.asked_for("foo_1") == []
+    assert node.get("/other/pool/foo_1_all.deb").content == deb.read_bytes()
+    assert len(private.asked_for("foo_1")) == 1
+    assert all("authorization" not in headers for _, headers in origin.requests)
