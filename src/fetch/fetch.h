@@ -7,6 +7,7 @@
 // as one good source is left (docs/architecture.md, "A fetch").
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,6 +27,8 @@
 #include "store/store.h"
 
 namespace aptward::fetch {
+
+class FlightRun;
 
 /// What is wanted and where it may be.
 struct Want {
@@ -161,6 +164,12 @@ public:
     void drop(const std::shared_ptr<Flight>& flight);
     /// What came to a flight since it was asked last.
     std::vector<Want> take_joining(Flight& flight);
+    /// Whether anybody but its run holds the flight.
+    bool is_wanted(const std::shared_ptr<Flight>& flight) const;
+    /// Drops a flight that nobody holds any more. False: somebody does.
+    bool leave_unwanted(const std::shared_ptr<Flight>& flight);
+    /// The run is over: another one may start.
+    void ended(const std::string& lane);
     /// Drops the flight, unless something came to it: then it has to go on with that.
     std::vector<Want> leave(const std::shared_ptr<Flight>& flight);
     void drop(const StreamRequest& request);
@@ -169,6 +178,8 @@ public:
 
 private:
     void forget(const Flight& flight);
+    void start_waiting();
+    static std::shared_ptr<Flight> refused(const Digest& digest);
 
     http::Client& client_;
     std::shared_ptr<store::Blobs> blobs_;
@@ -176,7 +187,11 @@ private:
     EventSink sink_;
     mutable std::mutex mutex_;                                                   // misses only
     std::map<std::pair<Digest, std::string>, std::shared_ptr<Flight>> flights_;  // with owner
-    std::unordered_map<Digest, SteadyTime, DigestHash> wrong_;
+    // On the fetch thread:
+    std::deque<std::shared_ptr<FlightRun>> waiting_;
+    std::map<std::string, std::size_t> running_;  // by lane
+    std::size_t all_running_ = 0;
+    std::unordered_map<Digest, SteadyTime, DigestHash> wrong_;  // under the lock, as the next
     std::map<std::pair<std::string, std::string>, std::shared_ptr<Stream>> streams_;
 };
 

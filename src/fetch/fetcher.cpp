@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "fetch/fetch.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -10,7 +12,12 @@ namespace aptward::fetch {
 namespace {
 
 constexpr std::chrono::hours kWrongIsRemembered{1};
-constexpr std::size_t kMostWants = 32;  // archives and names of one digest; guess
+// Each takes a descriptor of the disk and one or two of the network. An archive whose sources are
+// silent must not keep the others waiting, nor its clients those who need its indexes. Guesses.
+constexpr std::size_t kMostRunning = 256;
+constexpr std::size_t kMostOfOneLane = 64;
+constexpr std::size_t kMostFlights = 2048;  // with those that wait
+constexpr std::size_t kMostWants = 32;      // archives and names of one digest; guess
 
 // Credentials of an archive go with requests for that archive only.
 std::string owner_of(const Want& want)
@@ -57,6 +64,8 @@ std::shared_ptr<Flight> Fetcher::fetch(Want want)
     {
         const std::lock_guard lock(mutex_);
         const std::string owner = owner_of(want);
+        if (flights_.size() >= kMostFlights && flights_.count({want.digest, owner}) == 0)
+            return refused(want.digest);
         auto& slot = flights_[{want.digest, owner}];
         is_new = slot == nullptr;
         if (is_new)
@@ -73,8 +82,64 @@ std::shared_ptr<Flight> Fetcher::fetch(Want want)
         }
     }
     if (is_new)
-        client_.post([this, flight] { std::make_shared<FlightRun>(*this, flight)->start(); });
+        client_.post([this, weak = std::weak_ptr(flight)] {
+            if (auto self = weak.lock())
+                waiting_.push_back(std::make_shared<FlightRun>(*this, std::move(self)));
+            start_waiting();
+        });
     return flight;
+}
+
+std::shared_ptr<Flight> Fetcher::refused(const Digest& digest)
+{
+    auto flight = std::make_shared<Flight>(digest, "");
+    flight->error_.store(std::make_shared<const Error>(
+        Errc::unavailable, fmt::format("{} other files are on their way already", kMostFlights)));
+    flight->phase_.store(Flight::Phase::failed, std::memory_order_release);
+    return flight;
+}
+
+// In the order in which they came, but for those whose lane is full.
+void Fetcher::start_waiting()
+{
+    for (auto next = waiting_.begin(); next != waiting_.end() && all_running_ < kMostRunning;) {
+        std::size_t& running = running_[(*next)->lane()];
+        if (running >= kMostOfOneLane) {
+            ++next;
+            continue;
+        }
+        const auto run = std::move(*next);
+        next = waiting_.erase(next);
+        ++running;
+        ++all_running_;
+        run->start();
+    }
+}
+
+void Fetcher::ended(const std::string& lane)
+{
+    const auto found = running_.find(lane);
+    if (--found->second == 0)
+        running_.erase(found);
+    --all_running_;
+    // Later, because start_waiting() may be what has started it.
+    client_.at(steady_now(), [this] { start_waiting(); });
+}
+
+// Two hold every flight: the map and its run. Others get it under the lock only.
+bool Fetcher::is_wanted(const std::shared_ptr<Flight>& flight) const
+{
+    const std::lock_guard lock(mutex_);
+    return flight.use_count() > 2;
+}
+
+bool Fetcher::leave_unwanted(const std::shared_ptr<Flight>& flight)
+{
+    const std::lock_guard lock(mutex_);
+    if (flight.use_count() > 2)
+        return false;
+    forget(*flight);
+    return true;
 }
 
 std::vector<Want> Fetcher::take_joining(Flight& flight)

@@ -23,6 +23,9 @@ constexpr double kShareOfOthers = 0.1;         // of the rate that others have s
 constexpr int kRounds = 2;
 constexpr milliseconds kRoundPause{300};
 constexpr milliseconds kGiveUp{25'000};  // without any progress
+// More than apt waits before it asks again after "still being fetched".
+constexpr milliseconds kNobody{10'000};
+constexpr const char* kForsaken = "nobody waits for it any more";
 constexpr std::uint64_t kLargestInMemory = 512ULL << 20;
 
 }  // namespace
@@ -67,13 +70,18 @@ FlightRun::FlightRun(Fetcher& fetcher, std::shared_ptr<Flight> flight)
 {
     if (digest_.algorithm == HashAlgorithm::sha512)
         second_hasher_.emplace(HashAlgorithm::sha512);
+    join(fetcher_.take_joining(*flight_));
+    const bool is_index = !offers_.empty() && offers_.front().is_mutable_name;
+    lane_ = archive() + (is_index ? " indexes" : "");
 }
 
 FlightRun::~FlightRun() = default;
 
 void FlightRun::start()
 {
-    last_progress_ = steady_now();
+    if (fetcher_.leave_unwanted(flight_))  // it had to wait too long
+        return end(Error(Errc::unavailable, kForsaken));
+    last_progress_ = last_wanted_ = steady_now();
     join(fetcher_.take_joining(*flight_));
     auto staged = fetcher_.blobs().stage();
     if (staged)
@@ -313,9 +321,7 @@ void FlightRun::finish(Attempt& attempt)
     if (std::find(proven.begin(), proven.end(), digest_) != proven.end()) {
         settle_rate(attempt);
         flight_->source_.store(std::make_shared<const std::string>(attempt.source->url()));
-        is_over_ = true;
-        retire(rescue_);
-        retire(lead_);
+        stop();
         return fetcher_.land(flight_, proven, attempt.offer.archive);
     }
     const bool is_lie = givers_.size() <= 1;
@@ -438,11 +444,17 @@ void FlightRun::give_up(std::string message)
         end(Error(Errc::unavailable, std::move(message)));
 }
 
-void FlightRun::end(Error error)
+void FlightRun::stop()
 {
     is_over_ = true;
     retire(rescue_);
     retire(lead_);
+    fetcher_.ended(lane_);
+}
+
+void FlightRun::end(Error error)
+{
+    stop();
     flight_->error_.store(std::make_shared<const Error>(std::move(error)));
     flight_->phase_.store(Flight::Phase::failed, std::memory_order_release);
     fetcher_.drop(flight_);
@@ -474,11 +486,22 @@ void FlightRun::tick()
         give_up(last_failure_.empty() ? "no source delivered a byte" : last_failure_);
     if (is_over_)
         return;
+    if (is_forsaken(now))
+        return end(Error(Errc::unavailable, kForsaken));
     join(fetcher_.take_joining(*flight_));
     watch_rescue(now);
     watch_first_byte(now);
     watch_rate(now);
     fetcher_.client().at(now + kTick, [self = shared_from_this()] { self->tick(); });
+}
+
+// Its clients are gone, and less than half of it has come.
+bool FlightRun::is_forsaken(SteadyTime now)
+{
+    if (fetcher_.is_wanted(flight_))
+        last_wanted_ = now;
+    return now - last_wanted_ > kNobody && written_ <= digest_.size_bytes / 2 &&
+           fetcher_.leave_unwanted(flight_);
 }
 
 void FlightRun::watch_first_byte(SteadyTime now)

@@ -29,6 +29,8 @@ public:
     FlightRun(const FlightRun&) = delete;
     FlightRun& operator=(const FlightRun&) = delete;
     void start();
+    /// What it counts for where the number of flights is limited: an archive, or its indexes.
+    const std::string& lane() const { return lane_; }
 
 private:
     struct Attempt;
@@ -65,6 +67,7 @@ private:
     void watch_first_byte(SteadyTime now);
     void watch_rate(SteadyTime now);
     void watch_rescue(SteadyTime now);
+    bool is_forsaken(SteadyTime now);
 
     // Bytes
     bool write(Attempt& attempt, std::string_view bytes);
@@ -74,6 +77,7 @@ private:
     bool goes_on_for_others();
     void give_up(std::string message);
     void end(Error error);
+    void stop();
     void give_up_for_want_of_room(std::string message);
     void settle_rate(Attempt& attempt);
     void retire(AttemptPtr& attempt);
@@ -81,6 +85,7 @@ private:
     Fetcher& fetcher_;
     std::shared_ptr<Flight> flight_;
     const Digest digest_;
+    std::string lane_;
     std::deque<Offer> offers_;  // grows only: attempts point into it
     AttemptPtr lead_, rescue_;
     std::vector<AttemptPtr> retired_;  // until no callback of theirs is on the stack
@@ -94,7 +99,7 @@ private:
     std::uint64_t written_ = 0;
     bool takes_all_from_one_ = false;
     int rounds_ = 0;
-    SteadyTime last_progress_{};
+    SteadyTime last_progress_{}, last_wanted_{};
     bool is_over_ = false;
 };
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One file on its way from several sources, some of which change their behaviour in the middle."""
 import json
+import lzma
 import shutil
+import socket
 import threading
 import time
 
@@ -164,3 +166,34 @@ def test_credentials_of_one_archive_are_not_used_for_the_clients_of_another(scen
     assert node.get("/other/pool/foo_1_all.deb").content == deb.read_bytes()
     assert len(private.asked_for("foo_1")) == 1
     assert all("authorization" not in headers for _, headers in origin.requests)
+
+
+def test_R11_aborted_requests_do_not_pile_up_connections(scene):
+    archive = scene.archive()
+    for number in range(300):
+        archive.add_bytes(f"p{number}", b"%d" % number * 1000)
+    archive.publish()
+    (origin,) = odd_origins(scene, archive, 1)
+    node = scene.node(archive, origin)
+    learn(node)
+    before, descriptors = origin.connections, node.descriptors()
+    origin.always("stall", only="pool/p")
+    host, port = node.address.rsplit(":", 1)
+    for number in range(300):
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"GET /test/pool/p%d_1_all.deb HTTP/1.1\r\nHost: n\r\n\r\n" % number)
+    until("they are asked for", lambda: len(origin.asked_for("pool/p")) >= 64)
+    assert origin.connections - before <= 70
+    # Nor do they keep the next release from the clients.
+    archive.add("next")
+    archive.publish()
+    started = time.monotonic()
+    until("the next release", lambda: b"next" in lzma.decompress(newest_packages(node)))
+    assert time.monotonic() - started < 5
+    until("all has ended", lambda: node.descriptors() < descriptors + 20, seconds=40)
+    assert len(origin.asked_for("pool/p")) < 200, "what nobody waits for any more is not asked for"
+
+
+def newest_packages(node):
+    node.get("/test/dists/stable/InRelease")
+    return node.get("/test/dists/stable/main/binary-amd64/Packages.xz").content
