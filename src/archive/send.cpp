@@ -339,6 +339,11 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
     if (flight->phase() == Flight::Phase::failed) {
         if (flight->error()->code() == Errc::not_found)
             co_return false;
+        if (flight->error()->code() == Errc::storage) {
+            co_await send_refusal(exchange, 503, "store.full", flight->error()->message(),
+                                  counters);
+            co_return true;
+        }
         co_await send_refusal(exchange, 503, "fetch.failed",
                               "no source could deliver this file: " + flight->error()->message(),
                               counters);

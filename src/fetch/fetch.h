@@ -65,7 +65,8 @@ public:
     std::uint32_t epoch() const { return epoch_.load(std::memory_order_acquire); }
     /// The file that grows; held by whoever reads.
     std::shared_ptr<const Fd> file() const { return file_.load(); }
-    /// After `failed`: not_found when every source of it answered that it has no such file.
+    /// After `failed`: not_found when every source of it answered that it has no such file, storage
+    /// when neither the disk nor memory had room for it.
     std::shared_ptr<const Error> error() const { return error_.load(); }
     /// Wakes `signal` at every change until it or the flight ends. Any thread.
     void follow(std::shared_ptr<http::Signal> signal);
@@ -174,6 +175,8 @@ public:
     std::vector<Want> leave(const std::shared_ptr<Flight>& flight);
     void drop(const StreamRequest& request);
     void note_wrong(const Digest& digest);
+    /// Room for so many bytes in memory while what it gives is held; null when there is none.
+    std::shared_ptr<void> take_memory(std::uint64_t bytes);
     store::Blobs& blobs() { return *blobs_; }
 
 private:
@@ -189,6 +192,9 @@ private:
     std::map<std::pair<Digest, std::string>, std::shared_ptr<Flight>> flights_;  // with owner
     // On the fetch thread:
     std::deque<std::shared_ptr<FlightRun>> waiting_;
+    // Outlives the fetcher with whoever still reads.
+    std::shared_ptr<std::atomic<std::uint64_t>> memory_ =
+        std::make_shared<std::atomic<std::uint64_t>>(0);
     std::map<std::string, std::size_t> running_;  // by lane
     std::size_t all_running_ = 0;
     std::unordered_map<Digest, SteadyTime, DigestHash> wrong_;  // under the lock, as the next

@@ -16,8 +16,9 @@ constexpr std::chrono::hours kWrongIsRemembered{1};
 // silent must not keep the others waiting, nor its clients those who need its indexes. Guesses.
 constexpr std::size_t kMostRunning = 256;
 constexpr std::size_t kMostOfOneLane = 64;
-constexpr std::size_t kMostFlights = 2048;  // with those that wait
-constexpr std::size_t kMostWants = 32;      // archives and names of one digest; guess
+constexpr std::size_t kMostFlights = 2048;           // with those that wait
+constexpr std::uint64_t kMostMemory = 512ULL << 20;  // of all flights, when the disk is full
+constexpr std::size_t kMostWants = 32;               // archives and names of one digest; guess
 
 // Credentials of an archive go with requests for that archive only.
 std::string owner_of(const Want& want)
@@ -97,6 +98,15 @@ std::shared_ptr<Flight> Fetcher::refused(const Digest& digest)
         Errc::unavailable, fmt::format("{} other files are on their way already", kMostFlights)));
     flight->phase_.store(Flight::Phase::failed, std::memory_order_release);
     return flight;
+}
+
+std::shared_ptr<void> Fetcher::take_memory(std::uint64_t bytes)
+{
+    if (bytes > kMostMemory - memory_->load())
+        return nullptr;
+    memory_->fetch_add(bytes);
+    return std::shared_ptr<void>(memory_.get(),
+                                 [memory = memory_, bytes](void*) { memory->fetch_sub(bytes); });
 }
 
 // In the order in which they came, but for those whose lane is full.

@@ -26,7 +26,6 @@ constexpr milliseconds kGiveUp{25'000};  // without any progress
 // More than apt waits before it asks again after "still being fetched".
 constexpr milliseconds kNobody{10'000};
 constexpr const char* kForsaken = "nobody waits for it any more";
-constexpr std::uint64_t kLargestInMemory = 512ULL << 20;
 
 }  // namespace
 
@@ -285,7 +284,8 @@ bool FlightRun::write(Attempt& attempt, std::string_view bytes)
 // The disk is full or broken: what is on its way still reaches the clients, uncached (R4, I6).
 bool FlightRun::move_to_memory()
 {
-    if (digest_.size_bytes > kLargestInMemory)
+    auto room = fetcher_.take_memory(digest_.size_bytes);
+    if (room == nullptr)
         return false;
     Fd memory(::memfd_create("aptward-flight", MFD_CLOEXEC));
     if (!memory)
@@ -300,7 +300,11 @@ bool FlightRun::move_to_memory()
             return false;
         done += part.size();
     }
-    flight_->file_.store(std::make_shared<const Fd>(std::move(memory)));
+    flight_->file_.store(
+        std::shared_ptr<const Fd>(new Fd(std::move(memory)), [room](const Fd* file) mutable {
+            delete file;
+            room.reset();  // only now is the memory free again
+        }));
     fetcher_.event("store.full", archive(), nullptr,
                    "the state folder takes no bytes: this file is passed on but not kept");
     return true;
@@ -465,7 +469,8 @@ void FlightRun::end(Error error)
 void FlightRun::give_up_for_want_of_room(std::string message)
 {
     fetcher_.event("store.failed", archive(), nullptr, message);
-    end(Error(Errc::unavailable, std::move(message)));
+    end(Error(Errc::storage,
+              message + ", and what is on its way in memory leaves no room for this file"));
 }
 
 void FlightRun::retire(AttemptPtr& attempt)

@@ -2,15 +2,18 @@
 """One file on its way from several sources, some of which change their behaviour in the middle."""
 import json
 import lzma
+import os
+import re
 import shutil
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
 from archive import Archive
-from node import until
+from node import Node, until
 from origin import Origin
 
 pytestmark = pytest.mark.smoke
@@ -197,3 +200,51 @@ def test_R11_aborted_requests_do_not_pile_up_connections(scene):
 def newest_packages(node):
     node.get("/test/dists/stable/InRelease")
     return node.get("/test/dists/stable/main/binary-amd64/Packages.xz").content
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_R4_R11_on_a_full_disk_all_files_on_their_way_share_one_limit_of_memory(scene):
+    archive = scene.archive()
+    for number in range(3):
+        archive.add_bytes(f"huge{number}", b"%d" % number * 1_000_000)
+    right = archive._stanza
+    archive._stanza = lambda name, item: re.sub(
+        "Size: 1000000", f"Size: {200 << 20}", right(name, item))
+    archive.publish()
+    (origin,) = odd_origins(scene, archive, 1)
+
+    def begin_only(client, content):
+        client.sendall(origin.head(200, 200 << 20) + content)
+        origin.stopping.wait(60)
+        return False
+    state = scene.folder / "full/state"
+    state.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", state], check=True)
+    clients = []
+    try:
+        node = Node(scene.folder / "full", archive, [origin])
+        scene.nodes.append(node)
+        learn(node)
+        with open(state / "ballast", "wb") as ballast, pytest.raises(OSError):
+            while True:
+                ballast.write(b"x" * 65536)
+                ballast.flush()
+        origin.fault = lambda path: (begin_only,) if "huge" in path else None
+        host, port = node.address.rsplit(":", 1)
+
+        def ask(number):
+            client = socket.create_connection((host, int(port)), timeout=20)
+            client.sendall(b"GET /test/pool/huge%d_1_all.deb HTTP/1.1\r\nHost: n\r\n\r\n" % number)
+            clients.append(client)
+            return client.recv(100_000)
+        assert b" 200 " in ask(0)[:20] and b" 200 " in ask(1)[:20]
+        refused = ask(2)
+        assert b" 503 " in refused[:20] and b"\r\n\r\nstore.full: " in refused, refused
+        for client in clients:
+            client.close()
+        until("there is room again", lambda: b" 200 " in ask(2)[:20], seconds=60)
+        node.kill()
+    finally:
+        for client in clients:
+            client.close()
+        subprocess.run(["umount", "-l", state], check=True)
