@@ -82,8 +82,9 @@ public:
 
     void on_complete() override
     {
-        request_.source->delivered(document_.body.size(), std::chrono::duration_cast<milliseconds>(
-                                                              steady_now() - started_));
+        request_.source->delivered(
+            document_.body.size(),
+            std::chrono::duration_cast<milliseconds>(steady_now() - started_), Source::Proof::none);
         end(std::move(document_));
     }
 

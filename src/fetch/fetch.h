@@ -38,7 +38,7 @@ struct Want {
     std::vector<std::string> paths;
     std::vector<SourcePtr> sources;
     /// The names can belong to another generation at a source: a wrong size or hash there is a
-    /// mixture, not a lie. Not so for by-hash names and pool files.
+    /// mixture, not a lie. Not so for pool files, nor for by-hash names among `paths`.
     bool is_mutable_name = false;
     std::string archive;  ///< For events only.
     /// False: only for whoever holds the flight. Not stored, unless another one wants it kept.

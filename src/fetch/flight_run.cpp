@@ -43,6 +43,13 @@ struct FlightRun::Attempt : PullEvents {
         run.fail(*this, fault, std::move(message));
     }
 
+    /// The name may stand for other bytes at this source; one that says the hash may not.
+    bool may_be_mixed() const
+    {
+        return offer.is_mutable_name &&
+               ("/" + offer.paths[path_index]).find("/by-hash/") == std::string::npos;
+    }
+
     /// In bytes/s; the next window starts.
     double rate_of_window(SteadyTime now)
     {
@@ -206,7 +213,7 @@ bool FlightRun::on_head(Attempt& attempt, const http::UpstreamHead& head)
     } else {
         attempt.position = 0;  // no ranges there: what we have is skipped in on_body
         if (head.content_length && *head.content_length != size) {
-            fail(attempt, attempt.offer.is_mutable_name ? Fault::mixed : Fault::wrong_size,
+            fail(attempt, attempt.may_be_mixed() ? Fault::mixed : Fault::wrong_size,
                  fmt::format("it offers {} bytes, signed are {}", *head.content_length, size));
             return false;
         }
@@ -313,8 +320,10 @@ bool FlightRun::move_to_memory()
 void FlightRun::settle_rate(Attempt& attempt)
 {
     if (attempt.head_at)
-        attempt.source->delivered(attempt.delivered, std::chrono::duration_cast<milliseconds>(
-                                                         steady_now() - *attempt.head_at));
+        attempt.source->delivered(
+            attempt.delivered,
+            std::chrono::duration_cast<milliseconds>(steady_now() - *attempt.head_at),
+            Source::Proof::digest);
 }
 
 void FlightRun::finish(Attempt& attempt)
@@ -338,7 +347,7 @@ void FlightRun::finish(Attempt& attempt)
     missing_ = 0;
     throw_away();
     fail(attempt,
-         attempt.offer.is_mutable_name ? Fault::mixed : (is_lie ? Fault::wrong_bytes : Fault::slow),
+         attempt.may_be_mixed() ? Fault::mixed : (is_lie ? Fault::wrong_bytes : Fault::slow),
          is_lie
              ? fmt::format("its bytes hash to {}, signed is {}", proven.back().hex(), digest_.hex())
              : "one of several sources gave wrong bytes: all is taken from one now");

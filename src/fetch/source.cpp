@@ -11,6 +11,7 @@ namespace {
 constexpr double kWeight = 0.3;  // of the newest observation; guess: follows a change in 3 to 4
 constexpr std::uint64_t kFailuresToOpen = 3;
 constexpr std::chrono::seconds kFirstPause{5};
+constexpr std::chrono::seconds kPauseOfALie{60};
 constexpr std::chrono::seconds kLongestPause{300};
 
 void blend(double& average, double observed)
@@ -19,9 +20,14 @@ void blend(double& average, double observed)
 }
 
 // A lie is not bad luck: the source goes to the end of the queue at the first one.
+bool is_lie(Fault fault)
+{
+    return fault == Fault::wrong_bytes || fault == Fault::untrusted;
+}
+
 bool opens_at_once(Fault fault)
 {
-    return fault == Fault::wrong_bytes || fault == Fault::portal || fault == Fault::untrusted;
+    return is_lie(fault) || fault == Fault::portal;
 }
 
 bool counts_against_health(Fault fault)
@@ -46,9 +52,11 @@ void Source::answered(std::chrono::milliseconds latency)
     ++answers_;
 }
 
-void Source::delivered(std::uint64_t bytes, std::chrono::milliseconds taken)
+void Source::delivered(std::uint64_t bytes, std::chrono::milliseconds taken, Proof proof)
 {
     bytes_ += bytes;
+    if (proof == Proof::digest)
+        lies_in_a_row_ = 0;
     failures_in_a_row_ = 0;
     open_until_ = SteadyTime{};
     last_good_time_ = system_now();
@@ -68,9 +76,14 @@ void Source::charge(Fault fault, std::string_view message, SteadyTime now)
     if (failures_in_a_row_ < kFailuresToOpen && !opens_at_once(fault))
         return;
     const auto doublings = std::min<std::uint64_t>(failures_in_a_row_, 8);
-    const auto pause =
-        opens_at_once(fault) ? std::chrono::seconds(60) : kFirstPause * (1 << doublings) / 8;
+    const auto pause = opens_at_once(fault) ? kPauseOfALie : kFirstPause * (1 << doublings) / 8;
     open_until_ = now + std::min<std::chrono::seconds>(pause, kLongestPause);
+    if (!is_lie(fault))
+        return;
+    // A liar may answer everything else well, and so be the favourite again.
+    const auto lies = std::min<std::uint64_t>(lies_in_a_row_++, 8);
+    distrusted_until_ =
+        now + std::min<std::chrono::seconds>(kPauseOfALie * (1 << lies), kLongestPause);
 }
 
 double Source::expected_ms(std::uint64_t bytes) const

@@ -72,13 +72,14 @@ public:
 
     /// It answered after that time.
     void answered(std::chrono::milliseconds latency);
-    /// It delivered bytes at a pace.
-    void delivered(std::uint64_t bytes, std::chrono::milliseconds taken);
+    /// It delivered bytes at a pace. Proven ones alone make earlier lies forgotten.
+    enum class Proof { none, digest };
+    void delivered(std::uint64_t bytes, std::chrono::milliseconds taken, Proof proof);
     /// It did something wrong. `missing` and `mixed` do not count against its health.
     void charge(Fault fault, std::string_view message, SteadyTime now);
 
     /// The breaker is open: use it only when nothing else is left, or to probe.
-    bool is_open(SteadyTime now) const { return now < open_until_; }
+    bool is_open(SteadyTime now) const { return now < open_until_ || now < distrusted_until_; }
     /// Smaller is better: expected milliseconds for so many bytes, with penalties.
     double expected_ms(std::uint64_t bytes) const;
     /// How long to wait for its first byte before another source is asked as well.
@@ -94,7 +95,9 @@ private:
     double latency_ms_ = 0;  // exponentially weighted; 0: not known yet
     double rate_ = 0;
     std::uint64_t bytes_ = 0, answers_ = 0, failures_in_a_row_ = 0;
+    std::uint64_t lies_in_a_row_ = 0;
     SteadyTime open_until_{};
+    SteadyTime distrusted_until_{};  // after a lie; only time ends it
     std::array<std::uint64_t, kFaultKinds> faults_{};
     std::string last_fault_;
     SystemTime last_fault_time_{}, last_good_time_{};

@@ -154,7 +154,8 @@ private:
     void on_complete()
     {
         attempt_->source->delivered(
-            written_, std::chrono::duration_cast<milliseconds>(steady_now() - attempt_->started));
+            written_, std::chrono::duration_cast<milliseconds>(steady_now() - attempt_->started),
+            Source::Proof::none);
         is_over_ = true;
         stream_->phase_.store(Stream::Phase::complete, std::memory_order_release);
         leave();

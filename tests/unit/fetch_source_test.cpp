@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "fetch/source.h"
+
+#include <gtest/gtest.h>
+
+namespace aptward::fetch {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const SteadyTime kNow = SteadyTime{} + std::chrono::hours(1);
+
+TEST(Source, R15_A1_NothingButTimeClosesTheBreakerThatALieOpened)
+{
+    Source source({"http://mirror.example/debian"});
+    source.charge(Fault::wrong_bytes, "a lie", kNow);
+    EXPECT_TRUE(source.is_open(kNow));
+    source.delivered(1000, milliseconds(5), Source::Proof::none);
+    EXPECT_TRUE(source.is_open(kNow + seconds(59))) << "a document proves nothing";
+    source.delivered(1000, milliseconds(5), Source::Proof::digest);
+    EXPECT_TRUE(source.is_open(kNow + seconds(59))) << "nor do other bytes that were right";
+    EXPECT_FALSE(source.is_open(kNow + seconds(61)));
+}
+
+TEST(Source, R15_A1_ALiarThatLiesAgainIsKeptOffForLonger)
+{
+    Source source({"http://mirror.example/debian"});
+    source.charge(Fault::wrong_bytes, "a lie", kNow);
+    source.delivered(1000, milliseconds(5), Source::Proof::none);
+    source.charge(Fault::wrong_bytes, "another", kNow + seconds(70));
+    EXPECT_TRUE(source.is_open(kNow + seconds(70 + 119)));
+    EXPECT_FALSE(source.is_open(kNow + seconds(70 + 121)));
+    source.delivered(1000, milliseconds(5), Source::Proof::digest);
+    source.charge(Fault::wrong_bytes, "a third", kNow + seconds(1000));
+    EXPECT_FALSE(source.is_open(kNow + seconds(1061))) << "after proven bytes it counts anew";
+}
+
+TEST(Source, R15_WhatWasBadLuckIsForgivenAtTheFirstGoodAnswer)
+{
+    Source source({"http://mirror.example/debian"});
+    for (int i = 0; i < 3; ++i)
+        source.charge(Fault::refused, "no connection", kNow);
+    EXPECT_TRUE(source.is_open(kNow));
+    source.delivered(1000, milliseconds(5), Source::Proof::none);
+    EXPECT_FALSE(source.is_open(kNow));
+}
+
+}  // namespace
+}  // namespace aptward::fetch
