@@ -126,6 +126,9 @@ struct Signature {
     std::string primary;      ///< Of the primary key; empty when unknown.
     int hash_algorithm = 0;   ///< RFC 4880 9.4: 8 SHA-256, 9 SHA-384, 10 SHA-512.
     int key_algorithm = 0;
+    /// Over the bytes as they are (class 00). A signature of text (01) covers neither blanks at the
+    /// end of a line nor what gpgv leaves out of a long one: no more than lines, then.
+    bool is_binary = false;
     SystemTime created{};
 };
 

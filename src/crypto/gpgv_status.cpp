@@ -118,6 +118,7 @@ void Report::add_valid(const Words& fields)
     is_valid_ = true;
     signature_.fingerprint = fields[0];
     signature_.primary = fields[9];
+    signature_.is_binary = fields[8] == "00";
     signature_.created = from_unix(*created);
     signature_.key_algorithm = *key_algorithm;
     signature_.hash_algorithm = *hash_algorithm;

@@ -79,6 +79,7 @@ struct Judge {
     SystemTime now;
     Freshness freshness;
     Judgement result;
+    bool wants_binary = false;  // a file of any bytes, no text
 
     static VerifiedRelease make(crypto::SignedText text, deb::Release release, std::string id,
                                 std::vector<std::string> signers)
@@ -144,6 +145,8 @@ struct Judge {
         }
         if (!is_strong_hash(signature.hash_algorithm) || !is_strong_key(signature, keyring))
             return "weak";
+        if (wants_binary && !signature.is_binary)
+            return "text-signature";
         if (signature.created > now + policy.max_future && freshness == Freshness::live)
             return "not-yet-valid";  // V21
         const auto& pins = policy.signed_by.empty() ? floor.next_signed_by : policy.signed_by;
@@ -161,6 +164,8 @@ struct Judge {
             {"revoked-key", "it is signed by a revoked key"},
             {"expired-signature", "its signature or the key of it is expired"},
             {"weak", "its signature uses a hash or key that is too weak"},
+            {"text-signature",
+             "its signature is one of text, which does not cover every byte of a file"},
             {"not-yet-valid", "its signature is dated in the future"},
             {kUnapproved,
              "it is signed only by a key that is new in the keyring: if the vendor announced "
@@ -288,6 +293,7 @@ FileJudgement judge_file(const std::vector<Signature>& signatures, const crypto:
     const Floor no_floor;
     const std::string no_suite;
     Judge steps{signatures, keyring, policy, no_floor, no_suite, now, Freshness::live, {}};
+    steps.wants_binary = true;
     FileJudgement judgement;
     if (!steps.check_signatures()) {
         judgement.verdict = steps.result.verdict;

@@ -111,6 +111,7 @@ struct FileJudgement {
 };
 
 /// Judges a file by the rules for signatures alone (V13 to V17, V21): it has no date of its own.
+/// Only a signature over its bytes counts: file.text-signature is one over lines of text.
 FileJudgement judge_file(const std::vector<crypto::Signature>& signatures,
                          const crypto::Keyring& keyring, const Policy& policy, SystemTime now);
 

@@ -241,3 +241,21 @@ def test_with_stalled_sources_the_held_comes_at_once_and_errors_come_in_time(sce
                  f"{UPGRADER}/ReleaseAnnouncement"):
         answer, seconds = seconds_for(fresh, f"/test/{path}")
         assert answer.status == 503 and answer.headers["Retry-After"] and seconds < 11, (path, seconds)
+
+
+def test_A1_V8_a_signature_of_text_proves_no_file(scene):
+    """gpgv hashes 19,994 bytes of a line of text and no CR at its end: what stands behind is not signed."""
+    archive = scene.archive()
+    signed = (archive.suite_folder / "InRelease").read_text()
+    end = signed.index("-----BEGIN PGP SIGNATURE-----")
+    lines = signed[signed.index("\n\n") + 2:end].rstrip("\n").split("\n")
+    lines[0] += "\r" * 20_000 + "PAYLOAD THAT NOBODY SIGNED"
+    folder = archive.root / UPGRADER
+    folder.mkdir(parents=True)
+    (folder / "stable.tar.gz").write_text("\n".join(lines), newline="")
+    (folder / "stable.tar.gz.gpg").write_text(signed[end:])
+    node = scene.node(archive, scene.origin(archive))
+    assert node.get("/test/dists/stable/InRelease").status == 200
+    answer = node.get(f"/test/{UPGRADER}/stable.tar.gz")
+    assert answer.status == 503 and b"NOBODY" not in answer.content
+    assert "file.text-signature" in node.event_codes()

@@ -51,6 +51,13 @@ TEST(GpgvStatus, V12_ReadsEveryFactOfAGoodSignature)
     EXPECT_EQ(to_unix(found[0].created), 1795487558);
 }
 
+TEST(GpgvStatus, V12_TellsASignatureOfBytesFromOneOfText)
+{
+    EXPECT_TRUE(parse_gpgv_status(kNew + kGood + valid(kKey, "00")).at(0).is_binary);
+    EXPECT_FALSE(parse_gpgv_status(kNew + kGood + valid(kKey, "01")).at(0).is_binary);
+    EXPECT_FALSE(parse_gpgv_status(kNew + kUnknown + kNoKey).at(0).is_binary);
+}
+
 struct Case {
     const char* what;
     std::string lines;

@@ -103,8 +103,21 @@ TEST_F(JudgeTest, V13_OneBadSignatureSpoilsTheFileAndAnUnknownOneDoesNot)
     EXPECT_EQ(code(text(hour_ago)), "release.bad-signature");
 }
 
+TEST_F(JudgeTest, V12_ASignatureOfTextProvesNoFile)
+{
+    EXPECT_EQ(code(text(hour_ago)), "release.accepted") << "a release is text";
+    const auto judged = [&] { return judge_file(signatures, keyring, policy, kNow); };
+    EXPECT_EQ(judged().verdict.code, "file.text-signature");
+    signatures.push_back(good(kTwo, kTwo));
+    signatures.back().is_binary = true;
+    EXPECT_EQ(judged().signers, std::vector<std::string>{kTwo});
+    policy.threshold = 2;
+    EXPECT_EQ(judged().verdict.code, "file.threshold");
+}
+
 TEST_F(JudgeTest, AFileThatIsNoReleaseIsJudgedByTheSameKeys)
 {
+    signatures[0].is_binary = true;
     const auto judged = [&] { return judge_file(signatures, keyring, policy, kNow); };
     EXPECT_TRUE(judged().is_accepted());
     EXPECT_EQ(judged().signed_at, kNow - std::chrono::hours(2));
