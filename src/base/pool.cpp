@@ -17,19 +17,30 @@ WorkerPool::WorkerPool(unsigned threads)
 
 WorkerPool::~WorkerPool()
 {
+    stop(Queued::finish);
+}
+
+void WorkerPool::stop(Queued queued)
+{
+    std::deque<std::function<void()>> dropped;  // destroyed without the lock: they may post
     {
         const std::lock_guard lock(mutex_);
         is_stopping_ = true;
+        if (queued == Queued::drop)
+            dropped.swap(jobs_);
     }
     wake_.notify_all();
     for (std::thread& thread : threads_)
         thread.join();
+    threads_.clear();
 }
 
 void WorkerPool::post(std::function<void()> job)
 {
     {
         const std::lock_guard lock(mutex_);
+        if (is_stopping_)
+            return;
         jobs_.push_back(std::move(job));
     }
     wake_.notify_one();

@@ -16,12 +16,18 @@ namespace aptward {
 /// Destruction finishes the jobs that were posted.
 class WorkerPool {
 public:
+    enum class Queued { finish, drop };
+
     explicit WorkerPool(unsigned threads);
     ~WorkerPool();
     WorkerPool(const WorkerPool&) = delete;
     WorkerPool& operator=(const WorkerPool&) = delete;
 
+    /// After stop() a job is destroyed without having run.
     void post(std::function<void()> job);
+
+    /// Ends the threads; running jobs are waited for, queued ones done first or dropped.
+    void stop(Queued queued);
 
 private:
     void work();

@@ -77,6 +77,8 @@ void Client::post(std::function<void()> job)
 {
     {
         const std::lock_guard lock(state_->mutex);
+        if (state_->is_stopping)
+            return;
         state_->jobs.push_back(std::move(job));
     }
     curl_multi_wakeup(state_->multi);

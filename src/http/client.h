@@ -72,7 +72,7 @@ public:
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
-    /// Any thread: runs `job` on the fetch thread.
+    /// Any thread: runs `job` on the fetch thread. After stop() it is destroyed without having run.
     void post(std::function<void()> job);
 
     using TransferId = std::uint64_t;

@@ -147,14 +147,21 @@ public:
     std::size_t load() const { return load_.load(std::memory_order_relaxed); }
     void stop(SteadyTime deadline);
     void join();
+    void clear() { io_.clear(); }
 
 private:
+    struct Context : asio::io_context {
+        using asio::io_context::io_context;
+        // What waits is destroyed; the timers it held are still welcome afterwards.
+        void clear() { shutdown(); }
+    };
+
     void run();
     Async<void> watch();
     void leave(const Principal& principal);
     Async<void> live(std::shared_ptr<Connection> connection);
 
-    asio::io_context io_{1};
+    Context io_{1};
     asio::executor_work_guard<Executor> work_;
     std::list<std::weak_ptr<Connection>> connections_;  // on the loop
     std::atomic<std::size_t> load_ = 0;

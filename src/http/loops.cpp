@@ -99,8 +99,6 @@ Loops::Loop::Loop() : work_(io_.get_executor())
 
 Loops::Loop::~Loop()
 {
-    work_.reset();
-    io_.stop();
     join();
 }
 
@@ -120,6 +118,8 @@ void Loops::Loop::run()
 
 void Loops::Loop::join()
 {
+    work_.reset();
+    io_.stop();
     if (thread_.joinable())
         thread_.join();
 }
@@ -199,7 +199,23 @@ Loops::Loops(unsigned count)
         loops_.push_back(std::make_unique<Loop>());
 }
 
-Loops::~Loops() = default;
+Loops::~Loops()
+{
+    join();
+    clear();
+}
+
+void Loops::join()
+{
+    for (const auto& loop : loops_)
+        loop->join();
+}
+
+void Loops::clear()
+{
+    for (const auto& loop : loops_)
+        loop->clear();
+}
 
 std::size_t Loops::connections() const
 {

@@ -206,6 +206,13 @@ public:
     /// Stops accepting, lets running answers end for at most `grace`, then closes everything.
     void stop(std::chrono::milliseconds grace);
 
+    /// Ends the threads: nothing runs on the loops any more. What waits there stays as it is, and
+    /// signals of these loops may still be notified, to no effect.
+    void join();
+    /// After join(): destroys the coroutines that wait. They may hold signals of other loops, so of
+    /// several Loops all are cleared before the first is destroyed.
+    void clear();
+
     std::size_t connections() const;
     /// Of the first loop.
     Executor executor() const;

@@ -424,6 +424,8 @@ void Node::Parts::tell_what_stays(const Config& fresh)
 Result<void> Node::reload(Config config)
 {
     const std::lock_guard lock(parts_->reload_mutex);
+    if (parts_->is_stopped)
+        return fail(Errc::unavailable, "the node is stopping");
     // Archives whose settings stay the same keep running; the others are judged under the new keys
     // before anything changes: a reload is taken whole or refused whole.
     TRY(auto plan, parts_->listeners->prepare(config));
@@ -488,8 +490,13 @@ std::string Node::status_json()
 
 void Node::stop()
 {
-    if (!parts_ || std::exchange(parts_->is_stopped, true))
+    if (!parts_)
         return;
+    {
+        const std::lock_guard lock(parts_->reload_mutex);
+        if (std::exchange(parts_->is_stopped, true))
+            return;
+    }
     if (parts_->loops) {
         parts_->loops->stop(std::chrono::seconds(5));
         if (parts_->front && parts_->front->routes())
@@ -498,15 +505,25 @@ void Node::stop()
     }
     if (parts_->jobs)
         parts_->jobs->stop();
-    // Threads end before what they use: first those that start work, then those that do it.
+    // First every thread ends: those that start work, then those that do it. A job holds signals of
+    // the loop that waits for it, and a coroutine those of another loop: so the loops are destroyed
+    // when no thread is left, with what waits on them.
     parts_->client.stop();
-    parts_->loops.reset();
+    for (const auto* loops : {&parts_->loops, &parts_->control})
+        if (*loops)
+            (*loops)->join();
+    for (const auto* pool : {&parts_->dialers, &parts_->workers})
+        if (*pool)
+            (*pool)->stop(WorkerPool::Queued::drop);
     if (parts_->deliveries)
         parts_->deliveries->stop();
+    if (parts_->state_thread)
+        parts_->state_thread->stop(WorkerPool::Queued::finish);
+    for (const auto* loops : {&parts_->loops, &parts_->control})
+        if (*loops)
+            (*loops)->clear();
+    parts_->loops.reset();
     parts_->control.reset();
-    parts_->dialers.reset();
-    parts_->workers.reset();
-    parts_->state_thread.reset();
     std::error_code ignored;
     std::filesystem::remove(parts_->config.state / "run.json", ignored);
 }
