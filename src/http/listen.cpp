@@ -89,7 +89,9 @@ Result<AddressPtr> read_address(const std::string& address)
     hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV;
     ::addrinfo* found = nullptr;
     if (::getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0)
-        return fail(Errc::malformed, "\"" + host + "\" is no IP address to listen on");
+        return fail(Errc::malformed, "\"" + host +
+                                         "\" is no IP address to listen on: write "
+                                         "\"127.0.0.1:3142\", \"[::]:3142\" or \"unix:/path\"");
     return AddressPtr(found);
 }
 

@@ -8,6 +8,8 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "http/server.h"
+#include "node/config_checks.h"
 #include "node/config_listeners.h"
 #include "node/config_reader.h"
 
@@ -34,10 +36,23 @@ bool is_fingerprint(std::string_view text)
            text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
 }
 
-bool is_url(std::string_view text)
+// Reads a list and checks each of its texts.
+template <class Check>
+void read_checked(Reader& reader, const char* key, std::vector<std::string>& to, Check check)
 {
-    return (text.substr(0, 7) == "http://" && text.size() > 7) ||
-           (text.substr(0, 8) == "https://" && text.size() > 8);
+    reader.read(key, to);
+    for (const std::string& text : to)
+        if (const auto checked = check(text); !checked)
+            reader.mistake(key, checked.error().message());
+}
+
+void read_proxy(Reader& reader, std::string& proxy)
+{
+    reader.read("proxy", proxy);
+    if (!reader.has("proxy") || proxy.empty())
+        return;
+    if (const auto checked = check_proxy(proxy); !checked)
+        reader.mistake("proxy", checked.error().message());
 }
 
 void read_keys(Reader& reader, ArchiveSettings& settings)
@@ -97,7 +112,7 @@ void read_upstreams(Reader& reader, ArchiveSettings& settings, const std::string
     fetch::SourceSettings source;
     source.proxy = common_proxy;
     std::string password_file;
-    reader.read("proxy", source.proxy);
+    read_proxy(reader, source.proxy);
     reader.read("user", source.user);
     reader.read("ca", source.ca);
     if (!source.ca.empty())
@@ -111,11 +126,16 @@ void read_upstreams(Reader& reader, ArchiveSettings& settings, const std::string
         else
             reader.mistake("password-file", password.error().message());
     }
+    if (!source.user.empty() && password_file.empty())
+        reader.mistake("user",
+                       "a user without password-file: name the file whose first line is the "
+                       "password, or remove the user");
+    if (source.user.empty() && !password_file.empty())
+        reader.mistake("password-file",
+                       "a password without user: name the user, or remove the file");
     for (std::string url : urls) {
-        if (!is_url(url) || url.find('@') != std::string::npos) {
-            reader.mistake("upstreams", "\"" + url +
-                                            "\" is no http:// or https:// URL (credentials "
-                                            "go to user and password-file)");
+        if (const auto checked = check_upstream(url); !checked) {
+            reader.mistake("upstreams", checked.error().message());
             continue;
         }
         while (url.back() == '/')
@@ -130,10 +150,10 @@ void read_upstreams(Reader& reader, ArchiveSettings& settings, const std::string
                        "\"http://archive.ubuntu.com/ubuntu\"");
 }
 
-ArchiveSettings read_archive(const toml::table& table, const std::string& file,
-                             const std::string& common_proxy, std::vector<Mistake>& mistakes)
+ArchiveSettings read_archive(const toml::table& table, const Config& config,
+                             std::vector<Mistake>& mistakes)
 {
-    Reader reader(table, "archive", file, mistakes);
+    Reader reader(table, "archive", config.origin, mistakes);
     ArchiveSettings settings;
     reader.read("id", settings.id);
     if (!is_archive_id(settings.id))
@@ -148,8 +168,10 @@ ArchiveSettings read_archive(const toml::table& table, const std::string& file,
                  {"observe", archive::Verify::observe},
                  {"unverified", archive::Verify::unverified}});
     read_keys(reader, settings);
-    reader.read("hosts", settings.hosts);
-    read_upstreams(reader, settings, common_proxy);
+    read_checked(reader, "hosts", settings.hosts, check_host_prefix);
+    read_upstreams(reader, settings, config.proxy);
+    for (const std::string& sentence : doubly_claimed(settings, config.archives))
+        reader.mistake(reader.has("hosts") ? "hosts" : "upstreams", sentence);
     reader.read("freshness", settings.freshness);
     reader.read("private", settings.is_private);
     reader.read("credentials-kept", settings.credentials_kept);
@@ -157,15 +179,17 @@ ArchiveSettings read_archive(const toml::table& table, const std::string& file,
     settings.security_freshness = std::min(settings.security_freshness, settings.freshness);
     reader.read("security-freshness", settings.security_freshness);
     reader.read("optional-wait", settings.optional_wait);
-    reader.read("suite-aliases", settings.suite_aliases);
+    read_checked(reader, "suite-aliases", settings.suite_aliases, check_suite);
     reader.read("auxiliary", settings.auxiliary);
     for (const std::string& pattern : settings.auxiliary)
-        if (auto checked = archive::check_pattern(pattern); !checked)
+        if (auto checked =
+                archive::check_pattern(pattern).and_then([&] { return check_inside(pattern); });
+            !checked)
             reader.mistake("auxiliary", checked.error().message());
-    reader.read("suites", settings.only_suites);
+    read_checked(reader, "suites", settings.only_suites, check_suite);
     archive::KnownSuite known;
-    reader.read("components", known.components);
-    reader.read("architectures", known.architectures);
+    read_checked(reader, "components", known.components, check_word);
+    read_checked(reader, "architectures", known.architectures, check_word);
     for (const std::string& suite : settings.only_suites) {
         known.suite = suite;
         settings.known_suites.push_back(known);
@@ -184,6 +208,37 @@ void read_clients(Reader& reader, Config& config)
         else
             reader.mistake("clients", network.error().message());
     }
+}
+
+// Which address is whose is known when all are read: each is used once.
+void check_addresses(Reader& reader, const Config& config, bool has_own_listen)
+{
+    std::set<std::string> seen;
+    for (const ListenerSettings& listener : config.listeners)
+        seen.insert(listener.address);
+    const auto is_first = [&](const std::string& address) {
+        return seen.insert(address).second || address.ends_with(":0");
+    };
+    for (const std::string& address : has_own_listen ? config.listen : std::vector<std::string>())
+        if (const auto checked = http::check_address(address); !checked)
+            reader.mistake("listen", checked.error().message());
+        else if (!is_first(address))
+            reader.mistake("listen",
+                           "\"" + address + "\" is used twice; accepted is each address once");
+    if (const auto checked = http::check_address(config.admin); !checked)
+        reader.mistake("admin", checked.error().message());
+    else if (!is_first(config.admin))
+        reader.mistake("admin", "\"" + config.admin +
+                                    "\" is used by a listener as well; accepted is an address of "
+                                    "its own, such as \"unix:/run/aptward/admin\"");
+}
+
+void check_admin_users(Reader& reader, const Config& config)
+{
+    for (const std::string& name : config.admin_users)
+        if (uids_of({name}).empty())
+            reader.mistake("admin-users", "this machine has no user \"" + printable(name) +
+                                              "\"; accepted are names that `getent passwd` knows");
 }
 
 void read_listeners(Reader& reader, const toml::table& table, Config& config,
@@ -211,8 +266,7 @@ void read_listeners(Reader& reader, const toml::table& table, Config& config,
 void read_whole(const toml::table& table, const std::vector<std::string>& listen, Config& config,
                 std::vector<Mistake>& mistakes)
 {
-    const std::string& file = config.origin;
-    Reader reader(table, "", file, mistakes);
+    Reader reader(table, "", config.origin, mistakes);
     std::string state = config.state.string();
     reader.read("state", state);
     config.state = state;
@@ -223,13 +277,14 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
         config.listen = listen;
     reader.read("admin", config.admin);
     reader.read("admin-users", config.admin_users);
+    check_admin_users(reader, config);
     reader.read("connect", config.allows_connect);
-    reader.read("connect-hosts", config.connect_hosts);
+    read_checked(reader, "connect-hosts", config.connect_hosts, check_host_and_port);
     reader.read("unknown-hosts", config.unknown_hosts,
                 {{"refuse", archive::UnknownHosts::refuse},
                  {"pass", archive::UnknownHosts::pass},
                  {"observe-setup", archive::UnknownHosts::observe}});
-    reader.read("proxy", config.proxy);
+    read_proxy(reader, config.proxy);
     reader.read("loops", config.loops, 0, 1024);
     reader.read("deliveries-kept", config.deliveries_kept);
     reader.read("scrub-every", config.scrub_every);
@@ -249,6 +304,7 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
     read_clients(reader, config);
     const bool has_listen = !listen.empty() || reader.has("listen");
     read_listeners(reader, table, config, mistakes, has_listen);
+    check_addresses(reader, config, listen.empty());
     const toml::node* archives = table.get("archive");
     if (archives == nullptr)
         return add_machine_archives(config, mistakes, "/");
@@ -256,9 +312,9 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
         return reader.mistake("archive", "write [[archive]] with two brackets for each archive");
     std::set<std::string> ids;
     for (const toml::node& node : *archives->as_array()) {
-        config.archives.push_back(read_archive(*node.as_table(), file, config.proxy, mistakes));
+        config.archives.push_back(read_archive(*node.as_table(), config, mistakes));
         if (!ids.insert(config.archives.back().id).second)
-            mistakes.push_back({fmt::format("{}:{}", file, node.source().begin.line),
+            mistakes.push_back({fmt::format("{}:{}", config.origin, node.source().begin.line),
                                 "archive.id: \"" + config.archives.back().id + "\" is used twice"});
     }
 }

@@ -123,6 +123,8 @@ std::string Reader::known_names() const
     for (const ConfigKey& key : config_keys())
         if (section_ == key.section)
             names += (names.empty() ? "" : ", ") + std::string(key.name);
+    if (section_.empty())
+        names += ", and the tables [[archive]], [[listener]]";
     return names;
 }
 

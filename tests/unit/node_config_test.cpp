@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "node/config.h"
+
+namespace aptward::node {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::Field;
+using testing::HasSubstr;
+
+class ConfigFile {
+public:
+    explicit ConfigFile(const std::string& text)
+        : path_(std::filesystem::temp_directory_path() /
+                ("aptward-config-" + std::to_string(::getpid()) + ".toml"))
+    {
+        std::ofstream(path_) << text;
+    }
+    ~ConfigFile() { std::filesystem::remove(path_); }
+    ConfigFile(const ConfigFile&) = delete;
+    ConfigFile& operator=(const ConfigFile&) = delete;
+    const std::filesystem::path& path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
+};
+
+// An archive that needs no keyring on this machine.
+constexpr const char* kArchive =
+    "[[archive]]\nid = \"a\"\nverify = \"unverified\"\n"
+    "upstreams = [\"http://archive.example/debian\"]\n";
+
+struct Wrong {
+    const char* line;
+    const char* key;
+    const char* accepted;
+    bool is_of_archive = false;
+};
+
+TEST(Config, NamesOneWrongValuePerKeyWithItsLineAndWhatIsAccepted)
+{
+    const std::vector<Wrong> table = {
+        {"state = \"relative\"", "state", "absolute path"},
+        {"listen = [\"127.0.0.1:65536\"]", "listen", "write \"127.0.0.1:3142\""},
+        {"listen = [\"foo:1\"]", "listen", "write \"127.0.0.1:3142\""},
+        {"listen = [\"127.0.0.1:1\", \"127.0.0.1:1\"]", "listen", "each address once"},
+        {"admin = \"tcp:1\"", "admin", "\"unix:/path\""},
+        {"admin = \"127.0.0.1:70000\"", "admin", "\"unix:/path\""},
+        {"admin = \"127.0.0.1:3142\"", "admin", "an address of its own"},
+        {"admin-users = [\"nosuchuser\"]", "admin-users", "getent passwd"},
+        {"clients = [\"10.0.0.0/64\"]", "clients", "10.0.0.0/8"},
+        {"connect = \"yes\"", "connect", "true, false"},
+        {"connect-hosts = [\"x\"]", "connect-hosts", "private.example:8443"},
+        {"connect-hosts = [\"x:0\"]", "connect-hosts", "private.example:8443"},
+        {"unknown-hosts = \"maybe\"", "unknown-hosts", "refuse, pass, observe-setup"},
+        {"proxy = \"socks://x\"", "proxy", "socks5h"},
+        {"proxy = \"ftp://q\"", "proxy", "http://proxy.example:3128"},
+        {"proxy = \"http://q:99999\"", "proxy", "http://proxy.example:3128"},
+        {"loops = -1", "loops", "from 0 to 1024"},
+        {"deliveries-kept = \"soon\"", "deliveries-kept", "2d"},
+        {"scrub-every = \"soon\"", "scrub-every", "2d"},
+        {"scrub-rate = \"fast\"", "scrub-rate", "20M"},
+        {"log-level = \"loud\"", "log-level", "debug, info, warning, error"},
+        {"log-format = \"xml\"", "log-format", "text, json"},
+        {"unknown-key = 1", "unknown-key", "[[archive]], [[listener]]"},
+        {"id = \"A B\"", "archive.id", "lower-case letters", true},
+        {"upstreams = [\"http://h:99999/x\"]", "archive.upstreams", "port from 1 to 65535", true},
+        {"upstreams = [\"http://h/x?y=1\"]", "archive.upstreams", "without blanks", true},
+        {"upstreams = [\"http://h/x#y\"]", "archive.upstreams", "without blanks", true},
+        {"upstreams = [\"http://u:p@h/x\"]", "archive.upstreams", "password-file", true},
+        {"upstreams = [\"http://h/../x\"]", "archive.upstreams", "without blanks", true},
+        {"upstreams = []", "archive.upstreams", "http://archive.ubuntu.com/ubuntu", true},
+        {"hosts = [\"http://foo bar/\"]", "archive.hosts", "archive.example/debian", true},
+        {"hosts = [\"\"]", "archive.hosts", "archive.example/debian", true},
+        {"hosts = [\"ftp://x/y\"]", "archive.hosts", "archive.example/debian", true},
+        {"suites = [\"../..\"]", "archive.suites", "bookworm", true},
+        {"suites = [\"\"]", "archive.suites", "bookworm", true},
+        {"suite-aliases = [\"a b\"]", "archive.suite-aliases", "bookworm", true},
+        {"auxiliary = [\"../x\"]", "archive.auxiliary", "doc/", true},
+        {"auxiliary = [\"doc/../../x\"]", "archive.auxiliary", "doc/", true},
+        {"components = [\"a b\"]", "archive.components", "main", true},
+        {"architectures = [\"\"]", "archive.architectures", "amd64", true},
+        {"user = \"someone\"", "archive.user", "password-file", true},
+        {"password-file = \"/dev/null\"", "archive.password-file", "name the user", true},
+        {"proxy = \"x\"", "archive.proxy", "http://proxy.example:3128", true},
+        {"freshness = \"often\"", "archive.freshness", "5m", true},
+        {"threshold = 0", "archive.threshold", "from 1 to 100", true},
+        {"private = 1", "archive.private", "true, false", true},
+        {"ca = \"/none.pem\"", "archive.ca", "/none.pem", true},
+        {"verify = \"perhaps\"", "archive.verify", "enforce, observe, unverified", true},
+    };
+    for (const Wrong& wrong : table) {
+        SCOPED_TRACE(wrong.line);
+        // Its own place in an archive that has what the others need.
+        std::string archive = kArchive;
+        const std::string key(wrong.line, std::string(wrong.line).find(' '));
+        if (wrong.is_of_archive)
+            for (const char* taken : {"id", "verify", "upstreams"})
+                if (key == taken) {
+                    const std::size_t at = archive.find(std::string(taken) + " =");
+                    archive.erase(at, archive.find('\n', at) + 1 - at);
+                }
+        const std::string text = wrong.is_of_archive ? archive + wrong.line + "\n"
+                                                     : std::string(wrong.line) + "\n" + archive;
+        const ConfigFile file(text);
+        const auto outcome = read_config(file.path());
+        const auto line =
+            1 + std::count(text.begin(),
+                           text.begin() + static_cast<std::ptrdiff_t>(text.find(wrong.line)), '\n');
+        EXPECT_FALSE(outcome.config);
+        EXPECT_THAT(outcome.mistakes,
+                    Contains(AllOf(
+                        Field(&Mistake::where, file.path().string() + ":" + std::to_string(line)),
+                        Field(&Mistake::message, AllOf(HasSubstr(std::string(wrong.key) + ": "),
+                                                       HasSubstr(wrong.accepted))))));
+    }
+}
+
+TEST(Config, RefusesTwoArchivesThatClaimOnePlace)
+{
+    for (const char* second :
+         {"upstreams = [\"http://archive.example/debian/\"]\n",
+          "upstreams = [\"http://other.example/x\"]\nhosts = [\"archive.example:80/debian\"]\n"}) {
+        const ConfigFile file(std::string(kArchive) +
+                              "[[archive]]\nid = \"b\"\nverify = \"unverified\"\n" + second);
+        const auto outcome = read_config(file.path());
+        ASSERT_EQ(outcome.mistakes.size(), 1U) << second;
+        EXPECT_THAT(outcome.mistakes[0].message,
+                    HasSubstr("\"archive.example/debian\" is claimed by archive a already"));
+    }
+}
+
+TEST(Config, TakesWhatIsUsual)
+{
+    const ConfigFile file(
+        "listen = [\"0.0.0.0:3142\", \"[::]:3142\"]\nadmin = \"127.0.0.1:3160\"\n"
+        "admin-users = [\"root\"]\nconnect-hosts = [\"[2001:db8::1]:8443\"]\n"
+        "proxy = \"http://user:word@proxy.example:3128/\"\n" +
+        std::string(kArchive) +
+        "hosts = [\"archive.example:8080\", \"http://ftp.example/debian/\"]\n"
+        "suites = [\"bookworm\", \"bookworm/updates\", \"/\", \"flat/\"]\n"
+        "components = [\"main\", \"updates/main\"]\narchitectures = [\"amd64\"]\n"
+        "[[archive]]\nid = \"b\"\nverify = \"unverified\"\n"
+        "upstreams = [\"https://[2001:db8::2]:8443/x/~y/a+b%20c/\"]\n");
+    const auto outcome = read_config(file.path());
+    for (const Mistake& mistake : outcome.mistakes)
+        ADD_FAILURE() << mistake.where << ": " << mistake.message;
+    EXPECT_TRUE(outcome.config);
+}
+
+}  // namespace
+}  // namespace aptward::node
