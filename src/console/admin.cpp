@@ -137,7 +137,7 @@ http::Async<std::string> Admin::status()
                      {"version", version()},
                      {"ready", is_ready_.load()},
                      {"connections", loops_.connections()},
-                     {"notes", notes_},
+                     {"notes", *notes_.load()},
                      {"archives", Json::array()},
                      {"unproven",
                       {{"count", counters.unproven.load()},

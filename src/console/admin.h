@@ -2,6 +2,7 @@
 #pragma once
 // The admin port: health, metrics, status, events, and what may be changed.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <set>
@@ -27,7 +28,11 @@ public:
     Admin(archive::Services& services, archive::Front& front, const http::Loops& loops);
 
     void set_ready(bool is_ready) { is_ready_ = is_ready; }
-    void set_notes(std::vector<std::string> notes) { notes_ = std::move(notes); }
+    /// Any thread.
+    void set_notes(std::vector<std::string> notes)
+    {
+        notes_ = std::make_shared<const std::vector<std::string>>(std::move(notes));
+    }
     /// Before the first request.
     void set_actions(AdminActions actions);
 
@@ -65,7 +70,8 @@ private:
     archive::Front& front_;
     const http::Loops& loops_;
     std::atomic<bool> is_ready_ = false;
-    std::vector<std::string> notes_;
+    std::atomic<std::shared_ptr<const std::vector<std::string>>> notes_{
+        std::make_shared<const std::vector<std::string>>()};
     AdminActions actions_;
     http::Router router_{"admin"};
     http::Wakers followers_{kMaxFollowers};

@@ -41,9 +41,20 @@ SystemTime remembered_since(catalog::State& state, const char* key, SystemTime n
     return now;
 }
 
+using Suites = std::map<std::string, catalog::SuiteState>;
+
+Suites suites_of(const std::string& archive,
+                 const std::map<std::pair<std::string, std::string>, catalog::SuiteState>& suites)
+{
+    Suites own;
+    for (const auto& [key, suite] : suites)
+        if (key.first == archive)
+            own[key.second] = suite;
+    return own;
+}
+
 // archive-reality 9: a threshold above the signers seen would refuse everything from now on.
-Result<void> check_threshold(const archive::ArchiveSettings& settings,
-                             const std::map<std::string, catalog::SuiteState>& suites)
+Result<void> check_threshold(const archive::ArchiveSettings& settings, const Suites& suites)
 {
     if (settings.verify == archive::Verify::unverified)
         return {};
@@ -210,6 +221,8 @@ Result<void> Node::Parts::restore(archive::Routes& routes)
     routes.observed_until = observed_since + kObservedFor;
     if (front->routes() == nullptr)
         front->strangers().restore(strangers);
+    for (const auto& archive : routes.archives)
+        TRY_VOID(check_threshold(archive->settings(), suites_of(archive->settings().id, suites)));
     for (const auto& archive : routes.archives) {
         client.post([sources = archive->sources(), remembered] {
             for (const auto& source : sources) {
@@ -219,11 +232,7 @@ Result<void> Node::Parts::restore(archive::Routes& routes)
                                     known->second.failures_in_a_row);
             }
         });
-        std::map<std::string, catalog::SuiteState> own;
-        for (const auto& [key, suite] : suites)
-            if (key.first == archive->settings().id)
-                own[key.second] = suite;
-        TRY_VOID(check_threshold(archive->settings(), own));
+        const auto own = suites_of(archive->settings().id, suites);
         std::optional<std::set<std::string>> approved;
         if (const auto known = keys.find(archive->settings().id); known != keys.end())
             approved = known->second;
@@ -453,7 +462,12 @@ Result<void> Node::reload(Config config)
                     fmt::format("the new configuration is refused, because what is "
                                 "served now would not be accepted by it: {}",
                                 fmt::join(refusals, "; ")));
-    TRY_VOID(parts_->restore(*routes));
+    if (auto restored = parts_->restore(*routes); !restored) {
+        // Those that were restored run already: they may commit nothing.
+        for (const auto& archive : routes->archives)
+            archive->retire();
+        return restored;
+    }
     const auto before = parts_->front->routes();
     parts_->front->use(std::move(routes));
     for (const auto& archive : before->archives)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a sysadmin sees and does."""
 import json
+import os
 import signal
+import socket
 import subprocess
 
 import pytest
 
+from archive import Key
 from node import PROGRAM, until
 
 pytestmark = pytest.mark.smoke
@@ -145,3 +148,22 @@ def test_V17_a_threshold_above_the_signers_seen_is_refused(scene, other_key):
     node.config.write_text(good)
     node.start()
     assert scene.apt(node).update().returncode == 0
+
+
+def test_a_reload_that_is_refused_starts_no_archive(scene, other_key):
+    archive = scene.archive()
+    both = json.dumps([str(archive.key.keyring), str(other_key.keyring)])
+    other = scene.origin(archive, "127.0.0.3")
+    tail = f'[[archive]]\nid = "b"\nkeyrings = {both}\nupstreams = ["{other.url}"]\n'
+    node = scene.node(archive, scene.origin(archive), tail=tail)
+    assert node.get("/b/dists/stable/InRelease").status == 200
+    text = node.config.read_text()
+    node.config.write_text(text.replace(tail, ""))
+    node.process.send_signal(signal.SIGHUP)
+    until("b is gone", lambda: len(node.status()["archives"]) == 1)
+    # "test" would have a key to propose, and "b" cannot be: nothing of either may begin.
+    node.config.write_text(text.replace(f'keyrings = ["{archive.key.keyring}"]', f"keyrings = {both}", 1)
+                           + "threshold = 2\n")
+    node.process.send_signal(signal.SIGHUP)
+    until("refused", lambda: "above the 1 keys that signed" in node.log_text())
+    assert "keys.proposed" not in node.event_codes()
