@@ -116,7 +116,9 @@ int import(const Options& options)
     };
     const node::AcngTranslation translation = node::translate_acng(rules, reader, find_keyrings);
     if (options.is_json)
-        fmt::print("{}\n", to_json(translation).dump(1));
+        fmt::print(
+            "{}\n",
+            to_json(translation).dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
     else
         fmt::print("{}", node::acng_toml(translation));
     return kOk;

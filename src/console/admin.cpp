@@ -165,7 +165,7 @@ http::Async<std::string> Admin::status()
                                         {"suites", suites},
                                         {"sources", sources}});
     }
-    co_return document.dump(1) + "\n";
+    co_return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 Admin::Admin(archive::Services& services, archive::Front& front, const http::Loops& loops)

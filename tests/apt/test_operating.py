@@ -167,3 +167,18 @@ def test_a_reload_that_is_refused_starts_no_archive(scene, other_key):
     node.process.send_signal(signal.SIGHUP)
     until("refused", lambda: "above the 1 keys that signed" in node.log_text())
     assert "keys.proposed" not in node.event_codes()
+
+
+def test_a_key_whose_user_id_is_no_utf8_is_shown_all_the_same(scene, tmp_path):
+    archive = scene.archive()
+    latin = Key(tmp_path / "latin", "latin")
+    keyring = scene.folder / "keyring.gpg"
+    keyring.write_bytes(archive.key.keyring.read_bytes())
+    node = scene.node(archive, scene.origin(archive), keyrings=[str(keyring)])
+    assert node.get("/test/dists/stable/InRelease").status == 200
+    keyring.write_bytes(archive.key.keyring.read_bytes()
+                        + latin.keyring.read_bytes().replace(b"latin@", b"l\xe4tin@"))
+    until("proposed", lambda: "keys.proposed" in node.event_codes())
+    assert node.status()["archives"][0]["proposed_keys"]
+    for command in ("status", "keys"):
+        assert node.command(command).returncode == 0
