@@ -109,6 +109,9 @@ SourceReport Source::report(SteadyTime now) const
     SourceReport report;
     report.url = settings_.url;
     report.is_open = is_open(now);
+    if (report.is_open)
+        report.open_until =
+            system_now() + std::chrono::duration_cast<SystemTime::duration>(open_until_ - now);
     report.latency_ms = latency_ms_;
     report.rate_bytes_per_s = rate_;
     report.bytes = bytes_;
@@ -121,11 +124,19 @@ SourceReport Source::report(SteadyTime now) const
     return report;
 }
 
-void Source::restore(double latency_ms, double rate_bytes_per_s, std::uint64_t failures_in_a_row)
+void Source::restore(const SourceReport& before, SteadyTime now)
 {
-    latency_ms_ = latency_ms;
-    rate_ = rate_bytes_per_s;
-    failures_in_a_row_ = failures_in_a_row;
+    latency_ms_ = before.latency_ms;
+    rate_ = before.rate_bytes_per_s;
+    failures_in_a_row_ = before.failures_in_a_row;
+    last_fault_ = before.last_fault;
+    last_fault_time_ = before.last_fault_time;
+    last_good_time_ = before.last_good_time;
+    const auto left = before.open_until - system_now();
+    if (left > left.zero())
+        open_until_ =
+            now + std::min<std::chrono::milliseconds>(
+                      std::chrono::duration_cast<std::chrono::milliseconds>(left), kLongestPause);
 }
 
 }  // namespace aptward::fetch

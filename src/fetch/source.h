@@ -54,6 +54,7 @@ struct SourceSettings {
 struct SourceReport {
     std::string url;
     bool is_open = false;  ///< The circuit breaker keeps it for last.
+    SystemTime open_until{};
     double latency_ms = 0;
     double rate_bytes_per_s = 0;
     std::uint64_t bytes = 0, answers = 0, failures_in_a_row = 0;
@@ -87,8 +88,9 @@ public:
     double rate_bytes_per_s() const { return rate_; }
 
     SourceReport report(SteadyTime now) const;
-    /// What survives a restart.
-    void restore(double latency_ms, double rate_bytes_per_s, std::uint64_t failures_in_a_row);
+    /// What survives a restart: latency, rate, failures in a row, the last fault, and how long the
+    /// breaker stays open, which is never longer than it would be anew.
+    void restore(const SourceReport& before, SteadyTime now);
 
 private:
     SourceSettings settings_;

@@ -70,6 +70,19 @@ Result<void> check_threshold(const archive::ArchiveSettings& settings, const Sui
     return {};
 }
 
+fetch::SourceReport report_of(const catalog::SourceState& before)
+{
+    fetch::SourceReport report;
+    report.latency_ms = before.latency_ms;
+    report.rate_bytes_per_s = before.rate_bytes_per_s;
+    report.failures_in_a_row = before.failures_in_a_row;
+    report.last_fault = before.last_fault;
+    report.last_fault_time = before.last_fault_time;
+    report.last_good_time = before.last_good_time;
+    report.open_until = before.open_until;
+    return report;
+}
+
 // Runs a coroutine on `loop` and blocks this thread for its end.
 template <class Make>
 bool run_on(const http::Executor& loop, const char* name, std::chrono::milliseconds limit,
@@ -228,8 +241,7 @@ Result<void> Node::Parts::restore(archive::Routes& routes)
             for (const auto& source : sources) {
                 const auto known = remembered.find(source->url());
                 if (known != remembered.end())
-                    source->restore(known->second.latency_ms, known->second.rate_bytes_per_s,
-                                    known->second.failures_in_a_row);
+                    source->restore(report_of(known->second), steady_now());
             }
         });
         const auto own = suites_of(archive->settings().id, suites);
@@ -271,8 +283,10 @@ http::Async<void> Node::Parts::save_sources()
     for (const auto& archive : front->routes()->archives) {
         const auto reports = co_await fetcher->report(archive->sources());
         for (const fetch::SourceReport& report : reports)
-            learned[report.url] = {report.latency_ms, report.rate_bytes_per_s,
-                                   report.failures_in_a_row};
+            learned[report.url] = {report.latency_ms,        report.rate_bytes_per_s,
+                                   report.failures_in_a_row, report.last_fault,
+                                   report.last_fault_time,   report.last_good_time,
+                                   report.open_until};
     }
     auto job = [this, learned = std::move(learned),
                 asked_for = front->strangers().save()]() -> Result<void> {

@@ -182,3 +182,24 @@ def test_a_key_whose_user_id_is_no_utf8_is_shown_all_the_same(scene, tmp_path):
     assert node.status()["archives"][0]["proposed_keys"]
     for command in ("status", "keys"):
         assert node.command(command).returncode == 0
+
+
+def run(*arguments, **environment):
+    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, **environment})
+
+
+def test_what_was_learned_of_a_source_survives_a_restart(scene, other_key):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive), keyrings=[str(other_key.keyring)])
+    assert node.get("/test/dists/stable/InRelease").status == 503
+
+    def source():
+        return node.status()["archives"][0]["sources"][0]
+
+    before = until("a liar", lambda: (found := source())["health"] == "down" and found)
+    node.stop()
+    node.start()
+    after = source()
+    assert after["health"] == "down" and after["last_fault"] == before["last_fault"], after
+    assert abs(after["last_fault_at"] - before["last_fault_at"]) <= 1
