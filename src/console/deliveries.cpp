@@ -49,18 +49,18 @@ http::Async<void> show_deliveries(http::Exchange& exchange, archive::Services& s
     query.since_ms = number_parameter(text, "since", 0, 0, kMostSeconds) * 1000;
     query.until_ms = number_parameter(text, "until", kMostSeconds, 0, kMostSeconds) * 1000;
     query.limit = static_cast<std::size_t>(number_parameter(text, "limit", 1000, 1, kMostAtOnce));
+    // A hundred thousand take a while to write down as well: on the worker, not on a client's loop.
     auto look = [folder = services.deliveries.folder(), query] {
-        return store::find_deliveries(folder, query);
+        return store::find_deliveries(folder, query).map(to_json);
     };
-    const auto found = co_await http::on_worker(services.workers, std::move(look));
+    auto found = co_await http::on_worker(services.workers, std::move(look));
     if (!found) {
         const int status = found.error().code() == Errc::not_found ? 404 : 500;
         const std::string why = "deliveries.unreadable: " + found.error().message() + "\n";
         co_await send_text(exchange, status, why);
         co_return;
     }
-    const std::string json = to_json(*found);
-    co_await send_json(exchange, json);
+    co_await send_json(exchange, std::move(*found));
 }
 
 }  // namespace aptward::console

@@ -49,12 +49,15 @@ http::Async<void> Admin::answer_events(http::Exchange& exchange)
     const std::int64_t after = number_parameter(query, "after", 0, 0, INT64_MAX);
     const auto limit = static_cast<std::size_t>(number_parameter(query, "limit", 200, 1, 10'000));
     auto read = [this, after, limit] { return services_.state.events(after, limit); };
-    const auto events = co_await http::on_worker(services_.state_thread, read);
-    Json list = Json::array();
-    for (const catalog::Event& event : events)
-        list.push_back(to_json(event));
-    const std::string text = list.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-    co_await send_json(exchange, text);
+    auto events = co_await http::on_worker(services_.state_thread, read);
+    auto render = [events = std::move(events)] {
+        Json list = Json::array();
+        for (const catalog::Event& event : events)
+            list.push_back(to_json(event));
+        return list.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+    };
+    std::string text = co_await http::on_worker(services_.workers, std::move(render));
+    co_await send_json(exchange, std::move(text));
 }
 
 http::Async<void> Admin::follow_events(http::Exchange& exchange)
