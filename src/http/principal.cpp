@@ -84,13 +84,24 @@ void recognise_certificate(const Admission& admission, Principal& principal)
         principal.role = entry->role;
 }
 
+// Whether the request is for another server, in whose name Authorization is: RFC 9110 11.7.2 has
+// Proxy-Authorization for us then, and a private archive's own credentials pass (archive/private).
+bool is_proxied(const RequestHead& head)
+{
+    return head.method == "CONNECT" ||
+           head.target.substr(0, std::min(head.target.find('/'), head.target.size()))
+               .ends_with(':');
+}
+
 // The one token that a request shows, if any.
 Result<std::optional<std::string>> shown_token(const RequestHead& head)
 {
     std::optional<std::string> token;
     for (const Header& header : head.headers) {
-        if (!equals_ignoring_case(header.name, "Authorization") &&
-            !equals_ignoring_case(header.name, "Proxy-Authorization"))
+        const bool is_for_us =
+            equals_ignoring_case(header.name, "Proxy-Authorization") ||
+            (equals_ignoring_case(header.name, "Authorization") && !is_proxied(head));
+        if (!is_for_us)
             continue;
         auto shown = token_in(header.value);
         if (shown && token)

@@ -86,7 +86,8 @@ using Door = std::atomic<std::shared_ptr<const Admission>>;
 
 /// The principal of one request: of the connection's peer credentials or client certificate, or of
 /// the token that the request shows: `Authorization: Bearer TOKEN`, or Basic with the token as
-/// password, which is what apt can send (auth.conf). Proxy-Authorization counts as well.
+/// password, which is what apt can send (auth.conf). Proxy-Authorization counts as well; in a
+/// proxied request it is the only one, because Authorization belongs to the archive there.
 /// `connection` has the name of a verified certificate and is recognised_by mtls, if there was one.
 /// Fails with untrusted when a token is unknown, or what the listener demands is missing.
 Result<Principal> admit(const Admission& admission, const Principal& connection,

@@ -75,6 +75,30 @@ TEST(Admit, UnknownMissingAndDoubleTokensAreRefused)
     EXPECT_FALSE(admit(door, {}, both));
 }
 
+TEST(Admit, AProxiedRequestShowsItsTokenInProxyAuthorizationOnly)
+{
+    const Admission door = admission(Authentication::token, Role::none);
+    for (const std::string_view target :
+         {"http://archive.example/debian/x", "HTTPS://archive.example/x"}) {
+        RequestHead both = head_with("Authorization", "Basic dTpwdw==");  // the archive's own
+        both.method = "GET";
+        both.target = target;
+        EXPECT_FALSE(admit(door, {}, both)) << "no token of ours";
+        both.headers.push_back({"Proxy-Authorization", "Basic eDpiZXRh"});
+        const auto bob = admit(door, {}, both);
+        ASSERT_TRUE(bob) << target;
+        EXPECT_EQ(bob->name, "bob");
+    }
+    RequestHead tunnel = head_with("Authorization", "Bearer alpha");
+    tunnel.method = "CONNECT";
+    tunnel.target = "archive.example:443";
+    EXPECT_FALSE(admit(door, {}, tunnel));
+    RequestHead mapped = head_with("Authorization", "Bearer alpha");
+    mapped.method = "GET";
+    mapped.target = "/debian/x";
+    EXPECT_TRUE(admit(door, {}, mapped));
+}
+
 TEST(Admit, AWrongTokenIsRefusedEvenWhereNoneIsNeeded)
 {
     const Admission door = admission(Authentication::token, Role::viewer);
