@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "cli/cli.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/text.h"
 #include "base/version.h"
 #include "cli/commands.h"
 
@@ -36,6 +39,33 @@ void add_commands(CLI::App& app, Action& action)
     add_import(app, action);
 }
 
+namespace {
+
+// "there is no command ...": CLI11 says only that one is required.
+std::string unknown_command(const CLI::App& app, int argc, char** argv)
+{
+    const CLI::App* at = &app;
+    for (int i = 1; i < argc && at->get_require_subcommand_min() > 0; ++i) {
+        const std::string word = argv[i];
+        if (word.empty() || word.front() == '-')
+            return "";
+        std::vector<std::string> names;
+        const CLI::App* next = nullptr;
+        for (const CLI::App* command : at->get_subcommands([](const CLI::App*) { return true; })) {
+            names.push_back(command->get_name());
+            if (command->check_name(word))
+                next = command;
+        }
+        if (next == nullptr)
+            return fmt::format("there is no command \"{}\"; there are: {}", printable(word),
+                               fmt::join(names, ", "));
+        at = next;
+    }
+    return "";
+}
+
+}  // namespace
+
 int run(int argc, char** argv)
 {
     CLI::App app;
@@ -48,7 +78,9 @@ int run(int argc, char** argv)
     } catch (const CLI::CallForVersion& version) {
         return app.exit(version);
     } catch (const CLI::ParseError& error) {
-        std::fprintf(stderr, "aptward: %s; see aptward --help\n", error.what());
+        const std::string unknown = unknown_command(app, argc, argv);
+        std::fprintf(stderr, "aptward: %s; see aptward --help\n",
+                     unknown.empty() ? error.what() : unknown.c_str());
         return kUsage;
     }
     return action ? action() : kUsage;

@@ -87,7 +87,8 @@ http::Async<Json> read_json(http::Exchange& exchange)
 {
     const auto body = co_await exchange.read_body(kMaxRequestBytes);
     Json request(Json::value_t::discarded);
-    std::string why = "the body is no JSON object";
+    std::string why =
+        "the body is no JSON object; send one such as {\"archive\": \"debian\"} (aptward does)";
     if (body)
         request = Json::parse(*body, nullptr, false);
     else
@@ -310,8 +311,10 @@ http::Async<void> Admin::approve(http::Exchange& exchange)
     const std::string release = text_in(request, "release");
     const auto target = find_archive(text_in(request, "archive"));
     if (suite.empty() || release.empty()) {
-        co_await send_text(exchange, 400,
-                           "request.malformed: archive, suite and release are wanted\n");
+        co_await send_text(
+            exchange, 400,
+            "request.malformed: archive, suite and release are wanted; send "
+            "{\"archive\": ID, \"suite\": NAME, \"release\": ID of aptward events}\n");
         co_return;
     }
     if (!target) {

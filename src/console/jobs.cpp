@@ -67,7 +67,7 @@ http::Async<void> start_job(http::Exchange& exchange, archive::Services& service
     if (!has_kind || (has_rate && !request["rate"].is_number_unsigned())) {
         co_await send_text(exchange, 400,
                            "request.malformed: kind (a text) is wanted, rate (bytes per second) "
-                           "may be given\n");
+                           "may be given; send {\"kind\": \"scrub\", \"rate\": 50000000}\n");
         co_return;
     }
     const std::uint64_t rate = has_rate ? request["rate"].get<std::uint64_t>() : 0;

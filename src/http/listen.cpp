@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <system_error>
 
 #include "base/text.h"
 #include "http/server.h"
@@ -18,6 +19,22 @@ namespace aptward::http {
 namespace {
 
 constexpr int kBacklog = 4096;
+
+// What the system says, and what to do about it.
+tl::unexpected<Error> fail_binding(const std::string& address, int number)
+{
+    std::string advice;
+    if (number == EADDRNOTAVAIL)
+        advice =
+            ": no interface of this machine has this address; write one that `ip address` shows, "
+            "or \"0.0.0.0:PORT\" for all of them";
+    else if (number == EACCES && address.rfind("unix:", 0) == 0)
+        advice = ": the node may not write that folder; name one that its user owns";
+    else if (number == EACCES)
+        advice = ": ports below 1024 want CAP_NET_BIND_SERVICE; write a higher one";
+    return fail(Errc::storage,
+                "binding " + address + ": " + std::generic_category().message(number) + advice);
+}
 
 Result<Listening> listen_on_path(const std::string& path)
 {
@@ -35,13 +52,18 @@ Result<Listening> listen_on_path(const std::string& path)
     if (::connect(socket.get(), generic, sizeof address) == 0)
         return fail(Errc::unavailable, "unix:" + path + " is in use by another node");
     struct ::stat status{};
-    if (::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode))
+    const bool is_there = ::lstat(path.c_str(), &status) == 0;
+    if (is_there && !S_ISSOCK(status.st_mode))
+        return fail(Errc::storage, "unix:" + path +
+                                       " is a file that is no socket: name a path that is the "
+                                       "node's own, such as \"unix:/run/aptward/admin\"");
+    if (is_there)
         ::unlink(path.c_str());
     socket.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket)
         return fail_errno("creating a socket", errno);
     if (::bind(socket.get(), generic, sizeof address) != 0)
-        return fail_errno("binding unix:" + path, errno);
+        return fail_binding("unix:" + path, errno);
     ::chmod(path.c_str(), 0666);
     if (::listen(socket.get(), kBacklog) != 0)
         return fail_errno("listening on unix:" + path, errno);
@@ -121,7 +143,7 @@ Result<Listening> listen_on(const std::string& address)
     if (::bind(socket.get(), found->ai_addr, found->ai_addrlen) != 0) {
         if (errno == EADDRINUSE)
             return fail(Errc::unavailable, address + " is in use by another program");
-        return fail_errno("binding " + address, errno);
+        return fail_binding(address, errno);
     }
     if (::listen(socket.get(), kBacklog) != 0)
         return fail_errno("listening on " + address, errno);

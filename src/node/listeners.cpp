@@ -76,7 +76,7 @@ Listeners::Listeners(http::Loops& loops, archive::Front& front, console::Admin& 
 {
 }
 
-Result<http::Listening> Listeners::bind(const std::string& address) const
+Result<http::Listening> Listeners::bind(const std::string& address, Kind kind) const
 {
     if (is_path(address))
         TRY_VOID(make_directories(std::filesystem::path(address.substr(5)).parent_path()));
@@ -89,7 +89,10 @@ Result<http::Listening> Listeners::bind(const std::string& address) const
                         fmt::format("{} overlaps with {}, which this node has open; for a change "
                                     "of this kind, restart the node",
                                     address, open.listening.name));
-    return fail(Errc::unavailable, in_use_message(address));
+    const std::string_view example = kind == Kind::admin   ? "admin = \"127.0.0.1:3144\""
+                                     : kind == Kind::table ? "address = \"127.0.0.1:3145\""
+                                                           : "listen = [\"127.0.0.1:3143\"]";
+    return fail(Errc::unavailable, in_use_message(address, example));
 }
 
 Result<void> Listeners::add_bound(ListenerPlan& plan, Kind kind, ListenerSettings settings,
@@ -122,7 +125,7 @@ Result<void> Listeners::add(ListenerPlan& plan, Kind kind, ListenerSettings sett
     for (std::size_t at = 0; at < open_.size(); ++at)
         if (open_[at].settings.address == settings.address && !is_taken(at))
             return add_open(plan, kind, std::move(settings), at);
-    TRY(auto bound, bind(settings.address));
+    TRY(auto bound, bind(settings.address, kind));
     return add_bound(plan, kind, std::move(settings), std::move(bound), false);
 }
 

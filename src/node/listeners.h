@@ -74,7 +74,7 @@ private:
                           std::size_t at) const;
     Result<void> add(ListenerPlan& plan, Kind kind, ListenerSettings settings) const;
     Result<void> add_inherited(ListenerPlan& plan, const Config& config);
-    Result<http::Listening> bind(const std::string& address) const;
+    Result<http::Listening> bind(const std::string& address, Kind kind) const;
     Open change(Wanted wanted, Open old);
     void begin(Open& open, http::Listening to_serve);
     std::vector<std::string> names_of(Kind kind) const;

@@ -62,7 +62,7 @@ std::vector<std::string> listening_inodes(std::string_view table, unsigned port)
     return inodes;
 }
 
-std::string in_use_message(const std::string& address)
+std::string in_use_message(const std::string& address, std::string_view example)
 {
     const auto port = parse_number<std::uint16_t>(address.substr(address.rfind(':') + 1));
     std::vector<std::string> inodes;
@@ -75,7 +75,7 @@ std::string in_use_message(const std::string& address)
     std::string message = holder ? fmt::format("{} is in use by {} (process {})", address,
                                                holder->program, holder->process)
                                  : address + " is in use by another program";
-    message += ": write another address, such as listen = [\"127.0.0.1:3143\"]";
+    message += fmt::format(": write another address, such as {}", example);
     if (holder && holder->program == "apt-cacher-ng")
         message += "; `aptward import apt-cacher-ng` prints its rules for a node beside it";
     return message;

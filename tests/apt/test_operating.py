@@ -189,6 +189,34 @@ def run(*arguments, **environment):
                           env={**os.environ, **environment})
 
 
+@pytest.mark.parametrize("options, words", [
+    (["frobnicate"], ['no command "frobnicate"', "serve", "status"]),
+    (["keys", "frobnicate"], ["frobnicate"]),
+    (["client", "frobnicate"], ['no command "frobnicate"', "setup"]),
+    (["serve", "--listen", "192.0.2.1:3142"], ["no interface of this machine", "0.0.0.0:PORT"]),
+    (["serve", "--listen", "127.0.0.1:0", "--admin", "unix:/etc/passwd"], ["/etc/passwd", "no socket", "unix:/run"]),
+    (["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:{taken}"], ["is in use by", "admin = "]),
+    (["serve", "--listen", "127.0.0.1:{taken}"], ["is in use by", "listen = "]),
+])
+def test_what_is_wrong_is_said_with_what_to_do(scene, options, words):
+    archive = scene.archive()
+    file = scene.folder / "aptward.toml"
+    file.write_text(f'[[archive]]\nid = "a"\nkeyrings = ["{archive.key.keyring}"]\n'
+                    'upstreams = ["http://127.0.0.2:1/"]\n')
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        options = [option.format(taken=taken.getsockname()[1]) for option in options]
+        if options[0] == "serve":
+            options += ["--config", file, "--state", scene.folder / "state"]
+            if "--admin" not in options:
+                options += ["--admin", f"unix:{scene.folder}/admin"]
+        done = run(*options)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+    for word in words:
+        assert word in done.stderr, (word, done.stderr)
+
+
 def test_what_was_learned_of_a_source_survives_a_restart(scene, other_key):
     archive = scene.archive()
     node = scene.node(archive, scene.origin(archive), keyrings=[str(other_key.keyring)])
