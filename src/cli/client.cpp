@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "cli/client_parts.h"
 #include "cli/client_setup.h"
@@ -19,9 +20,28 @@ void add_root(CLI::App& command, std::filesystem::path& root)
                        "Work on the machine below this folder, such as a mounted image");
 }
 
+// Schema: docs/client.md.
+void print_json(const std::vector<NodeReport>& reports, const ProxyConflicts& conflicts,
+                const std::string& answer, bool is_used)
+{
+    using Json = nlohmann::json;
+    Json nodes = Json::array();
+    for (const NodeReport& report : reports) {
+        Json node = {{"url", report.url}, {"alive", report.is_alive}};
+        if (report.is_alive)
+            node["milliseconds"] = report.milliseconds;
+        else
+            node["why_not"] = report.why_not;
+        nodes.push_back(std::move(node));
+    }
+    const Json document = {
+        {"nodes", nodes}, {"chosen", answer}, {"used", is_used}, {"stronger", conflicts.stronger}};
+    fmt::print("{}\n", document.dump(1, ' ', false, Json::error_handler_t::replace));
+}
+
 }  // namespace
 
-int client_status(const std::filesystem::path& root)
+int client_status(const std::filesystem::path& root, bool is_json)
 {
     const auto manifest = node::read_client_manifest(root);
     if (!manifest) {
@@ -40,17 +60,22 @@ int client_status(const std::filesystem::path& root)
         std::fprintf(stderr, "aptward: %s\n", error.message().c_str());
         return kUnknown;
     }
+    const ProxyConflicts conflicts = find_conflicts(root);
+    const std::string answer = chosen->output.substr(0, chosen->output.find('\n'));
+    const bool has_node = answer.rfind("http://", 0) == 0;
+    const bool is_used = has_node && conflicts.stronger.empty();
+    if (is_json) {
+        print_json(*reports, conflicts, answer, is_used);
+        return is_used ? kOk : kNo;
+    }
     for (const NodeReport& report : *reports) {
         if (report.is_alive)
             fmt::print("ok  {} answers, in {} ms.\n", report.url, report.milliseconds);
         else
             fmt::print("!!  {} cannot be used: {}.\n", report.url, report.why_not);
     }
-    const ProxyConflicts conflicts = find_conflicts(root);
     for (const std::string& sentence : conflicts.stronger)
         fmt::print("!!  {}.\n", sentence);
-    const std::string answer = chosen->output.substr(0, chosen->output.find('\n'));
-    const bool has_node = answer.rfind("http://", 0) == 0;
     if (!conflicts.stronger.empty())
         fmt::print("!!  apt does not ask the nodes now.\n");
     else if (has_node)
@@ -59,7 +84,7 @@ int client_status(const std::filesystem::path& root)
         fmt::print("!!  apt goes past the nodes now (DIRECT); it asks them again within 30 s.\n");
     else
         fmt::print("!!  {} does not run: aptward client setup writes it again.\n", kDetectFile);
-    return has_node && conflicts.stronger.empty() ? kOk : kNo;
+    return is_used ? kOk : kNo;
 }
 
 void add_client(CLI::App& app, Action& action)
@@ -86,8 +111,11 @@ void add_client(CLI::App& app, Action& action)
     CLI::App* status =
         client->add_subcommand("status", "Say which nodes answer, and what apt uses");
     add_root(*status, options->root);
-    status->callback(
-        [&action, options] { action = [options] { return client_status(options->root); }; });
+    auto is_json = std::make_shared<bool>(false);
+    status->add_flag("--json", *is_json, "Print the facts as JSON");
+    status->callback([&action, options, is_json] {
+        action = [options, is_json] { return client_status(options->root, *is_json); };
+    });
 }
 
 }  // namespace aptward::cli

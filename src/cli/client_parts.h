@@ -73,6 +73,6 @@ ProxyConflicts find_conflicts(const std::filesystem::path& root);
 std::string unified_diff(const std::string& name, std::string_view before, std::string_view after);
 
 int client_undo(const std::filesystem::path& root);
-int client_status(const std::filesystem::path& root);
+int client_status(const std::filesystem::path& root, bool is_json);
 
 }  // namespace aptward::cli

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The machine that runs apt: setup, the program that apt asks, undo."""
+import json
 import os
 import pwd
 import signal
@@ -239,6 +240,9 @@ def test_a_node_that_dies_never_stops_apt(scene, machine):
     update(nodes[0].proxy)
     status = machine.client("status")
     assert status.returncode == 0 and f"apt uses {nodes[0].proxy} now" in status.stdout
+    facts = json.loads(machine.client("status", "--json").stdout)
+    assert facts["used"] and facts["chosen"] == nodes[0].proxy and facts["stronger"] == []
+    assert [node["url"] for node in facts["nodes"] if node["alive"]][:1] == [nodes[0].proxy], facts
     nodes[0].kill()
     update(nodes[1].proxy)
     nodes[1].process.send_signal(signal.SIGSTOP)  # alive for the kernel, dead for us
