@@ -35,6 +35,13 @@ int failed(const Error& error)
 
 int scrub_here(const node::Config& config, const Options& options)
 {
+    // Opening it would make it, and nothing is right in a folder that nobody filled.
+    std::error_code none;
+    if (!std::filesystem::is_directory(config.state / "blobs", none))
+        return failed({Errc::not_found,
+                       fmt::format("no state at {}: name the node's folder with --state, or the "
+                                   "address it is asked at with --admin",
+                                   config.state.string())});
     if (const auto known = store::check_format(config.state); !known)
         return failed(known.error());
     const auto blobs = store::Blobs::open(config.state);

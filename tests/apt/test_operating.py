@@ -189,6 +189,16 @@ def run(*arguments, **environment):
                           env={**os.environ, **environment})
 
 
+def test_a_scrub_of_no_state_says_so_and_makes_none(scene):
+    file = scene.folder / "none.toml"
+    state = scene.folder / "nothing"
+    file.write_text(f'state = "{state}"\nadmin = "unix:{scene.folder}/none"\n[[archive]]\nid = "a"\n'
+                    'verify = "unverified"\nupstreams = ["http://x.example/"]\n')
+    done = run("scrub", "--config", file)
+    assert done.returncode == 3 and f"no state at {state}" in done.stderr, done.stderr
+    assert not state.exists()
+
+
 @pytest.mark.parametrize("options, words", [
     (["frobnicate"], ['no command "frobnicate"', "serve", "status"]),
     (["keys", "frobnicate"], ["frobnicate"]),
