@@ -46,14 +46,29 @@ void add_token(CLI::App& app, Action& action);
 /// Adds --config with its default.
 void add_config_option(CLI::App& command, std::string& file);
 
+/// How a command finds the running node, and the folder that it reads where none runs.
+struct Reach {
+    std::string config;
+    std::string admin;  ///< Instead of the configuration's; else of APTWARD_ADMIN.
+    std::string state;  ///< The same of APTWARD_STATE.
+    bool reads_state = false;
+};
+/// Adds --config and --admin; with `reads_state` --state as well.
+enum class ReadsState { no, yes };
+void add_reach_options(CLI::App& command, Reach& reach, ReadsState reads_state = ReadsState::no);
+
 /// The configuration, or its mistakes on standard error. `file` empty: /etc/aptward/aptward.toml
 /// when it is there, else the machine's apt sources. `listen`: addresses that replace its own.
 std::optional<node::Config> load_config(const std::string& file,
                                         const std::vector<std::string>& listen = {});
 
 /// The same for commands that only ask the running node: files that this user may not read (the
-/// keys and tokens of listeners are the node's alone) do not keep them from it.
-std::optional<node::Config> load_config_to_ask(const std::string& file);
+/// keys and tokens of listeners are the node's alone) do not keep them from it, and no file is read
+/// when the options say everything.
+std::optional<node::Config> load_config_to_ask(const Reach& reach);
+
+/// Puts the options and the environment in the place of what the configuration says.
+void apply(const Reach& reach, node::Config& config);
 
 /// One request to the admin port of the running node. Fails with unavailable when none runs.
 struct AdminAnswer {

@@ -73,6 +73,30 @@ void add_config_option(CLI::App& command, std::string& file)
                            " when it exists, else the machine's apt sources)");
 }
 
+void add_reach_options(CLI::App& command, Reach& reach, ReadsState reads_state)
+{
+    add_config_option(command, reach.config);
+    command
+        .add_option("--admin", reach.admin,
+                    "Admin address of the node, such as unix:/run/aptward/admin (default: the "
+                    "configuration's)")
+        ->envname("APTWARD_ADMIN");
+    reach.reads_state = reads_state == ReadsState::yes;
+    if (reach.reads_state)
+        command
+            .add_option("--state", reach.state,
+                        "Folder of what the node keeps (default: the configuration's)")
+            ->envname("APTWARD_STATE");
+}
+
+void apply(const Reach& reach, node::Config& config)
+{
+    if (!reach.admin.empty())
+        config.admin = reach.admin;
+    if (!reach.state.empty())
+        config.state = std::filesystem::absolute(reach.state);
+}
+
 std::optional<node::Config> load_config(const std::string& file,
                                         const std::vector<std::string>& listen)
 {
@@ -81,9 +105,18 @@ std::optional<node::Config> load_config(const std::string& file,
     return std::move(outcome.config);
 }
 
-std::optional<node::Config> load_config_to_ask(const std::string& file)
+std::optional<node::Config> load_config_to_ask(const Reach& reach)
 {
-    auto outcome = read(file, {});
+    if (reach.config.empty() && !reach.admin.empty() &&
+        (!reach.reads_state || !reach.state.empty())) {
+        node::Config config;
+        apply(reach, config);
+        return config;
+    }
+    auto outcome = read(reach.config, {});
+    for (auto* config : {&outcome.config, &outcome.unfinished})
+        if (*config)
+            apply(reach, **config);
     const bool is_only_hidden =
         std::all_of(outcome.mistakes.begin(), outcome.mistakes.end(), [](const auto& mistake) {
             return mistake.message.find(std::strerror(EACCES)) != std::string::npos;

@@ -17,7 +17,7 @@ namespace aptward::cli {
 namespace {
 
 struct Options {
-    std::string config;
+    Reach reach;
     bool is_json = false;
     store::DeliveryQuery query;
     std::string since, until;
@@ -95,7 +95,7 @@ void print(const store::DeliveriesFound& found)
 
 int deliveries(Options options)
 {
-    const auto config = load_config_to_ask(options.config);
+    const auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
     const std::int64_t now = to_unix(system_now());
@@ -130,7 +130,7 @@ void add_deliveries(CLI::App& app, Action& action)
 {
     auto options = std::make_shared<Options>();
     CLI::App* command = app.add_subcommand("deliveries", "Show who got what, newest last");
-    add_config_option(*command, options->config);
+    add_reach_options(*command, options->reach, ReadsState::yes);
     command->add_flag("--json", options->is_json, "Print the facts as JSON");
     command->add_option("--digest", options->query.digest,
                         "Only these bytes: SHA-256 in hexadecimal, or its beginning");

@@ -123,9 +123,9 @@ Finding judge_disk(const std::filesystem::path& state)
     return finding;
 }
 
-int diagnose(const std::string& file, bool is_json)
+int diagnose(const Reach& reach, bool is_json)
 {
-    const auto config = load_config_to_ask(file);
+    const auto config = load_config_to_ask(reach);
     if (!config)
         return kUsage;
     const auto answer = ask_admin(config->admin, "GET", "/api/v1/status");
@@ -162,14 +162,14 @@ int diagnose(const std::string& file, bool is_json)
 
 void add_doctor(CLI::App& app, Action& action)
 {
-    auto file = std::make_shared<std::string>();
+    auto reach = std::make_shared<Reach>();
     auto is_json = std::make_shared<bool>(false);
     CLI::App* command =
         app.add_subcommand("doctor", "Say per archive what works, what does not, and what to do");
-    add_config_option(*command, *file);
+    add_reach_options(*command, *reach, ReadsState::yes);
     command->add_flag("--json", *is_json, "Print the facts as JSON");
-    command->callback([&action, file, is_json] {
-        action = [file, is_json] { return diagnose(*file, *is_json); };
+    command->callback([&action, reach, is_json] {
+        action = [reach, is_json] { return diagnose(*reach, *is_json); };
     });
 }
 

@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::json;
 
 struct Options {
-    std::string config;
+    Reach reach;
     bool is_json = false;
     std::int64_t id = 0;
 };
@@ -26,7 +26,7 @@ struct Options {
 Result<AdminAnswer> ask(const Options& options, const char* method, const std::string& target,
                         int& status)
 {
-    const auto config = load_config_to_ask(options.config);
+    const auto config = load_config_to_ask(options.reach);
     status = kUsage;
     if (!config)
         return fail(Errc::malformed, "");
@@ -97,7 +97,7 @@ void add_jobs(CLI::App& app, Action& action)
 {
     auto options = std::make_shared<Options>();
     const auto add_options = [options](CLI::App& command) {
-        add_config_option(command, options->config);
+        add_reach_options(command, options->reach);
         command.add_flag("--json", options->is_json, "Print the facts as JSON");
     };
     const auto list = [&action, options] {

@@ -16,14 +16,15 @@ namespace {
 using Json = nlohmann::json;
 
 struct Options {
-    std::string config, archive;
+    Reach reach;
+    std::string archive;
     std::vector<std::string> fingerprints;
     bool is_json = false;
 };
 
 int list(const Options& options)
 {
-    const auto config = load_config_to_ask(options.config);
+    const auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
     const auto answer = ask_admin(config->admin, "GET", "/api/v1/status");
@@ -65,7 +66,7 @@ int list(const Options& options)
 
 int approve(const Options& options)
 {
-    const auto config = load_config_to_ask(options.config);
+    const auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
     const Json request = {{"archive", options.archive}, {"keys", options.fingerprints}};
@@ -85,7 +86,7 @@ void add_keys(CLI::App& app, Action& action)
     auto options = std::make_shared<Options>();
     CLI::App* keys =
         app.add_subcommand("keys", "Show which keys count for each archive; approve new ones");
-    add_config_option(*keys, options->config);
+    add_reach_options(*keys, options->reach);
     keys->add_flag("--json", options->is_json, "Print the facts as JSON");
     keys->callback([&action, options, keys] {
         if (keys->get_subcommands().empty())
@@ -93,7 +94,7 @@ void add_keys(CLI::App& app, Action& action)
     });
     CLI::App* approving = keys->add_subcommand(
         "approve", "Let proposed keys of an archive count; without FINGERPRINT all of them");
-    add_config_option(*approving, options->config);
+    add_reach_options(*approving, options->reach);
     approving->add_option("archive", options->archive, "Id of the archive")->required();
     approving->add_option("fingerprint", options->fingerprints, "Primary fingerprints");
     approving->callback([&action, options] { action = [options] { return approve(*options); }; });

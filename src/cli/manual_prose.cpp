@@ -85,7 +85,10 @@ const std::vector<ManualSection>& program_sections()
 SIGHUP reloads the configuration and the keyrings. They are taken whole, or refused whole with the
 reason in the log, and no connection is dropped.)"},
         {"ENVIRONMENT", R"(LISTEN_FDS and LISTEN_PID tell of sockets that are handed over, and
-NOTIFY_SOCKET where readiness is reported; see sd_listen_fds(3) and sd_notify(3).)"},
+NOTIFY_SOCKET where readiness is reported; see sd_listen_fds(3) and sd_notify(3).
+
+APTWARD_ADMIN and APTWARD_STATE take the place of the options --admin and --state for every command
+that asks a running node or reads its state folder.)"},
         {"FILES", R"(    /etc/aptward/aptward.toml   the configuration, if there is one
     /var/lib/aptward            everything that is held, and what was learned
     /run/aptward/admin          the socket for metrics, status and the API)"},

@@ -21,7 +21,7 @@ namespace {
 using Json = nlohmann::json;
 
 struct Options {
-    std::string config;
+    Reach reach;
     bool is_json = false, waits = true;
     std::string rate = "0";
     std::uint64_t rate_bytes_per_s = 0;
@@ -98,7 +98,7 @@ int scrub(Options options)
         return kUsage;
     }
     options.rate_bytes_per_s = *rate;
-    const auto config = load_config(options.config);
+    const auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
     const Json request = {{"kind", archive::kScrub}, {"rate", *rate}};
@@ -121,7 +121,7 @@ void add_scrub(CLI::App& app, Action& action)
 {
     auto options = std::make_shared<Options>();
     CLI::App* command = app.add_subcommand("scrub", "Check everything held against its hash");
-    add_config_option(*command, options->config);
+    add_reach_options(*command, options->reach, ReadsState::yes);
     command->add_flag("--json", options->is_json, "Print progress and the result as lines of JSON");
     command->add_option("--rate", options->rate,
                         "Bytes to read per second, such as 50M; 0 is no limit");

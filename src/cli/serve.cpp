@@ -115,8 +115,16 @@ bool is_asked_to_stop()
            (::sigismember(&pending, SIGTERM) == 1 || ::sigismember(&pending, SIGINT) == 1);
 }
 
+// As a shell finds it.
+std::string own_program()
+{
+    std::error_code none;
+    const auto file = std::filesystem::read_symlink("/proc/self/exe", none);
+    return none || file.parent_path() == "/usr/bin" ? "aptward" : file.string();
+}
+
 // Shows the table of what is served and the line for apt; the first thing a newcomer sees.
-void introduce(node::Node& node, bool checks_itself)
+void introduce(node::Node& node, bool checks_itself, const std::string& state_option)
 {
     const bool is_shown = is_terminal();
     const auto show = [&](std::size_t done, std::size_t total) {
@@ -133,6 +141,8 @@ void introduce(node::Node& node, bool checks_itself)
     if (checks_itself && !address.empty())
         fmt::print("{}\n", check_with_apt(address));
     fmt::print("{}\n", render_status_table(node.status_json(), is_terminal()));
+    fmt::print("To ask this node:\n\n    {0} status --admin {1}\n    {0} doctor --admin {1}{2}\n\n",
+               own_program(), node.admin_address(), state_option);
     if (address.empty())
         return;  // only [[listener]] tables: their clients know how to reach them
     fmt::print(
@@ -167,7 +177,10 @@ int serve(const Options& options)
         log_info("node.started", {{"address", address}, {"admin", (*node)->admin_address()}},
                  "serving clients");
     node::notify_service_manager("READY=1");
-    introduce(**node, options.checks_itself);
+    introduce(**node, options.checks_itself,
+              options.state.empty()
+                  ? ""
+                  : " --state " + std::filesystem::absolute(options.state).string());
     KeyringWatch keyrings(**node);
     for (;;) {
         const ::timespec pause{kLookAtKeyrings.count(), 0};

@@ -15,7 +15,7 @@ namespace aptward::cli {
 namespace {
 
 struct Options {
-    std::string config;
+    Reach reach;
     bool is_json = false;
     bool follows = false;
     std::int64_t after = 0;
@@ -30,7 +30,7 @@ int failed(const Error& error)
 
 int show_status(const Options& options)
 {
-    const auto config = load_config_to_ask(options.config);
+    const auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
     const auto answer = ask_admin(config->admin, "GET", "/api/v1/status");
@@ -72,7 +72,7 @@ int follow_events(const node::Config& config, const Options& options, std::int64
 
 int show_events(const Options& options)
 {
-    const auto config = load_config_to_ask(options.config);
+    const auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
     const auto answer =
@@ -98,12 +98,14 @@ int show_events(const Options& options)
 
 int approve(const Options& options)
 {
-    const auto config = load_config_to_ask(options.config);
+    const auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
     const nlohmann::json request = {
         {"archive", options.archive}, {"suite", options.suite}, {"release", options.release}};
-    const auto answer = ask_admin(config->admin, "POST", "/api/v1/approve", request.dump());
+    const auto answer =
+        ask_admin(config->admin, "POST", "/api/v1/approve",
+                  request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     if (!answer)
         return failed(answer.error());
     std::fputs(answer->body.c_str(), answer->status == 200 ? stdout : stderr);
@@ -116,7 +118,7 @@ void add_status(CLI::App& app, Action& action)
 {
     auto options = std::make_shared<Options>();
     CLI::App* command = app.add_subcommand("status", "Show archives, generations and sources");
-    add_config_option(*command, options->config);
+    add_reach_options(*command, options->reach);
     command->add_flag("--json", options->is_json, "Print the facts as JSON");
     command->callback([&action, options] { action = [options] { return show_status(*options); }; });
 }
@@ -125,7 +127,7 @@ void add_events(CLI::App& app, Action& action)
 {
     auto options = std::make_shared<Options>();
     CLI::App* command = app.add_subcommand("events", "Show what happened, newest last");
-    add_config_option(*command, options->config);
+    add_reach_options(*command, options->reach);
     command->add_flag("--json", options->is_json, "Print the facts as JSON");
     command->add_flag("--follow", options->follows, "Go on: print each event when it happens");
     command->add_option("--after", options->after, "Only events with a higher number");
@@ -138,7 +140,7 @@ void add_approve(CLI::App& app, Action& action)
     CLI::App* command = app.add_subcommand(
         "approve",
         "Accept a release that the policy refused (its id is in `aptward events --json`)");
-    add_config_option(*command, options->config);
+    add_reach_options(*command, options->reach);
     command->add_option("archive", options->archive, "Id of the archive")->required();
     command->add_option("suite", options->suite, "Suite")->required();
     command->add_option("release", options->release, "Id of the refused release")->required();

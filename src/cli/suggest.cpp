@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::json;
 
 struct Options {
-    std::string config;
+    Reach reach;
     bool is_json = false;
 };
 
@@ -59,7 +59,7 @@ std::string stanza_for(const Json& place)
 
 int suggest(const Options& options)
 {
-    const auto config = load_config_to_ask(options.config);
+    const auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
     const auto answer = ask_admin(config->admin, "GET", "/api/v1/unknown-hosts");
@@ -88,7 +88,7 @@ void add_config_suggest(CLI::App& config, Action& action)
     auto options = std::make_shared<Options>();
     CLI::App* command = config.add_subcommand(
         "suggest", "Print [[archive]] stanzas for hosts that clients asked for in vain");
-    add_config_option(*command, options->config);
+    add_reach_options(*command, options->reach);
     command->add_flag("--json", options->is_json, "Print the facts as JSON");
     command->callback([&action, options] { action = [options] { return suggest(*options); }; });
 }

@@ -17,7 +17,8 @@ namespace {
 using Json = nlohmann::json;
 
 struct Options {
-    std::string config, archive;
+    Reach reach;
+    std::string archive;
     std::vector<std::string> files;
     bool is_json = false, is_offline = false;
 };
@@ -206,9 +207,10 @@ int verify(const Options& options)
 {
     // Before any thread: it forks.
     auto spawner = crypto::Spawner::start();
-    const auto config = load_config(options.config);
+    auto config = load_config(options.reach.config);
     if (!config)
         return kUsage;
+    apply(options.reach, *config);
     if (!spawner) {
         std::fprintf(stderr, "aptward: %s\n", spawner.error().message().c_str());
         return kUnknown;
@@ -250,7 +252,7 @@ void add_verify(CLI::App& app, Action& action)
     auto options = std::make_shared<Options>();
     CLI::App* command = app.add_subcommand(
         "verify", "Check files (a Release, an index, a .deb, a source) against the held proof");
-    add_config_option(*command, options->config);
+    add_reach_options(*command, options->reach, ReadsState::yes);
     command->add_option("files", options->files, "Files to check")->required();
     command->add_option("--archive", options->archive, "Only this archive counts");
     command->add_flag("--json", options->is_json, "Print the facts as JSON");

@@ -199,6 +199,24 @@ def test_a_scrub_of_no_state_says_so_and_makes_none(scene):
     assert not state.exists()
 
 
+def test_every_command_finds_a_node_by_its_address_alone(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    assert node.get("/test/dists/stable/InRelease").status == 200
+    admin, state = f"unix:{node.folder}/admin", str(node.folder / "state")
+    deb = str(next(archive.root.rglob("foo*.deb")))
+    for words in (["status"], ["doctor"], ["events"], ["keys"], ["jobs"], ["config", "suggest"],
+                  ["scrub"]):
+        options = ["--state", state] if words[0] in ("doctor", "scrub") else []
+        done = run(*words, "--admin", admin, *options)
+        assert done.returncode in (0, 1) and "no node" not in done.stderr, (words, done)
+        by_environment = run(*words, APTWARD_ADMIN=admin, APTWARD_STATE=state)
+        assert by_environment.returncode == done.returncode, (words, by_environment)
+    until("recorded", lambda: run("deliveries", "--state", state, "--admin", admin).returncode == 0)
+    assert run("keys", "approve", "test", "--admin", admin).returncode == 1
+    assert "1 archives" not in run("verify", deb, "--admin", admin, "--state", state).stderr
+
+
 @pytest.mark.parametrize("options, words", [
     (["frobnicate"], ['no command "frobnicate"', "serve", "status"]),
     (["keys", "frobnicate"], ["frobnicate"]),
