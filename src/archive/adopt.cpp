@@ -249,6 +249,7 @@ http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
     event("release.published", generation->origin_url(),
           "published the release of " + deb::format_release_date(generation->date()), id);
     show(std::move(generation));
+    drop_withdrawn();  // a revocation may have come meanwhile
     co_return true;
 }
 
@@ -262,7 +263,33 @@ void Suite::show(catalog::GenerationPtr generation)
     view_.current = std::move(generation);
     tried_.clear();
     unpublished_.clear();
+    withdrawn_.clear();
     touch();
+}
+
+http::Async<void> Suite::withdraw()
+{
+    if (!view_.current || !archive_.is_withdrawn(view_.current->verified().signers()))
+        co_return;
+    archive_.publish_view(name_, {});  // at once; what is being adopted may take its time
+    co_await take_turn();
+    drop_withdrawn();
+    end_turn();
+}
+
+void Suite::drop_withdrawn()
+{
+    if (!view_.current || !archive_.is_withdrawn(view_.current->verified().signers()))
+        return;
+    const std::vector<std::string>& signers = view_.current->verified().signers();
+    withdrawn_ = fmt::format(
+        "the release of {} was signed with a revoked key ({}): a release that counted keys signed "
+        "takes its place, or aptward keys approve {} KEY brings it back",
+        deb::format_release_date(view_.current->date()), fmt::join(signers, ", "),
+        archive_.settings_.id);
+    event("keys.revoked", "", withdrawn_, view_.current->id());
+    view_ = {};
+    archive_.publish_view(name_, view_);
 }
 
 // One compression of an index is remembered: the one that clients ask for now.
@@ -383,7 +410,10 @@ http::Async<void> Suite::restore(catalog::SuiteState state)
     view_.recent.assign(generations.begin() + 1, generations.end());
     view_.checked_at = view_.current->accepted();
     verdict_ = {"release.restored", "accepted before the restart"};
-    archive_.publish_view(name_, view_);
+    if (archive_.is_withdrawn(view_.current->verified().signers()))
+        drop_withdrawn();
+    else
+        archive_.publish_view(name_, view_);
 }
 
 }  // namespace aptward::archive

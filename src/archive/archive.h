@@ -56,6 +56,7 @@ struct SuiteReport {
     std::optional<SystemTime> newest_seen;  ///< Date of the newest release any source showed.
     SystemTime checked_at{};
     std::vector<std::string> signers;
+    std::vector<std::string> unknown_signers;  ///< Those that no keyring holds any more.
     std::size_t indexes = 0, pool_files = 0;
     trust::Verdict verdict;  ///< Of the last release that was looked at.
     std::string held;        ///< Why a newer release is not visible yet; empty: nothing is held.
@@ -105,11 +106,17 @@ public:
     http::Async<std::vector<std::string>> rejudge(const ArchiveSettings& other);
 
     /// Primary fingerprints that count, and keys that wait for an approval. Control loop.
-    const std::set<std::string>& approved_keys() const { return approved_; }
+    std::set<std::string> approved_keys() const;
+    std::set<std::string> revoked_keys() const;
     std::vector<ProposedKey> proposed_keys() const;
     /// An operator approves proposed keys; none given: all of them. Any loop.
     /// Fails with not_found for a key that is not proposed, naming those that are.
     http::Task<void> approve_keys(std::vector<std::string> fingerprints, std::string who);
+
+    /// An operator takes a key back, whatever keyring or configuration names it: what it signed is
+    /// not served where the other signers do not suffice, until they do or the key is approved
+    /// again. Any loop. Fails with not_found for a key that this archive never saw.
+    http::Task<void> revoke_key(std::string fingerprint, std::string who);
 
     /// An operator accepts a release that the policy refused; the next refresh takes it. Any loop.
     http::Task<void> approve(std::string suite, std::string release_id, std::string who);
@@ -197,6 +204,14 @@ private:
     trust::Policy policy(const ArchiveSettings& settings) const;
     http::Async<void> restore_keys(std::optional<std::set<std::string>> approved);
     http::Async<bool> count_keys(std::set<std::string> keys, std::string who);
+    http::Async<bool> change_keys(std::set<std::string> added, std::set<std::string> removed,
+                                  std::string who);
+    http::Task<void> revoke_known(std::string fingerprint, std::string who);
+    /// Of an archive without Signed-By: who may be a suite's first signer; empty: whoever signs.
+    std::set<std::string> first_signers(const crypto::Keyring& keyring) const;
+    bool is_revoked(const std::string& fingerprint) const;
+    /// Whether a revocation leaves `signers`, of a release that was accepted, too few.
+    bool is_withdrawn(const std::vector<std::string>& signers) const;
     http::Task<void> approve_proposed(std::vector<std::string> fingerprints, std::string who);
     void note_vouched(const std::vector<std::string>& keys, const std::string& release_id);
     http::Async<void> keep_fresh(std::string suite);
@@ -207,7 +222,8 @@ private:
     std::vector<fetch::SourcePtr> sources_;
     std::atomic<std::shared_ptr<const catalog::ArchiveView>> view_;
     std::map<std::string, std::unique_ptr<Suite>> suites_;  // control loop
-    std::set<std::string> approved_;                        // keys; control loop
+    // Keys that count; with a '-' in front: that were revoked. Control loop.
+    std::set<std::string> approved_;
     std::map<std::string, std::string> vouched_;  // unapproved key -> release; control loop
     std::atomic<int> adoptions_{0};               // indexes on their way into tables
     std::atomic<bool> must_mend_{false};          // a table could not be read

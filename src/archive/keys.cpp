@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "archive/archive.h"
+#include "archive/suite.h"
 #include "base/text.h"
 
 namespace aptward::archive {
@@ -25,13 +25,69 @@ std::string user_of(const crypto::Keyring& keyring, const std::string& fingerpri
     return key == nullptr ? std::string() : key->user_id;
 }
 
+constexpr char kRevoked = '-';
+// No key's fingerprint: with an empty list every key would count.
+constexpr const char* kNobody = "none";
+
+std::string revoked(const std::string& fingerprint)
+{
+    return kRevoked + fingerprint;
+}
+
+std::string upper_hex(std::string text)
+{
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 32) : c; });
+    return text;
+}
+
 }  // namespace
+
+std::set<std::string> Archive::approved_keys() const
+{
+    std::set<std::string> keys = approved_;
+    std::erase_if(keys, [](const std::string& key) { return key.front() == kRevoked; });
+    return keys;
+}
+
+std::set<std::string> Archive::revoked_keys() const
+{
+    std::set<std::string> keys;
+    for (const std::string& key : approved_)
+        if (key.front() == kRevoked)
+            keys.insert(key.substr(1));
+    return keys;
+}
+
+bool Archive::is_revoked(const std::string& fingerprint) const
+{
+    return approved_.count(revoked(fingerprint)) > 0;
+}
+
+bool Archive::is_withdrawn(const std::vector<std::string>& signers) const
+{
+    const auto left = std::count_if(signers.begin(), signers.end(),
+                                    [this](const auto& signer) { return !is_revoked(signer); });
+    return left < static_cast<std::ptrdiff_t>(signers.size()) &&
+           left < static_cast<std::ptrdiff_t>(settings_.threshold);
+}
+
+std::set<std::string> Archive::first_signers(const crypto::Keyring& keyring) const
+{
+    const std::set<std::string> taken_back = revoked_keys();
+    if (taken_back.empty())
+        return {};
+    std::set<std::string> keys = primaries_of(keyring);
+    std::erase_if(keys, [&](const std::string& key) { return taken_back.count(key) > 0; });
+    keys.insert(kNobody);
+    return keys;
+}
 
 trust::Policy Archive::policy(const ArchiveSettings& settings) const
 {
     trust::Policy policy;
     policy.signed_by = settings.signed_by;
-    policy.approved = approved_;
+    policy.approved = approved_keys();
     // Naming a fingerprint in the configuration is an approval.
     if (!approved_.empty())
         for (std::string pin : settings.signed_by) {
@@ -41,6 +97,11 @@ trust::Policy Archive::policy(const ArchiveSettings& settings) const
                 if (equals_ignoring_case(key.fingerprint, pin))
                     policy.approved.insert(key.primary);
         }
+    // A revocation wins over every keyring and configuration.
+    for (const std::string& key : revoked_keys()) {
+        policy.approved.erase(key);
+        policy.approved.insert(kNobody);
+    }
     policy.threshold = settings.threshold;
     policy.suite_aliases = settings.suite_aliases;
     return policy;
@@ -78,7 +139,8 @@ std::vector<ProposedKey> Archive::proposed_keys() const
         const auto vouched = vouched_.find(fingerprint);
         // Without Signed-By, a keyring holds the keys of other archives too: only a key that
         // signed beside an approved one has to do with this one.
-        const bool is_ours = !settings_.pins_first_signer || vouched != vouched_.end();
+        const bool is_ours =
+            !settings_.pins_first_signer || vouched != vouched_.end() || is_revoked(fingerprint);
         if (counting.count(fingerprint) == 0 && is_ours)
             proposed.push_back({fingerprint, user_of(settings_.keyring, fingerprint),
                                 vouched == vouched_.end() ? std::string() : vouched->second});
@@ -107,8 +169,18 @@ void Archive::note_vouched(const std::vector<std::string>& keys, const std::stri
 // The journal comes first: a key counts once a power cut cannot make it uncounted again.
 http::Async<bool> Archive::count_keys(std::set<std::string> keys, std::string who)
 {
+    // Only an operator brings back what was revoked.
+    std::erase_if(keys, [this](const std::string& key) { return is_revoked(key); });
+    const std::set<std::string> none;
+    co_return co_await change_keys(std::move(keys), none, std::move(who));
+}
+
+http::Async<bool> Archive::change_keys(std::set<std::string> added, std::set<std::string> removed,
+                                       std::string who)
+{
     std::set<std::string> all = approved_;
-    all.insert(keys.begin(), keys.end());
+    all.insert(added.begin(), added.end());
+    std::erase_if(all, [&](const std::string& key) { return removed.count(key) > 0; });
     if (all == approved_)
         co_return true;
     auto job = [this, all, who] { return services_.state.approve_keys(settings_.id, all, who); };
@@ -121,7 +193,8 @@ http::Async<bool> Archive::count_keys(std::set<std::string> keys, std::string wh
         services_.events.add(std::move(event));
         co_return false;
     }
-    approved_.insert(all.begin(), all.end());
+    approved_.insert(added.begin(), added.end());
+    std::erase_if(approved_, [&](const std::string& key) { return removed.count(key) > 0; });
     co_return true;
 }
 
@@ -133,8 +206,7 @@ http::Task<void> Archive::approve_proposed(std::vector<std::string> fingerprints
     if (proposed.empty())
         co_return fail(Errc::not_found, "no key of " + settings_.id + " waits for an approval");
     for (std::string fingerprint : fingerprints) {
-        std::transform(fingerprint.begin(), fingerprint.end(), fingerprint.begin(),
-                       [](char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 32) : c; });
+        fingerprint = upper_hex(std::move(fingerprint));
         if (proposed.count(fingerprint) == 0)
             co_return fail(
                 Errc::not_found,
@@ -142,10 +214,18 @@ http::Task<void> Archive::approve_proposed(std::vector<std::string> fingerprints
                             settings_.id, fmt::join(proposed, ", ")));
         chosen.insert(fingerprint);
     }
+    // "All" are those that nobody has decided on: a revoked key is approved by its name only.
     if (chosen.empty())
-        chosen = proposed;
+        std::copy_if(proposed.begin(), proposed.end(), std::inserter(chosen, chosen.end()),
+                     [this](const std::string& key) { return !is_revoked(key); });
+    if (chosen.empty())
+        co_return fail(Errc::not_found, "the keys of " + settings_.id +
+                                            " that wait were revoked: name the one to approve");
+    std::set<std::string> marks;
+    for (const std::string& key : chosen)
+        marks.insert(revoked(key));
     const std::string names = fmt::format("{}", fmt::join(chosen, ", "));
-    const bool is_counted = co_await count_keys(chosen, who);
+    const bool is_counted = co_await change_keys(chosen, marks, who);
     if (!is_counted)
         co_return fail(Errc::storage, "the journal could not be written: nothing was approved");
     catalog::Event event;
@@ -155,6 +235,48 @@ http::Task<void> Archive::approve_proposed(std::vector<std::string> fingerprints
     event.who = who;
     services_.events.add(std::move(event));
     co_return Result<void>();
+}
+
+http::Task<void> Archive::revoke_known(std::string fingerprint, std::string who)
+{
+    fingerprint = upper_hex(std::move(fingerprint));
+    std::set<std::string> known = primaries_of(settings_.keyring);
+    known.merge(approved_keys());
+    for (const auto& [name, suite] : suites_)
+        if (suite->view().current)
+            for (const std::string& signer : suite->view().current->verified().signers())
+                known.insert(signer);
+    if (settings_.verify == Verify::unverified)
+        co_return fail(Errc::not_found, settings_.id + " is unverified: no key counts there");
+    if (known.count(fingerprint) == 0)
+        co_return fail(Errc::not_found,
+                       fmt::format("{} is no key of {}; there are: {}", printable(fingerprint),
+                                   settings_.id, fmt::join(known, ", ")));
+    const std::set<std::string> mark = {revoked(fingerprint)}, gone = {fingerprint};
+    const bool is_written = co_await change_keys(mark, gone, who);
+    if (!is_written)
+        co_return fail(Errc::storage, "the journal could not be written: nothing was revoked");
+    catalog::Event event;
+    event.code = "keys.revoked";
+    event.archive = settings_.id;
+    event.message = fingerprint + " counts for nothing any more";
+    event.who = who;
+    event.evidence = fingerprint;
+    services_.events.add(std::move(event));
+    for (const auto& [name, suite] : suites_) {
+        co_await suite->withdraw();
+    }
+    co_return Result<void>();
+}
+
+http::Task<void> Archive::revoke_key(std::string fingerprint, std::string who)
+{
+    auto make = [self = shared_from_this(), fingerprint, who] {
+        return self->revoke_known(fingerprint, who);
+    };
+    const SteadyTime deadline = steady_now() + kControlLimit;
+    co_return co_await http::on_loop(services_.control, "revoking a key", std::move(make),
+                                     deadline);
 }
 
 http::Task<void> Archive::approve_keys(std::vector<std::string> fingerprints, std::string who)

@@ -109,6 +109,8 @@ http::Async<bool> Suite::look_for(std::string pool_path)
             };
             co_await in_turn(std::move(step));
         }
+        if (!view_.current)
+            co_return false;  // a revocation took it away
         const auto& tables = view_.current->tables();
         const auto table = tables.find(index.base);
         if (table == tables.end()) {

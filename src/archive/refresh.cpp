@@ -271,7 +271,7 @@ http::Async<trust::Judgement> Suite::judge_under(catalog::ReleaseFiles files,
     // itself names: anybody can make one up, and sign it with a key that another archive trusts.
     const bool is_first = !floor_.date && (policy.approved.empty() || archive_.is_known(name_));
     if (archive_.settings_.pins_first_signer && is_first)
-        policy.approved.clear();
+        policy.approved = archive_.first_signers(keyring);
     co_return trust::judge(std::move(*text), known->second, keyring, policy, floor_, name_,
                            system_now(), freshness);
 }
@@ -408,7 +408,7 @@ SuiteReport Suite::report() const
 {
     SuiteReport report;
     report.suite = name_;
-    report.verdict = verdict_;
+    report.verdict = withdrawn_.empty() ? verdict_ : trust::Verdict{"keys.revoked", withdrawn_};
     report.held = held_;
     report.checked_at = view_.checked_at;
     report.newest_seen = newest_seen_;
@@ -418,6 +418,9 @@ SuiteReport Suite::report() const
         report.newest_seen = std::max(report.newest_seen, report.date);
         report.valid_until = view_.current->release().valid_until;
         report.signers = view_.current->verified().signers();
+        for (const std::string& signer : report.signers)
+            if (archive_.settings_.keyring.find(signer) == nullptr)
+                report.unknown_signers.push_back(signer);
         report.indexes = view_.current->tables().size();
         for (const auto& [base, table] : view_.current->tables())
             report.pool_files += table->size();

@@ -161,6 +161,10 @@ http::Async<void> Archive::serve_release_file(http::Exchange& exchange, const Na
         co_await signal->wait_until(steady_now() + kFirst);
         suite = suite_view(name.suite);
     }
+    if (!suite) {
+        co_await refuse_unknown(exchange, name);  // withdrawn meanwhile
+        co_return;
+    }
     co_await send_release_file(exchange, name, *suite);
 }
 
@@ -391,7 +395,7 @@ http::Async<Result<std::optional<Digest>>> Archive::search_pool(std::string path
         if (steady_now() - state.checked < kAbsentAgain && state.checked != SteadyTime{})
             continue;
         const bool is_over = co_await refresh(suite, steady_now() + kRevalidate);
-        is_certain = is_certain && is_over;
+        is_certain = is_certain && is_over && suite_view(suite);  // not withdrawn
     }
     found = find_pool(path);
     if (!found || *found)

@@ -44,6 +44,8 @@ public:
                                      bool must_be_proven);
 
     http::Task<void> approve(std::string release_id, std::string who);
+    /// Serves nothing any more whose signers a revocation left too few. Control loop.
+    http::Async<void> withdraw();
 
     SuiteReport report() const;
     const catalog::SuiteView& view() const { return view_; }
@@ -123,6 +125,7 @@ private:
                                 FlightPtr flight);
     http::Async<bool> commit(catalog::GenerationPtr generation);
     void show(catalog::GenerationPtr generation);
+    void drop_withdrawn();
     void touch();
     void event(std::string code, const std::string& source, std::string message,
                std::string evidence = {});
@@ -146,6 +149,7 @@ private:
     std::map<std::string, std::vector<crypto::Signature>> verified_;  // by body and signature hash
     trust::Verdict verdict_;
     std::string held_;
+    std::string withdrawn_;  // why nothing is served; empty: it is not for a revoked key
     std::optional<SystemTime> newest_seen_;  // of what any source showed well signed
     std::string no_detached_of_;             // id of a release without a Release.gpg that fits
     SteadyTime no_detached_until_{};

@@ -232,14 +232,14 @@ http::Task<std::shared_ptr<const catalog::Table>> Suite::table_of(
 // The current generation's are built again; earlier ones serve what their tables still hold.
 http::Async<void> Suite::mend_tables()
 {
-    if (!view_.current)
-        co_return;
     auto step = [this] { return mend_in_turn(); };
     co_await in_turn(std::move(step));
 }
 
 http::Async<void> Suite::mend_in_turn()
 {
+    if (!view_.current)
+        co_return;
     for (catalog::GenerationPtr& recent : view_.recent) {
         const catalog::GenerationPtr whole = recent;
         for (const auto& [base, table] : whole->tables())

@@ -33,7 +33,7 @@ std::string joined(const std::vector<std::string>& parts)
 }
 
 // What is wrong with one suite; empty when nothing is.
-std::string trouble_of(const Json& suite, std::int64_t now)
+std::string trouble_of(const std::string& archive, const Json& suite, std::int64_t now)
 {
     const std::string name = suite.value("suite", "");
     const Json verdict = suite.value("verdict", Json::object());
@@ -44,6 +44,11 @@ std::string trouble_of(const Json& suite, std::int64_t now)
     if (!suite.value("held", "").empty())
         return name + ": a newer " + suite.value("held", "") +
                "; the last whole one is served, and it is tried again by itself";
+    for (const Json& key : suite.value("signers_not_in_keyring", Json::array()))
+        return fmt::format(
+            "{0} was accepted with key {1}, which no keyring holds any more: it goes on being "
+            "served; if the vendor withdrew the key: aptward keys revoke {2} {1}",
+            name, key.get<std::string>(), archive);
     const std::string code = verdict.value("code", "");
     if (code != "release.accepted" && code != "release.unchanged" && code != "release.restored" &&
         code != "release.unverified")
@@ -71,7 +76,7 @@ Finding judge_archive(const Json& archive, std::int64_t now)
     for (const Json& suite : suites) {
         if (!suite.value("generation", "").empty())
             ++served;
-        const std::string trouble = trouble_of(suite, now);
+        const std::string trouble = trouble_of(archive.value("id", ""), suite, now);
         if (!trouble.empty())
             troubles.push_back(trouble);
     }

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/text.h"
 #include "cli/commands.h"
@@ -21,6 +23,21 @@ struct Options {
     std::vector<std::string> fingerprints;
     bool is_json = false;
 };
+
+// Signers of what is served that no keyring holds any more: withdrawn by the vendor, perhaps.
+void print_strangers(const Json& archive)
+{
+    const std::string id = archive.value("id", "");
+    std::set<std::pair<std::string, std::string>> found;
+    for (const Json& suite : archive.value("suites", Json::array()))
+        for (const Json& key : suite.value("signers_not_in_keyring", Json::array()))
+            found.emplace(key.get<std::string>(), suite.value("suite", ""));
+    for (const auto& [key, suite] : found)
+        fmt::print(
+            "{}  {}  NOT IN THE KEYRING any more, but {} was accepted with it (aptward keys revoke "
+            "{} {} ends that)\n",
+            id, key, suite, id, key);
+}
 
 int list(const Options& options)
 {
@@ -41,12 +58,21 @@ int list(const Options& options)
         const std::string id = archive.value("id", "");
         archives.push_back({{"archive", id},
                             {"approved", archive.value("approved_keys", Json::array())},
+                            {"revoked", archive.value("revoked_keys", Json::array())},
                             {"proposed", archive.value("proposed_keys", Json::array())}});
         if (options.is_json)
             continue;
         for (const Json& key : archive.value("approved_keys", Json::array()))
             fmt::print("{}  {}  approved\n", id, key.get<std::string>());
+        const Json taken_back = archive.value("revoked_keys", Json::array());
+        for (const Json& key : taken_back)
+            fmt::print("{}  {}  REVOKED  (aptward keys approve {} {} takes that back)\n", id,
+                       key.get<std::string>(), id, key.get<std::string>());
+        print_strangers(archive);
         for (const Json& key : archive.value("proposed_keys", Json::array())) {
+            if (std::find(taken_back.begin(), taken_back.end(), key["fingerprint"]) !=
+                taken_back.end())
+                continue;
             is_any_proposed = true;
             fmt::print("{}  {}  PROPOSED  {}{}\n", id, key.value("fingerprint", ""),
                        printable(key.value("user_id", "")),
@@ -70,7 +96,26 @@ int approve(const Options& options)
     if (!config)
         return kUsage;
     const Json request = {{"archive", options.archive}, {"keys", options.fingerprints}};
-    const auto answer = ask_admin(config->admin, "POST", "/api/v1/keys/approve", request.dump());
+    const auto answer =
+        ask_admin(config->admin, "POST", "/api/v1/keys/approve",
+                  request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    if (!answer) {
+        std::fprintf(stderr, "aptward: %s\n", answer.error().message().c_str());
+        return kUnknown;
+    }
+    std::fputs(answer->body.c_str(), answer->status == 200 ? stdout : stderr);
+    return answer->status == 200 ? kOk : kNo;
+}
+
+int revoke(const Options& options)
+{
+    const auto config = load_config_to_ask(options.reach);
+    if (!config)
+        return kUsage;
+    const Json request = {{"archive", options.archive}, {"key", options.fingerprints.front()}};
+    const auto answer =
+        ask_admin(config->admin, "POST", "/api/v1/keys/revoke",
+                  request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     if (!answer) {
         std::fprintf(stderr, "aptward: %s\n", answer.error().message().c_str());
         return kUnknown;
@@ -85,7 +130,7 @@ void add_keys(CLI::App& app, Action& action)
 {
     auto options = std::make_shared<Options>();
     CLI::App* keys =
-        app.add_subcommand("keys", "Show which keys count for each archive; approve new ones");
+        app.add_subcommand("keys", "Show which keys count for each archive; approve or revoke");
     add_reach_options(*keys, options->reach);
     keys->add_flag("--json", options->is_json, "Print the facts as JSON");
     keys->callback([&action, options, keys] {
@@ -98,6 +143,14 @@ void add_keys(CLI::App& app, Action& action)
     approving->add_option("archive", options->archive, "Id of the archive")->required();
     approving->add_option("fingerprint", options->fingerprints, "Primary fingerprints");
     approving->callback([&action, options] { action = [options] { return approve(*options); }; });
+    CLI::App* revoking = keys->add_subcommand(
+        "revoke", "Let a key of an archive count for nothing, and withdraw what it alone signed");
+    add_reach_options(*revoking, options->reach);
+    revoking->add_option("archive", options->archive, "Id of the archive")->required();
+    revoking->add_option("fingerprint", options->fingerprints, "Primary fingerprint")
+        ->required()
+        ->expected(1);
+    revoking->callback([&action, options] { action = [options] { return revoke(*options); }; });
 }
 
 }  // namespace aptward::cli

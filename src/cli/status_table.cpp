@@ -64,12 +64,15 @@ Row suite_row(const Json& archive, const Json& suite)
     const std::int64_t checked = suite.value("checked_at", std::int64_t{0});
     const std::string age = human_seconds(to_unix(system_now()) - checked) + " ago";
     const bool is_unverified = suite.value("signed_by", Json::array()).empty();
+    std::string state = held.empty() ? "checked " + age : "HELD: " + held;
+    const bool has_stranger = !suite.value("signers_not_in_keyring", Json::array()).empty();
+    if (has_stranger)
+        state = "SIGNER NOT IN THE KEYRING any more, see aptward keys; " + state;
     return {{archive.value("id", ""), suite.value("suite", ""), generation.substr(0, 12),
-             suite.value("date_text", ""), signers(suite),
-             held.empty() ? "checked " + age : "HELD: " + held},
-            is_unverified  ? kRed
-            : held.empty() ? kGreen
-                           : kYellow};
+             suite.value("date_text", ""), signers(suite), state},
+            is_unverified                                   ? kRed
+            : held.empty() && !has_stranger ? kGreen
+                                                            : kYellow};
 }
 
 Row source_row(const Json& archive, const Json& source)

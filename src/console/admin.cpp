@@ -34,6 +34,7 @@ Json to_json(const archive::SuiteReport& suite)
     Json json = {{"suite", suite.suite},
                  {"generation", suite.generation},
                  {"signed_by", suite.signers},
+                 {"signers_not_in_keyring", suite.unknown_signers},
                  {"indexes", suite.indexes},
                  {"pool_files", suite.pool_files},
                  {"verdict", {{"code", suite.verdict.code}, {"message", suite.verdict.message}}},
@@ -114,6 +115,7 @@ http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
                              std::shared_ptr<http::Signal> done) -> http::Async<void> {
             to->suites = from->report();
             to->approved_keys = from->approved_keys();
+            to->revoked_keys = from->revoked_keys();
             to->proposed_keys = from->proposed_keys();
             done->notify();
             co_return;
@@ -162,6 +164,7 @@ http::Async<std::string> Admin::status()
                                         {"verify", verify_name(report.archive->settings().verify)},
                                         {"private", report.archive->settings().is_private},
                                         {"approved_keys", report.approved_keys},
+                                        {"revoked_keys", report.revoked_keys},
                                         {"proposed_keys", proposed},
                                         {"suites", suites},
                                         {"sources", sources}});
@@ -186,6 +189,7 @@ Admin::Admin(archive::Services& services, archive::Front& front, const http::Loo
     }
     add("/api/v1/approve", "POST", http::Role::operating, &Admin::approve);
     add("/api/v1/keys/approve", "POST", http::Role::operating, &Admin::approve_keys);
+    add("/api/v1/keys/revoke", "POST", http::Role::operating, &Admin::revoke_key);
 }
 
 void Admin::add(const char* path, const char* method, http::Role least_role,
@@ -344,6 +348,23 @@ http::Async<void> Admin::approve_keys(http::Exchange& exchange)
     const std::string who = exchange.principal().who();
     auto done = co_await target->approve_keys(std::move(keys), who);
     co_await send_outcome(exchange, done, "approved");
+}
+
+// {"archive": "debian", "key": "40 hex digits"}
+http::Async<void> Admin::revoke_key(http::Exchange& exchange)
+{
+    const Json request = co_await read_json(exchange);
+    if (request.is_discarded())
+        co_return;
+    const auto target = find_archive(text_in(request, "archive"));
+    if (!target) {
+        co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
+        co_return;
+    }
+    const std::string key = text_in(request, "key");
+    const std::string who = exchange.principal().who();
+    auto done = co_await target->revoke_key(key, who);
+    co_await send_outcome(exchange, done, "revoked");
 }
 
 }  // namespace aptward::console

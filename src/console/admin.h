@@ -64,6 +64,7 @@ private:
     http::Async<void> reload(http::Exchange& exchange);
     http::Async<void> approve(http::Exchange& exchange);
     http::Async<void> approve_keys(http::Exchange& exchange);
+    http::Async<void> revoke_key(http::Exchange& exchange);
     std::shared_ptr<archive::Archive> find_archive(const std::string& id) const;
 
     archive::Services& services_;
@@ -82,7 +83,7 @@ struct ArchiveReport {
     std::shared_ptr<archive::Archive> archive;
     std::vector<archive::SuiteReport> suites;
     std::vector<archive::ProposedKey> proposed_keys;
-    std::set<std::string> approved_keys;
+    std::set<std::string> approved_keys, revoked_keys;
     std::vector<fetch::SourceReport> sources;
 };
 
