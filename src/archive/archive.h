@@ -57,6 +57,7 @@ struct SuiteReport {
     SystemTime checked_at{};
     std::vector<std::string> signers;
     std::vector<std::string> unknown_signers;  ///< Those that no keyring holds any more.
+    std::string observed;  ///< Under `observe`: the code for which enforce would refuse it.
     std::size_t indexes = 0, pool_files = 0;
     trust::Verdict verdict;  ///< Of the last release that was looked at.
     std::string held;        ///< Why a newer release is not visible yet; empty: nothing is held.

@@ -216,6 +216,7 @@ http::Async<trust::Judgement> Suite::judge(fetch::SourcePtr source, catalog::Rel
                                          trust::Freshness::live);
         if (judgement.is_accepted() || settings.verify == Verify::enforce)
             co_return judgement;
+        observed_ = judgement.verdict.code;
         const std::string evidence = keep_evidence(source->url(), files, judgement);
         event("observed." + judgement.verdict.code, source->url(), judgement.verdict.message,
               evidence);
@@ -421,6 +422,8 @@ SuiteReport Suite::report() const
         for (const std::string& signer : report.signers)
             if (archive_.settings_.keyring.find(signer) == nullptr)
                 report.unknown_signers.push_back(signer);
+        if (report.signers.empty())
+            report.observed = observed_;
         report.indexes = view_.current->tables().size();
         for (const auto& [base, table] : view_.current->tables())
             report.pool_files += table->size();

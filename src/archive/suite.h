@@ -150,6 +150,7 @@ private:
     trust::Verdict verdict_;
     std::string held_;
     std::string withdrawn_;  // why nothing is served; empty: it is not for a revoked key
+    std::string observed_;   // the last verdict that verify = "observe" did not follow
     std::optional<SystemTime> newest_seen_;  // of what any source showed well signed
     std::string no_detached_of_;             // id of a release without a Release.gpg that fits
     SteadyTime no_detached_until_{};

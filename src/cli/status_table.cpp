@@ -52,6 +52,12 @@ std::string signers(const Json& suite)
     return text.empty() ? "NOBODY (unverified)" : text;
 }
 
+std::string observed_code(const Json& suite)
+{
+    const std::string code = suite.value("observed", "");
+    return code.empty() ? "release.unverified" : code;
+}
+
 Row suite_row(const Json& archive, const Json& suite)
 {
     const std::string generation = suite.value("generation", "");
@@ -64,14 +70,19 @@ Row suite_row(const Json& archive, const Json& suite)
     const std::int64_t checked = suite.value("checked_at", std::int64_t{0});
     const std::string age = human_seconds(to_unix(system_now()) - checked) + " ago";
     const bool is_unverified = suite.value("signed_by", Json::array()).empty();
+    const bool is_observed = archive.value("verify", "") == "observe";
     std::string state = held.empty() ? "checked " + age : "HELD: " + held;
+    if (is_observed && is_unverified)
+        state = fmt::format("NOT PROVEN (observe): {}; {}", observed_code(suite), state);
+    else if (is_observed)
+        state = "observe, nothing is refused; " + state;
     const bool has_stranger = !suite.value("signers_not_in_keyring", Json::array()).empty();
     if (has_stranger)
         state = "SIGNER NOT IN THE KEYRING any more, see aptward keys; " + state;
     return {{archive.value("id", ""), suite.value("suite", ""), generation.substr(0, 12),
              suite.value("date_text", ""), signers(suite), state},
             is_unverified                                   ? kRed
-            : held.empty() && !has_stranger ? kGreen
+            : held.empty() && !has_stranger && !is_observed ? kGreen
                                                             : kYellow};
 }
 

@@ -35,6 +35,7 @@ Json to_json(const archive::SuiteReport& suite)
                  {"generation", suite.generation},
                  {"signed_by", suite.signers},
                  {"signers_not_in_keyring", suite.unknown_signers},
+                 {"observed", suite.observed},
                  {"indexes", suite.indexes},
                  {"pool_files", suite.pool_files},
                  {"verdict", {{"code", suite.verdict.code}, {"message", suite.verdict.message}}},

@@ -217,6 +217,14 @@ def test_every_command_finds_a_node_by_its_address_alone(scene):
     assert "1 archives" not in run("verify", deb, "--admin", admin, "--state", state).stderr
 
 
+def test_an_archive_under_observe_never_looks_proven_when_it_is_not(scene, other_key):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive), verify="observe", keyrings=[str(other_key.keyring)])
+    assert node.get("/test/dists/stable/InRelease").status == 200
+    (row,) = [line for line in node.command("status").stdout.splitlines() if "test" in line and "stable" in line]
+    assert "NOT PROVEN (observe): release." in row and "release.unverified" not in row, row
+
+
 @pytest.mark.parametrize("options, words", [
     (["frobnicate"], ['no command "frobnicate"', "serve", "status"]),
     (["keys", "frobnicate"], ["frobnicate"]),
