@@ -84,9 +84,17 @@ Finding judge_archive(const Json& archive, std::int64_t now)
     const Json sources = archive.value("sources", Json::array());
     for (const Json& source : sources) {
         const std::string health = source.value("health", "");
-        if (health == "good" || health == "untried")
+        const bool is_sick = health == "down" || health == "shaky";
+        // It answers; what it shows is refused. Another upstream is no cure for that.
+        const bool is_refused =
+            is_sick && source.value("last_fault", "").rfind("untrusted", 0) == 0;
+        if (health == "good" || health == "untried" || is_refused)
             ++good;
-        if (health == "down" || health == "shaky")
+        if (is_refused)
+            troubles.push_back(fmt::format(
+                "{} answers, but what it shows is refused ({}): see aptward events, aptward keys",
+                source.value("url", ""), source.value("last_fault", "")));
+        else if (is_sick)
             troubles.push_back(fmt::format("{} is {} ({})", source.value("url", ""), health,
                                            source.value("last_fault", "")));
     }

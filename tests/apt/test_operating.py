@@ -225,6 +225,15 @@ def test_an_archive_under_observe_never_looks_proven_when_it_is_not(scene, other
     assert "NOT PROVEN (observe): release." in row and "release.unverified" not in row, row
 
 
+def test_a_refused_release_is_no_dead_source(scene, other_key):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive), keyrings=[str(other_key.keyring)])
+    assert node.get("/test/dists/stable/InRelease").status == 503
+    doctor = node.command("doctor")
+    assert doctor.returncode == 1 and "add an upstream" not in doctor.stdout, doctor.stdout
+    assert "what it shows is refused" in doctor.stdout and "is down" not in doctor.stdout
+
+
 @pytest.mark.parametrize("options, words", [
     (["frobnicate"], ['no command "frobnicate"', "serve", "status"]),
     (["keys", "frobnicate"], ["frobnicate"]),
