@@ -54,7 +54,7 @@ int list_keys()
             fmt::print("{}\n", section.empty() ? "# at the top" : "\n[[" + section + "]]");
         }
         fmt::print("{} = {}\n    {}. {}\n", key.name,
-                   *key.standard == '\0' ? "(required)" : key.standard, key.type, key.meaning);
+                   *key.standard == '\0' ? key.required : key.standard, key.type, key.meaning);
     }
     return kOk;
 }

@@ -217,7 +217,10 @@ ManualPage configuration_page(const std::string& date)
             if (section != key.section)
                 continue;
             std::string text = fmt::format("{}\n", key.meaning);
-            text += *key.standard == '\0' ? "Required." : fmt::format("Default: {}", key.standard);
+            if (*key.standard != '\0')
+                text += fmt::format("Default: {}", key.standard);
+            else
+                text += std::strcmp(key.required, "(required)") == 0 ? "Required." : key.required;
             const std::string example = example_of(key);
             if (example != key.standard)
                 text += fmt::format("\n\n    {} = {}\n", key.name, example);

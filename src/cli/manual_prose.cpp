@@ -59,12 +59,89 @@ allowed to root, to the node's own user and to the users of the key "admin-users
     aptward approve debian bookworm RELEASE)"},
         {"scrub",
          R"(Reads everything that is held and compares it with its hash. Damaged files are set
-aside and fetched again when they are asked for. It may run beside a running node.)",
+aside and fetched again when they are asked for. With a running node this is a job of that node,
+which goes on when this command is interrupted; without one, the command works on the state folder
+itself, and says so when there is none. The exit status is 1 when something was damaged.)",
          ""},
-        {"config", "", R"(Before a reload:
+        {"verify",
+         R"(Says of each file whether a release that is held, signed by keys that count, names exactly
+these bytes, and by which index: a package, a source, an index, or a Release itself. For a file that
+is not proven it says what is known of it: refused, of another release, or unknown here. It asks the
+running node, and reads the state folder where none runs.)",
+         R"(Two packages from somewhere:
+
+    aptward verify ./hello_2.10-3_amd64.deb ./hello_2.10-3.dsc
+
+An InRelease of which it is not known what archive it belongs to:
+
+    aptward verify --archive debian InRelease)"},
+        {"keys",
+         R"(Lists the keys that count for each archive, those that turned up since and are proposed,
+those that were revoked, and signers of what is served that no keyring holds any more. A key that
+comes with a new keyring counts for nothing until it is approved.
+
+A revoked key counts for nothing, whatever keyring or configuration names it. Releases whose other
+signers do not suffice are not served any more (503 keys.revoked) until one that counted keys signed
+takes their place. An approval takes a revocation back.)",
+         R"(A new key, compared with what the vendor announced:
+
+    aptward keys
+    aptward keys approve debian 4CB50190207B4758A3F73A796ED0E7B82643E131
+
+A stolen one:
+
+    aptward keys revoke debian 4CB50190207B4758A3F73A796ED0E7B82643E131)"},
+        {"deliveries",
+         R"(Shows which client got which bytes, when, and from where: the answer to "who has this
+package?" after bad news. It reads the record in the state folder, so it works with the node down.)",
+         R"(Who got this file in the last week, wherever it lay:
+
+    aptward deliveries --path openssl_3.0.11-1_amd64.deb --since 7d
+
+Who got these bytes, as JSON:
+
+    aptward deliveries --digest 5994471abb01112afcc18159f6cc74b4 --json)"},
+        {"jobs",
+         R"(Lists the long work of the running node with its progress, what it found, and who asked
+for it; a job can be cancelled. What is resumable goes on after a restart.)",
+         R"(What runs, and an end to it:
+
+    aptward jobs
+    aptward jobs cancel 7)"},
+        {"token",
+         R"(Makes a token for a listener with authentication = "token" or "mtls". The token is printed
+once and kept nowhere; the line for the file that the key "tokens" names holds its hash only. A
+client shows it as a password of any user, in auth.conf or, where the node is its proxy, in the
+proxy's URL.)",
+         R"(One for a monitoring system that reads:
+
+    aptward token prometheus --role viewer)"},
+        {"client",
+         R"(Makes apt on this machine use nodes without depending on them: apt asks a small program
+which node answers, and goes directly to the archives where none does. Everything that is changed can
+be taken back byte for byte.)",
+         R"(See what would change, change it, look, and take it back:
+
+    aptward client setup --node http://node.example:3142 --dry-run
+    aptward client setup --node http://node.example:3142
+    aptward client status
+    aptward client undo)"},
+        {"import",
+         R"(Translates the rules of apt-cacher-ng into a configuration for a node beside it, on the
+next port. What has no known keyring is commented out, and what cannot be translated is listed.
+Nothing of apt-cacher-ng is changed.)",
+         R"(Look at it, then use it:
+
+    aptward import apt-cacher-ng > aptward.toml
+    aptward config check --config aptward.toml)"},
+        {"config",
+         R"(Checks a configuration with the files that it names, lists every key with its default, or
+prints the stanzas for hosts that clients asked for in vain.)",
+         R"(Before a reload:
 
     aptward config check --config /etc/aptward/aptward.toml && systemctl reload aptward)"},
-        {"completion", R"(Prints a script that completes the command line in a shell.)",
+        {"completion", R"(Prints a script that completes the command line in a shell: commands, options and their
+values. The Debian package installs all three.)",
          R"(For this shell only:
 
     source <(aptward completion bash)
@@ -135,7 +212,7 @@ const std::vector<KeyExample>& key_examples()
         {"", "connect-hosts", R"(["packages.example:8443"])"},
         {"", "proxy", R"("http://proxy.example:3128")"},
         {"", "unknown-hosts", R"("observe-setup")"},
-        {"listener", "address", R"("0.0.0.0:3143")"},
+        {"listener", "address", R"("0.0.0.0:3145")"},
         {"listener", "certificates", R"(["/etc/aptward/node.example.pem"])"},
         {"listener", "tokens", R"("/etc/aptward/tokens")"},
         {"archive", "id", R"("debian")"},

@@ -76,6 +76,7 @@ struct ConfigKey {
     const char* type;
     const char* standard;  ///< The default, as it would be written.
     const char* meaning;
+    const char* required = "(required)";  ///< Shown where there is no default.
 };
 const std::vector<ConfigKey>& config_keys();
 

@@ -94,6 +94,21 @@ TEST(Manual, ProseAndExamplesSpeakOnlyOfWhatThereIs)
     }
 }
 
+TEST(Manual, EveryCommandHasProseOfItsOwn)
+{
+    for (const CommandWords& command : whole_program().commands) {
+        const auto& all = command_prose();
+        const auto found = std::find_if(all.begin(), all.end(), [&](const CommandProse& prose) {
+            return prose.command == command.name;
+        });
+        ASSERT_NE(found, all.end()) << command.name;
+        EXPECT_GT(std::string(found->description).size(), 60U) << command.name;
+        if (command.name != "doctor" && command.name != "scrub") {
+            EXPECT_NE(std::string(found->examples), "") << command.name;
+        }
+    }
+}
+
 TEST(Manual, HiddenCommandsAreNotShown)
 {
     EXPECT_THAT(page("aptward.1"), Not(HasSubstr(roff_escaped("aptward-manual"))));
