@@ -192,6 +192,7 @@ private:
     http::Async<bool> serve_installer(http::Exchange& exchange, Name name, std::string path,
                                       std::vector<std::string> candidates);
     http::Async<bool> serve_signed(http::Exchange& exchange, AuxiliaryName what);
+    http::Async<std::optional<fetch::Want>> find_size(fetch::Want want);
     http::Async<void> send_summed(http::Exchange& exchange, std::string path, Digest hash_only);
     http::Async<Sums> find_sums(Name name, std::string path);
     http::Async<std::shared_ptr<SignedOutcome>> signed_file(std::string path);

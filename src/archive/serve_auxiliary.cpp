@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "archive/archive.h"
 #include "archive/send.h"
@@ -18,6 +19,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kWait{9000};  // a clear error comes before apt's 30 s
 constexpr milliseconds kSumsWait{3000};
+constexpr milliseconds kSizeWait{2000};  // for each of several sizes
+constexpr std::size_t kMostSizes = 3;
 constexpr std::uint64_t kLargestSums = 4ULL << 20;
 
 Result<std::string> read_all(const Fd& file, std::uint64_t size)
@@ -33,31 +36,50 @@ Result<std::string> read_all(const Fd& file, std::uint64_t size)
     return text;
 }
 
-// The size that most of the trustworthy sources state, and who states it.
-struct Agreed {
+// A size that sources state, and who states it.
+struct Stated {
     std::uint64_t size = 0;
+    std::size_t weight = 0;  // trustworthy ones among them
+    std::size_t place = 0;   // in the order in which they came
     std::vector<fetch::SourcePtr> sources;
 };
 
-Agreed agree(const std::vector<fetch::Measured>& sizes)
+// What most of the trustworthy sources state comes first, what was wrong already comes last.
+std::vector<Stated> sort_sizes(const std::vector<fetch::Measured>& sizes, Digest digest,
+                               const fetch::Fetcher& fetcher)
 {
-    const auto weight = [&](std::uint64_t size) {
-        return std::count_if(sizes.begin(), sizes.end(), [size](const fetch::Measured& one) {
-            return one.size_bytes == size && !one.is_open;
+    std::vector<Stated> stated;
+    for (const fetch::Measured& one : sizes) {
+        auto known = std::find_if(stated.begin(), stated.end(), [&](const Stated& other) {
+            return other.size == one.size_bytes;
         });
+        if (known == stated.end())
+            known = stated.insert(known, Stated{one.size_bytes, 0, stated.size(), {}});
+        known->sources.push_back(one.source);
+        known->weight += one.is_open ? 0 : 1;
+    }
+    const auto was_wrong = [&](const Stated& one) {
+        digest.size_bytes = one.size;
+        return fetcher.was_wrong_lately(digest);
     };
-    const auto best = std::max_element(sizes.begin(), sizes.end(),
-                                       [&](const fetch::Measured& a, const fetch::Measured& b) {
-                                           return weight(a.size_bytes) < weight(b.size_bytes);
-                                       });
-    Agreed agreed;
-    if (best == sizes.end())
-        return agreed;
-    agreed.size = best->size_bytes;
-    for (const fetch::Measured& one : sizes)
-        if (one.size_bytes == agreed.size)
-            agreed.sources.push_back(one.source);
-    return agreed;
+    std::sort(stated.begin(), stated.end(), [&](const Stated& one, const Stated& other) {
+        return std::tuple(was_wrong(one), other.weight, one.place) <
+               std::tuple(was_wrong(other), one.weight, other.place);
+    });
+    return stated;
+}
+
+// Returns when the flight has succeeded or failed, or has not within 2 s.
+http::Async<fetch::Flight::Phase> settle(std::shared_ptr<fetch::Flight> flight)
+{
+    auto signal = co_await http::make_signal();
+    flight->follow(signal);
+    const SteadyTime deadline = steady_now() + kSizeWait;
+    bool is_in_time = true;
+    while (is_in_time && flight->phase() == fetch::Flight::Phase::running) {
+        is_in_time = co_await signal->wait_until(deadline);
+    }
+    co_return flight->phase();
 }
 
 }  // namespace
@@ -207,33 +229,76 @@ http::Task<std::string> Archive::proven_text(fetch::Want want)
     co_return co_await http::on_worker(services_.workers, std::move(job));
 }
 
+// Where the sources differ, each size is tried until the hash fits: whoever states another one then
+// is charged with it. Nothing when no source states any.
+http::Async<std::optional<fetch::Want>> Archive::find_size(fetch::Want want)
+{
+    using Phase = fetch::Flight::Phase;
+    const std::string path = want.paths.front();
+    auto measured = co_await services_.fetcher.measure(sources_, path);
+    for (const fetch::Measured& one : measured.sizes)
+        if (one.size_bytes > fetch::kLargestStream)
+            services_.fetcher.charge(one.source, fetch::Fault::protocol,
+                                     path + ": it offers more than 8 GiB");
+    std::erase_if(measured.sizes, [](const fetch::Measured& one) {
+        return one.size_bytes > fetch::kLargestStream;
+    });
+    auto sizes = sort_sizes(measured.sizes, want.digest, services_.fetcher);
+    sizes.resize(std::min(sizes.size(), kMostSizes));
+    if (sizes.empty())
+        co_return std::nullopt;
+    std::size_t best = 0;
+    std::uint64_t most = 0;  // bytes that have come, where nothing is known yet
+    std::vector<std::shared_ptr<fetch::Flight>> flights;  // held so that they go on
+    for (std::size_t i = 0; i < sizes.size() && sizes.size() > 1; ++i) {
+        fetch::Want one = want;
+        one.digest.size_bytes = sizes[i].size;
+        one.sources = sizes[i].sources;
+        const auto flight = services_.fetcher.fetch(std::move(one));
+        flights.push_back(flight);
+        const Phase phase = co_await settle(flight);
+        if (phase == Phase::running && flight->available() >= most) {
+            best = i;
+            most = flight->available();
+        }
+        if (phase != Phase::verified && phase != Phase::stored)
+            continue;
+        best = i;
+        for (const fetch::Measured& other : measured.sizes)
+            if (other.size_bytes != sizes[i].size)
+                services_.fetcher.charge(other.source, fetch::Fault::wrong_size,
+                                         fmt::format("{}: it states {} bytes, proven are {}", path,
+                                                     other.size_bytes, sizes[i].size));
+        break;
+    }
+    want.digest.size_bytes = sizes[best].size;
+    want.sources = std::move(sizes[best].sources);
+    co_return std::move(want);
+}
+
 // Its hash is proven, its size nobody has said: what the sources state sorts them, the hash
 // decides.
 http::Async<void> Archive::send_summed(http::Exchange& exchange, std::string path, Digest hash_only)
 {
-    fetch::Want want;
-    want.archive = settings_.id;
+    fetch::Want want = want_of(hash_only);
     want.paths.push_back(http::encode_path(path));
     want.is_mutable_name = true;
-    const auto held = services_.blobs.find(hash_only);
-    if (held) {
+    want.lent = nullptr;  // it would be for the first of other sources
+    std::optional<fetch::Want> sized;
+    if (const auto held = services_.blobs.find(hash_only)) {
         want.digest = *held;
+        sized = std::move(want);
     } else {
-        const std::string encoded = want.paths.front();
-        const auto measured = co_await services_.fetcher.measure(sources_, encoded);
-        Agreed agreed = agree(measured.sizes);
-        want.digest = hash_only;
-        want.digest.size_bytes = agreed.size;
-        want.sources = std::move(agreed.sources);
+        sized = co_await find_size(std::move(want));
     }
-    const bool can_be_had = held || !want.sources.empty();
     bool is_sent = false;
-    if (can_be_had) {
+    if (sized) {
         Provenance provenance;
-        provenance.modified = modified_of(want.digest);
+        provenance.modified = modified_of(sized->digest);
         provenance.archive = settings_.id;
         provenance.path = path;
-        is_sent = co_await send_wanted(exchange, std::move(want), provenance, services_);
+        fetch::Want wanted = *std::move(sized);
+        is_sent = co_await send_wanted(exchange, std::move(wanted), provenance, services_);
     }
     if (!is_sent) {
         co_await send_refusal(exchange, 503, "auxiliary.missing",

@@ -259,3 +259,39 @@ def test_A1_V8_a_signature_of_text_proves_no_file(scene):
     answer = node.get(f"/test/{UPGRADER}/stable.tar.gz")
     assert answer.status == 503 and b"NOBODY" not in answer.content
     assert "file.text-signature" in node.event_codes()
+
+
+@pytest.mark.parametrize("lie", ["smaller", "larger"])
+def test_A1_a_faster_source_with_an_image_of_another_size_does_not_win(scene, lie):
+    archive = scene.archive()
+    kernel = with_installer(archive)
+    bad, good = scene.origin(archive, "127.0.0.2"), scene.origin(archive, "127.0.0.3")
+    wrong = scene.folder / "wrong"
+    wrong.write_bytes(os.urandom(100_000 if lie == "smaller" else 500_000))
+    bad.always("swap", wrong, only="netboot/linux")
+    good.fault = lambda path: time.sleep(0.05) if "netboot/linux" in path else None
+    node = scene.node(archive, bad, good)
+    answer = node.get(f"/test/{IMAGES}/netboot/linux")
+    assert answer.status == 200 and answer.content == kernel
+    until("charged", lambda: faults_of(node, bad).get("wrong-size"))
+    assert not faults_of(node, good).get("wrong-size")
+
+
+def test_A4_an_image_of_any_size_is_not_taken(scene):
+    archive = scene.archive()
+    kernel = with_installer(archive)
+    bad, good = scene.origin(archive, "127.0.0.2"), scene.origin(archive, "127.0.0.3")
+    bad.misbehave = lambda client, mode, path: client.sendall(bad.head(200, 1 << 50) + b"x" * 100_000)
+    bad.always("huge", only="netboot/linux")
+    good.always("status", 404, only="netboot/linux")
+    node = scene.node(archive, bad, good)
+    answer = node.get(f"/test/{IMAGES}/netboot/linux")
+    assert answer.status == 503 and answer.content.startswith(b"auxiliary.missing: ")
+    until("charged", lambda: faults_of(node, bad).get("protocol"))
+    good.heal()
+    assert node.get(f"/test/{IMAGES}/netboot/linux").content == kernel
+
+
+def faults_of(node, origin):
+    (archive,) = node.status()["archives"]
+    return {source["url"]: source["faults"] for source in archive["sources"]}[origin.url]
