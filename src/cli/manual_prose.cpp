@@ -140,7 +140,8 @@ prints the stanzas for hosts that clients asked for in vain.)",
          R"(Before a reload:
 
     aptward config check --config /etc/aptward/aptward.toml && systemctl reload aptward)"},
-        {"completion", R"(Prints a script that completes the command line in a shell: commands, options and their
+        {"completion",
+         R"(Prints a script that completes the command line in a shell: commands, options and their
 values. The Debian package installs all three.)",
          R"(For this shell only:
 
