@@ -126,7 +126,7 @@ def test_a_quicker_form_that_is_not_to_be_had_costs_nothing_but_time(served, kin
     if asked_for(origin, large, "gz"):
         assert "index.shortcut" in node.event_codes()
         if kind != "stalled":
-            code = "source.missing" if kind == "missing" else "source.mixed"
+            code = {"missing": "source.missing", "tampered": "source.wrong-bytes", "swapped": "source.wrong-size"}[kind]
             assert code in node.event_codes()
     assert "release.held" not in node.event_codes()
 

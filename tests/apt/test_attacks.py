@@ -109,7 +109,7 @@ def test_A5_an_edited_index_is_refused(scene):
     node = scene.node(archive, origin)
     apt = scene.apt(node)
     assert apt.update().returncode != 0
-    survives(scene, archive, origin, node, apt, "mixed")
+    survives(scene, archive, origin, node, apt, "wrong-bytes")
 
 
 def test_A6_V27_an_older_release_is_refused_also_after_a_restart(scene):

@@ -94,9 +94,11 @@ def test_V36_unlisted_paths_are_404_and_ignorance_is_503(scene):
     node = scene.node(archive, origin)
     unknown = node.get("/test/pool/nothing.deb")
     assert unknown.status == 503 and unknown.content and unknown.headers["Retry-After"]
-    # A release is known now, but no index of it was read: that is ignorance still.
+    # A release is known now, but its index is not to be had: that is ignorance still.
+    origin.always("status", 503, only="binary-")
     assert node.get("/test/dists/stable/InRelease").status == 200
     assert node.get("/test/pool/nothing.deb").status == 503
+    origin.heal()
     works(scene.apt(node).update())
     (archive.root / "pool/stray.deb").write_bytes(b"not in any index")
     stray = node.get("/test/pool/stray.deb")
