@@ -172,8 +172,10 @@ bool FlightRun::start_lead()
     const Offer* const offer = next_offer();
     if (offer == nullptr)
         return false;
-    if (takes_all_from_one_ && written_ > 0)
+    if (takes_all_from_one_ && written_ > 0) {
         throw_away();
+        begin_epoch();
+    }
     lead_ = begin(*offer, 0);
     return true;
 }
@@ -351,6 +353,7 @@ void FlightRun::finish(Attempt& attempt)
          is_lie
              ? fmt::format("its bytes hash to {}, signed is {}", proven.back().hex(), digest_.hex())
              : "one of several sources gave wrong bytes: all is taken from one now");
+    begin_epoch();
 }
 
 // A rescue would go on in the middle of what is gone: it ends too.
@@ -363,6 +366,12 @@ void FlightRun::throw_away()
     givers_.clear();
     written_ = 0;
     flight_->available_.store(0, std::memory_order_release);
+}
+
+// Cuts the clients that have some of what was thrown away. Last of all: one that asks again at once
+// must not join a flight that is about to give up.
+void FlightRun::begin_epoch()
+{
     flight_->epoch_.fetch_add(1, std::memory_order_release);
     flight_->wake();
 }

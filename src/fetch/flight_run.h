@@ -74,6 +74,7 @@ private:
     bool move_to_memory();
     void finish(Attempt& attempt);
     void throw_away();
+    void begin_epoch();
     bool goes_on_for_others();
     void give_up(std::string message);
     void end(Error error);
