@@ -255,7 +255,8 @@ http::Async<void> Admin::change_job(http::Exchange& exchange)
 
 std::shared_ptr<archive::Archive> Admin::find_archive(const std::string& id) const
 {
-    for (const auto& archive : front_.routes()->archives)
+    const auto routes = front_.routes();
+    for (const auto& archive : routes->archives)
         if (archive->settings().id == id)
             return archive;
     return nullptr;

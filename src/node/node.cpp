@@ -280,7 +280,8 @@ Result<void> Node::Parts::write_run_file()
 http::Async<void> Node::Parts::save_sources()
 {
     std::map<std::string, catalog::SourceState> learned;
-    for (const auto& archive : front->routes()->archives) {
+    const auto routes = front->routes();  // a reload may replace them meanwhile
+    for (const auto& archive : routes->archives) {
         const auto reports = co_await fetcher->report(archive->sources());
         for (const fetch::SourceReport& report : reports)
             learned[report.url] = {report.latency_ms,        report.rate_bytes_per_s,
@@ -403,7 +404,8 @@ void Node::refresh_known(std::chrono::seconds limit,
     auto done = std::make_shared<std::atomic<std::size_t>>(0);
     std::size_t total = 0;
     const SteadyTime deadline = steady_now() + limit;
-    for (const auto& archive : parts_->front->routes()->archives)
+    const auto routes = parts_->front->routes();
+    for (const auto& archive : routes->archives)
         for (const archive::KnownSuite& known : archive->settings().known_suites) {
             ++total;
             const auto body =
@@ -453,11 +455,14 @@ Result<void> Node::reload(Config config)
     // before anything changes: a reload is taken whole or refused whole.
     TRY(auto plan, parts_->listeners->prepare(config));
     auto routes = parts_->make_routes(config, plan.own_addresses());
+    const auto before = parts_->front->routes();
     std::vector<std::string> refusals;
     for (const auto& fresh : routes->archives)
-        for (const auto& running : parts_->front->routes()->archives) {
-            if (running->settings().id != fresh->settings().id ||
-                fresh->settings().verify == archive::Verify::unverified)
+        for (const auto& running : before->archives) {
+            if (running->settings().id != fresh->settings().id)
+                continue;
+            fresh->succeed(*running);
+            if (fresh->settings().verify == archive::Verify::unverified)
                 continue;
             auto found = std::make_shared<std::vector<std::string>>();
             const bool is_done = run_on(parts_->services->control, "rejudge", kRestoreLimit,
@@ -482,7 +487,6 @@ Result<void> Node::reload(Config config)
             archive->retire();
         return restored;
     }
-    const auto before = parts_->front->routes();
     parts_->front->use(std::move(routes));
     for (const auto& archive : before->archives)
         archive->retire();
@@ -499,7 +503,8 @@ Result<void> Node::reload(Config config)
 std::vector<std::string> Node::keyring_files() const
 {
     std::vector<std::string> files;
-    for (const auto& archive : parts_->front->routes()->archives)
+    const auto routes = parts_->front->routes();
+    for (const auto& archive : routes->archives)
         for (const std::string& file : archive->settings().keyrings)
             files.push_back(file);
     return files;

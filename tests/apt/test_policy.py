@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What earlier decisions and other sources may not do to a suite that has to be proven."""
 import datetime
+import http.client
 import json
-import re
 import shutil
 import signal
 import time
@@ -115,7 +115,6 @@ def test_A12_two_texts_of_one_date_from_two_sources_are_never_both_published(sce
     second.root = twin_of(archive, key, scene.folder / "twin")
     node.stop()
     node.start()
-    published = []
     until("one of them is published", lambda: node.get(INRELEASE).status == 200 and
           node.get("/test/pool/new_1_all.deb").status == 200)
     until("the other one is told", lambda: events(node, "release.equivocation"))
@@ -169,3 +168,23 @@ def test_a_source_that_answers_after_a_reload_harms_nothing(scene):
     until("the source has answered", lambda: sum(path.endswith("/Release") for path, _ in origin.requests) > 0)
     origin.heal()
     until("it serves", lambda: is_served(node, archive))
+
+
+def test_A9_a_reload_changes_no_client_s_generation(scene):
+    archive = scene.archive(by_hash=False)
+    node = scene.node(archive, scene.origin(archive))
+    learn(node)
+    assert node.get(INRELEASE).status == 200
+    packages = (archive.suite_folder / "main/binary-amd64/Packages.xz").read_bytes()
+    node.config.write_text(node.config.read_text().replace('"archive.example"', '"archive.example", "b.example"'))
+    node.process.send_signal(signal.SIGHUP)
+    until("reloaded", lambda: "config.reloaded" in node.log_text())
+    archive.add("new")
+    archive.publish()
+    other = http.client.HTTPConnection(node.address, timeout=20, source_address=("127.0.0.9", 0))
+
+    def is_switched():
+        other.request("GET", INRELEASE)
+        return other.getresponse().read() == (archive.suite_folder / "InRelease").read_bytes()
+    until("another client has the next generation", is_switched)
+    assert node.get(PACKAGES).content == packages
