@@ -11,9 +11,16 @@ using std::chrono::seconds;
 
 const SteadyTime kNow = SteadyTime{} + std::chrono::hours(1);
 
+SourceSettings mirror()
+{
+    SourceSettings settings;
+    settings.url = "http://mirror.example/debian";
+    return settings;
+}
+
 TEST(Source, R15_A1_NothingButTimeClosesTheBreakerThatALieOpened)
 {
-    Source source({"http://mirror.example/debian"});
+    Source source(mirror());
     source.charge(Fault::wrong_bytes, "a lie", kNow);
     EXPECT_TRUE(source.is_open(kNow));
     source.delivered(1000, milliseconds(5), Source::Proof::none);
@@ -25,7 +32,7 @@ TEST(Source, R15_A1_NothingButTimeClosesTheBreakerThatALieOpened)
 
 TEST(Source, R15_A1_ALiarThatLiesAgainIsKeptOffForLonger)
 {
-    Source source({"http://mirror.example/debian"});
+    Source source(mirror());
     source.charge(Fault::wrong_bytes, "a lie", kNow);
     source.delivered(1000, milliseconds(5), Source::Proof::none);
     source.charge(Fault::wrong_bytes, "another", kNow + seconds(70));
@@ -38,7 +45,7 @@ TEST(Source, R15_A1_ALiarThatLiesAgainIsKeptOffForLonger)
 
 TEST(Source, R15_WhatWasBadLuckIsForgivenAtTheFirstGoodAnswer)
 {
-    Source source({"http://mirror.example/debian"});
+    Source source(mirror());
     for (int i = 0; i < 3; ++i)
         source.charge(Fault::refused, "no connection", kNow);
     EXPECT_TRUE(source.is_open(kNow));
