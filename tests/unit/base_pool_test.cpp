@@ -32,8 +32,9 @@ TEST(WorkerPool, StopsWithWhatIsQueuedDoneOrDropped)
         pool.stop(queued);
         letting.join();
         // One that drops may find some done already: the worker was let go at the same time.
-        if (queued == WorkerPool::Queued::finish)
+        if (queued == WorkerPool::Queued::finish) {
             EXPECT_EQ(runs, 11);
+        }
         EXPECT_GE(runs, 1);
         EXPECT_EQ(held.use_count(), 1);
         const int before = runs;
