@@ -208,6 +208,8 @@ private:
     http::Async<bool> count_keys(std::set<std::string> keys, std::string who);
     http::Async<bool> change_keys(std::set<std::string> added, std::set<std::string> removed,
                                   std::string who);
+    void tell_of_keys(std::string code, std::string message, std::string who,
+                      std::string evidence) const;
     http::Task<void> revoke_known(std::string fingerprint, std::string who);
     /// Of an archive without Signed-By: who may be a suite's first signer; empty: whoever signs.
     std::set<std::string> first_signers(const crypto::Keyring& keyring) const;

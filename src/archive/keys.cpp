@@ -118,15 +118,25 @@ http::Async<void> Archive::restore_keys(std::optional<std::set<std::string>> app
         co_await count_keys(std::move(configured), "configuration");
     }
     for (const ProposedKey& key : proposed_keys()) {
-        catalog::Event event;
-        event.code = "keys.proposed";
-        event.archive = settings_.id;
-        event.message = fmt::format(
-            "{} ({}) is new in the keyring and counts for nothing yet: aptward keys approve {} {}",
-            key.fingerprint, printable(key.user_id), settings_.id, key.fingerprint);
-        event.evidence = key.fingerprint;
-        services_.events.add(std::move(event));
+        tell_of_keys(
+            "keys.proposed",
+            fmt::format("{} ({}) is new in the keyring and counts for nothing yet: aptward keys "
+                        "approve {} {}",
+                        key.fingerprint, printable(key.user_id), settings_.id, key.fingerprint),
+            {}, key.fingerprint);
     }
+}
+
+void Archive::tell_of_keys(std::string code, std::string message, std::string who,
+                           std::string evidence) const
+{
+    catalog::Event event;
+    event.code = std::move(code);
+    event.archive = settings_.id;
+    event.message = std::move(message);
+    event.who = std::move(who);
+    event.evidence = std::move(evidence);
+    services_.events.add(std::move(event));
 }
 
 std::vector<ProposedKey> Archive::proposed_keys() const
@@ -154,15 +164,12 @@ void Archive::note_vouched(const std::vector<std::string>& keys, const std::stri
         const bool is_first = vouched_.emplace(key, release_id).second;
         if (!is_first)
             continue;
-        catalog::Event event;
-        event.code = "keys.proposed";
-        event.archive = settings_.id;
-        event.message = fmt::format(
-            "{} ({}) signed a release that approved keys signed too, and counts for nothing yet: "
-            "aptward keys approve {} {}",
-            key, printable(user_of(settings_.keyring, key)), settings_.id, key);
-        event.evidence = release_id;
-        services_.events.add(std::move(event));
+        tell_of_keys(
+            "keys.proposed",
+            fmt::format("{} ({}) signed a release that approved keys signed too, and "
+                        "counts for nothing yet: aptward keys approve {} {}",
+                        key, printable(user_of(settings_.keyring, key)), settings_.id, key),
+            {}, release_id);
     }
 }
 
@@ -186,11 +193,7 @@ http::Async<bool> Archive::change_keys(std::set<std::string> added, std::set<std
     auto job = [this, all, who] { return services_.state.approve_keys(settings_.id, all, who); };
     const auto done = co_await http::on_worker(services_.state_thread, std::move(job));
     if (!done) {
-        catalog::Event event;
-        event.code = "store.failed";
-        event.archive = settings_.id;
-        event.message = done.error().message();
-        services_.events.add(std::move(event));
+        tell_of_keys("store.failed", done.error().message(), {}, {});
         co_return false;
     }
     approved_.insert(added.begin(), added.end());
@@ -228,12 +231,7 @@ http::Task<void> Archive::approve_proposed(std::vector<std::string> fingerprints
     const bool is_counted = co_await change_keys(chosen, marks, who);
     if (!is_counted)
         co_return fail(Errc::storage, "the journal could not be written: nothing was approved");
-    catalog::Event event;
-    event.code = "keys.approved";
-    event.archive = settings_.id;
-    event.message = names + " counts from now on";
-    event.who = who;
-    services_.events.add(std::move(event));
+    tell_of_keys("keys.approved", names + " counts from now on", std::move(who), {});
     co_return Result<void>();
 }
 
@@ -256,13 +254,8 @@ http::Task<void> Archive::revoke_known(std::string fingerprint, std::string who)
     const bool is_written = co_await change_keys(mark, gone, who);
     if (!is_written)
         co_return fail(Errc::storage, "the journal could not be written: nothing was revoked");
-    catalog::Event event;
-    event.code = "keys.revoked";
-    event.archive = settings_.id;
-    event.message = fingerprint + " counts for nothing any more";
-    event.who = who;
-    event.evidence = fingerprint;
-    services_.events.add(std::move(event));
+    tell_of_keys("keys.revoked", fingerprint + " counts for nothing any more", std::move(who),
+                 fingerprint);
     for (const auto& [name, suite] : suites_) {
         co_await suite->withdraw();
     }

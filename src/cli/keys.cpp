@@ -90,14 +90,14 @@ int list(const Options& options)
     return kOk;
 }
 
-int approve(const Options& options)
+// Posts the operator's decision and prints what the node says of it.
+int decide(const Reach& reach, const char* path, const Json& request)
 {
-    const auto config = load_config_to_ask(options.reach);
+    const auto config = load_config_to_ask(reach);
     if (!config)
         return kUsage;
-    const Json request = {{"archive", options.archive}, {"keys", options.fingerprints}};
     const auto answer =
-        ask_admin(config->admin, "POST", "/api/v1/keys/approve",
+        ask_admin(config->admin, "POST", path,
                   request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     if (!answer) {
         std::fprintf(stderr, "aptward: %s\n", answer.error().message().c_str());
@@ -107,21 +107,16 @@ int approve(const Options& options)
     return answer->status == 200 ? kOk : kNo;
 }
 
+int approve(const Options& options)
+{
+    return decide(options.reach, "/api/v1/keys/approve",
+                  {{"archive", options.archive}, {"keys", options.fingerprints}});
+}
+
 int revoke(const Options& options)
 {
-    const auto config = load_config_to_ask(options.reach);
-    if (!config)
-        return kUsage;
-    const Json request = {{"archive", options.archive}, {"key", options.fingerprints.front()}};
-    const auto answer =
-        ask_admin(config->admin, "POST", "/api/v1/keys/revoke",
-                  request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-    if (!answer) {
-        std::fprintf(stderr, "aptward: %s\n", answer.error().message().c_str());
-        return kUnknown;
-    }
-    std::fputs(answer->body.c_str(), answer->status == 200 ? stdout : stderr);
-    return answer->status == 200 ? kOk : kNo;
+    return decide(options.reach, "/api/v1/keys/revoke",
+                  {{"archive", options.archive}, {"key", options.fingerprints.front()}});
 }
 
 }  // namespace

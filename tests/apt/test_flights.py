@@ -126,15 +126,21 @@ def other_archive(scene, key, *packages, **keys):
     return origin, "[[archive]]\n" + lines
 
 
-def test_C6_R15_A10_a_silent_source_of_another_archive_does_not_keep_a_file_from_its_own_clients(scene, other_key):
+def two_archives(scene, other_key, **keys):
+    """A package that both list, an origin of each, and a node that has read the indexes of both."""
     archive = scene.archive()
     deb = archive.packages["foo"][1]
-    silent, tail = other_archive(scene, other_key, ("foo", deb))
+    other, tail = other_archive(scene, other_key, ("foo", deb), **keys)
     origin = Odd(archive.root, "127.0.0.3")
     scene.origins.append(origin)
     node = scene.node(archive, origin, tail=tail)
     learn(node)
     learn(node, "other")
+    return deb, origin, other, node
+
+
+def test_C6_R15_A10_a_silent_source_of_another_archive_does_not_keep_a_file_from_its_own_clients(scene, other_key):
+    deb, origin, silent, node = two_archives(scene, other_key)
     silent.always("stall", only="foo_1")
     answers = {}
 
@@ -152,17 +158,10 @@ def test_C6_R15_A10_a_silent_source_of_another_archive_does_not_keep_a_file_from
 
 
 def test_credentials_of_one_archive_are_not_used_for_the_clients_of_another(scene, other_key):
-    archive = scene.archive()
-    deb = archive.packages["foo"][1]
     (scene.folder / "secret").write_text("secret\n")
     (scene.folder / "secret").chmod(0o600)
-    private, tail = other_archive(scene, other_key, ("foo", deb), user="user",
-                                  **{"password-file": str(scene.folder / "secret")})
-    origin = Odd(archive.root, "127.0.0.3")
-    scene.origins.append(origin)
-    node = scene.node(archive, origin, tail=tail)
-    learn(node)
-    learn(node, "other")
+    deb, origin, private, node = two_archives(scene, other_key, user="user",
+                                              **{"password-file": str(scene.folder / "secret")})
     origin.always("stall", only="foo_1")
     assert node.get("/test/pool/foo_1_all.deb").status == 503
     assert private.asked_for("foo_1") == []
