@@ -2,74 +2,20 @@
 #include "fetch/flight_run.h"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+
+#include "fetch/flight_attempt.h"
 
 namespace aptward::fetch {
 namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kTick{50};
-constexpr milliseconds kNoHead{6000};          // a source that is silent so long is charged
-constexpr milliseconds kNoRescue{2500};        // a silent rescue makes way for another one
-constexpr milliseconds kRateWindow{700};       // a trickle shows within this
-constexpr double kSlowestAlone = 1024;         // bytes/s below which even the only source is slow
-constexpr double kSlowestBesideOthers = 64e3;  // when another source could be asked
-constexpr double kShareOfOthers = 0.1;         // of the rate that others have shown
 constexpr int kRounds = 2;
 constexpr milliseconds kRoundPause{300};
-constexpr milliseconds kGiveUp{25'000};  // without any progress
-// More than apt waits before it asks again after "still being fetched".
-constexpr milliseconds kNobody{10'000};
-constexpr const char* kForsaken = "nobody waits for it any more";
 
 }  // namespace
-
-struct FlightRun::Attempt : PullEvents {
-    Attempt(FlightRun& owner, const Offer& from, std::size_t path)
-        : run(owner), offer(from), source(from.source), path_index(path)
-    {
-    }
-
-    bool on_head(const http::UpstreamHead& head) override { return run.on_head(*this, head); }
-    bool on_body(std::string_view bytes) override { return run.on_body(*this, bytes); }
-    void on_complete() override { run.on_complete(*this); }
-    void on_fault(Fault fault, std::string message) override
-    {
-        run.fail(*this, fault, std::move(message));
-    }
-
-    /// The name may stand for other bytes at this source; one that says the hash may not.
-    bool may_be_mixed() const
-    {
-        return offer.is_mutable_name &&
-               ("/" + offer.paths[path_index]).find("/by-hash/") == std::string::npos;
-    }
-
-    /// In bytes/s; the next window starts.
-    double rate_of_window(SteadyTime now)
-    {
-        const double seconds = std::chrono::duration<double>(now - window_start).count();
-        window_start = now;
-        return static_cast<double>(std::exchange(window_bytes, 0)) / seconds;
-    }
-
-    FlightRun& run;
-    const Offer& offer;
-    SourcePtr source;
-    std::size_t path_index;
-    std::shared_ptr<Pull> pull;
-    std::uint64_t position = 0;  // of the next byte it will deliver
-    std::uint64_t delivered = 0;
-    SteadyTime started = steady_now();
-    std::optional<SteadyTime> head_at;
-    SteadyTime window_start{};
-    std::uint64_t window_bytes = 0;
-};
 
 FlightRun::FlightRun(Fetcher& fetcher, std::shared_ptr<Flight> flight)
     : fetcher_(fetcher), flight_(std::move(flight)), digest_(flight_->digest())
@@ -86,7 +32,7 @@ FlightRun::~FlightRun() = default;
 void FlightRun::start()
 {
     if (fetcher_.leave_unwanted(flight_))  // it had to wait too long
-        return end(Error(Errc::unavailable, kForsaken));
+        return forsake();
     last_progress_ = last_wanted_ = steady_now();
     join(fetcher_.take_joining(*flight_));
     auto staged = fetcher_.blobs().stage();
@@ -267,115 +213,6 @@ void FlightRun::promote_rescue()
     lead_ = std::move(rescue_);
 }
 
-bool FlightRun::write(Attempt& attempt, std::string_view bytes)
-{
-    auto written = write_all_at(flight_->file()->get(), bytes, written_);
-    if (!written && move_to_memory())
-        written = write_all_at(flight_->file()->get(), bytes, written_);
-    if (!written) {
-        give_up_for_want_of_room(written.error().message());
-        return false;
-    }
-    hasher_.update(bytes);
-    if (second_hasher_)
-        second_hasher_->update(bytes);
-    givers_.insert(attempt.source.get());
-    written_ += bytes.size();
-    last_progress_ = steady_now();
-    flight_->available_.store(written_, std::memory_order_release);
-    flight_->wake();
-    if (written_ < digest_.size_bytes)
-        return true;
-    finish(attempt);  // not waiting for the connection's own end
-    return false;
-}
-
-// The disk is full or broken: what is on its way still reaches the clients, uncached (R4, I6).
-bool FlightRun::move_to_memory()
-{
-    auto room = fetcher_.take_memory(digest_.size_bytes);
-    if (room == nullptr)
-        return false;
-    Fd memory(::memfd_create("aptward-flight", MFD_CLOEXEC));
-    if (!memory)
-        return false;
-    const auto old = flight_->file();
-    std::string buffer(1 << 20, '\0');
-    for (std::uint64_t done = 0; old && done < written_;) {
-        const std::span<char> part(buffer.data(), static_cast<std::size_t>(std::min<std::uint64_t>(
-                                                      buffer.size(), written_ - done)));
-        if (!read_all_at(old->get(), part, done) ||
-            !write_all_at(memory.get(), {part.data(), part.size()}, done))
-            return false;
-        done += part.size();
-    }
-    flight_->file_.store(
-        std::shared_ptr<const Fd>(new Fd(std::move(memory)), [room](const Fd* file) mutable {
-            delete file;
-            room.reset();  // only now is the memory free again
-        }));
-    fetcher_.event("store.full", archive(), nullptr,
-                   "the state folder takes no bytes: this file is passed on but not kept");
-    return true;
-}
-
-void FlightRun::settle_rate(Attempt& attempt)
-{
-    if (attempt.head_at)
-        attempt.source->delivered(
-            attempt.delivered,
-            std::chrono::duration_cast<milliseconds>(steady_now() - *attempt.head_at),
-            Source::Proof::digest);
-}
-
-void FlightRun::finish(Attempt& attempt)
-{
-    std::vector<Digest> proven = {hasher_.digest()};
-    if (second_hasher_)
-        proven.push_back(second_hasher_->digest());
-    if (std::find(proven.begin(), proven.end(), digest_) != proven.end()) {
-        settle_rate(attempt);
-        flight_->source_.store(std::make_shared<const std::string>(attempt.source->url()));
-        stop();
-        return fetcher_.land(flight_, proven, attempt.offer.archive);
-    }
-    const bool is_lie = givers_.size() <= 1;
-    fetcher_.note_wrong(digest_);
-    if (is_lie)
-        liars_.insert(attempt.source.get());
-    else
-        takes_all_from_one_ = true;
-    tried_.clear();
-    missing_ = 0;
-    throw_away();
-    fail(attempt,
-         attempt.may_be_mixed() ? Fault::mixed : (is_lie ? Fault::wrong_bytes : Fault::slow),
-         is_lie
-             ? fmt::format("its bytes hash to {}, signed is {}", proven.back().hex(), digest_.hex())
-             : "one of several sources gave wrong bytes: all is taken from one now");
-    begin_epoch();
-}
-
-// A rescue would go on in the middle of what is gone: it ends too.
-void FlightRun::throw_away()
-{
-    retire(rescue_);
-    hasher_ = crypto::Hasher();
-    if (second_hasher_)
-        second_hasher_.emplace(HashAlgorithm::sha512);
-    givers_.clear();
-    written_ = 0;
-    flight_->available_.store(0, std::memory_order_release);
-}
-
-// Cuts the clients that have some of what was thrown away. Last of all: one that asks again at once
-// must not join a flight that is about to give up.
-void FlightRun::begin_epoch()
-{
-    flight_->epoch_.fetch_add(1, std::memory_order_release);
-    flight_->wake();
-}
-
 void FlightRun::on_complete(Attempt& attempt)
 {
     fail(attempt, Fault::truncated,
@@ -497,82 +334,6 @@ void FlightRun::retire(AttemptPtr& attempt)
         return;
     attempt->pull->stop();
     retired_.push_back(std::move(attempt));
-}
-
-void FlightRun::tick()
-{
-    retired_.clear();  // timers run outside every callback
-    if (is_over_)
-        return;
-    const SteadyTime now = steady_now();
-    if (now - last_progress_ > kGiveUp)
-        give_up(last_failure_.empty() ? "no source delivered a byte" : last_failure_);
-    if (is_over_)
-        return;
-    if (is_forsaken(now))
-        return end(Error(Errc::unavailable, kForsaken));
-    join(fetcher_.take_joining(*flight_));
-    watch_rescue(now);
-    watch_first_byte(now);
-    watch_rate(now);
-    fetcher_.client().at(now + kTick, [self = shared_from_this()] { self->tick(); });
-}
-
-// Its clients are gone, and less than half of it has come.
-bool FlightRun::is_forsaken(SteadyTime now)
-{
-    if (fetcher_.is_wanted(flight_))
-        last_wanted_ = now;
-    return now - last_wanted_ > kNobody && written_ <= digest_.size_bytes / 2 &&
-           fetcher_.leave_unwanted(flight_);
-}
-
-void FlightRun::watch_first_byte(SteadyTime now)
-{
-    if (!lead_ || lead_->delivered > 0)
-        return;
-    if (now - lead_->started > kNoHead)
-        return fail(*lead_, Fault::stalled, "no byte within 6 s");
-    if (!rescue_ && now - lead_->started > lead_->source->hedge_delay())
-        start_rescue("has not answered yet");
-}
-
-// A rescue that brings nothing must not keep the others from being asked.
-void FlightRun::watch_rescue(SteadyTime now)
-{
-    if (!rescue_)
-        return;
-    if (rescue_->delivered == 0) {
-        const milliseconds limit = next_offer() != nullptr ? kNoRescue : kNoHead;
-        if (now - rescue_->started > limit)
-            fail(*rescue_, Fault::stalled, fmt::format("no byte within {} ms", limit.count()));
-        return;
-    }
-    // Without ranges it has to catch up first.
-    if (now - rescue_->window_start < kRateWindow)
-        return;
-    const double rate = rescue_->rate_of_window(now);
-    if (rate < kSlowestBesideOthers)
-        fail(*rescue_, Fault::slow, fmt::format("only {:.0f} bytes/s", rate));
-}
-
-void FlightRun::watch_rate(SteadyTime now)
-{
-    if (!lead_ || lead_->delivered == 0 || now - lead_->window_start < kRateWindow)
-        return;
-    const double rate = lead_->rate_of_window(now);
-    const Offer* const other = next_offer();
-    const double wanted =
-        other ? std::max(kSlowestBesideOthers, other->source->rate_bytes_per_s() * kShareOfOthers)
-              : kSlowestAlone;
-    if (rate >= wanted)
-        return;
-    if (takes_all_from_one_ && other)
-        return fail(*lead_, Fault::slow, fmt::format("only {:.0f} bytes/s", rate));
-    if (!rescue_ && other)
-        start_rescue(fmt::format("delivers only {:.0f} bytes/s", rate));
-    else if (!rescue_ && now - lead_->started > kNoHead)
-        fail(*lead_, Fault::slow, fmt::format("only {:.0f} bytes/s", rate));
 }
 
 }  // namespace aptward::fetch

@@ -68,6 +68,7 @@ private:
     void watch_rate(SteadyTime now);
     void watch_rescue(SteadyTime now);
     bool is_forsaken(SteadyTime now);
+    void forsake();
 
     // Bytes
     bool write(Attempt& attempt, std::string_view bytes);
