@@ -22,7 +22,7 @@ constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS sources (url TEXT PRIMARY KEY, latency REAL, rate REAL,"
     " failures INTEGER) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS source_faults (url TEXT PRIMARY KEY, fault TEXT, time INTEGER,"
-    " good INTEGER, open_until INTEGER) WITHOUT ROWID;"
+    " good INTEGER, open_until INTEGER, distrusted_until INTEGER) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, kind TEXT, who TEXT, state INTEGER,"
     " started INTEGER, ended INTEGER, done INTEGER, total INTEGER, unit TEXT, message TEXT,"
@@ -293,9 +293,10 @@ Result<void> State::put_sources(const std::map<std::string, SourceState>& source
                                        {url, source.latency_ms, source.rate_bytes_per_s,
                                         static_cast<std::int64_t>(source.failures_in_a_row)}));
         TRY_VOID(
-            database_->sqlite.run("INSERT OR REPLACE INTO source_faults VALUES (?, ?, ?, ?, ?)",
+            database_->sqlite.run("INSERT OR REPLACE INTO source_faults VALUES (?, ?, ?, ?, ?, ?)",
                                   {url, source.last_fault, to_unix(source.last_fault_time),
-                                   to_unix(source.last_good_time), to_unix(source.open_until)}));
+                                   to_unix(source.last_good_time), to_unix(source.open_until),
+                                   to_unix(source.distrusted_until)}));
     }
     return {};
 }
@@ -304,7 +305,8 @@ std::map<std::string, SourceState> State::sources() const
 {
     std::map<std::string, SourceState> sources;
     auto read = database_->sqlite.query(
-        "SELECT url, latency, rate, failures, fault, time, good, open_until FROM sources LEFT JOIN"
+        "SELECT url, latency, rate, failures, fault, time, good, open_until,"
+        " distrusted_until FROM sources LEFT JOIN"
         " source_faults USING (url)",
         {}, [&](const Sqlite::Row& row) {
             sources[row.text(0)] = {row.real(1),
@@ -313,7 +315,8 @@ std::map<std::string, SourceState> State::sources() const
                                     row.text(4),
                                     from_unix(row.number(5)),
                                     from_unix(row.number(6)),
-                                    from_unix(row.number(7))};
+                                    from_unix(row.number(7)),
+                                    from_unix(row.number(8))};
         });
     if (!read)
         log_error("state.failed", {}, read.error().message());

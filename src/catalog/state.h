@@ -50,7 +50,7 @@ struct SourceState {
     double latency_ms = 0, rate_bytes_per_s = 0;
     std::uint64_t failures_in_a_row = 0;
     std::string last_fault;  ///< "wrong-bytes: ..."; empty: none
-    SystemTime last_fault_time{}, last_good_time{}, open_until{};
+    SystemTime last_fault_time{}, last_good_time{}, open_until{}, distrusted_until{};
 };
 
 /// A long piece of work as it is remembered, also over restarts.

@@ -19,15 +19,28 @@ void blend(double& average, double observed)
     average = average == 0 ? observed : average * (1 - kWeight) + observed * kWeight;
 }
 
-// A lie is not bad luck: the source goes to the end of the queue at the first one.
+// A lie is not bad luck: only time makes up for it.
 bool is_lie(Fault fault)
 {
     return fault == Fault::wrong_bytes || fault == Fault::untrusted;
 }
 
+// The source goes to the end of the queue at the first one.
 bool opens_at_once(Fault fault)
 {
     return is_lie(fault) || fault == Fault::portal;
+}
+
+// The steady clock ends with the process: what is kept over a restart is told by the other one.
+SystemTime later(SteadyTime then, SteadyTime now)
+{
+    return then <= now ? SystemTime{}
+                       : system_now() + std::chrono::ceil<SystemTime::duration>(then - now);
+}
+
+std::chrono::seconds time_left(SystemTime until)
+{
+    return std::clamp(until - system_now(), std::chrono::seconds(0), kLongestPause);
 }
 
 bool counts_against_health(Fault fault)
@@ -109,9 +122,8 @@ SourceReport Source::report(SteadyTime now) const
     SourceReport report;
     report.url = settings_.url;
     report.is_open = is_open(now);
-    if (report.is_open)
-        report.open_until =
-            system_now() + std::chrono::duration_cast<SystemTime::duration>(open_until_ - now);
+    report.open_until = later(open_until_, now);
+    report.distrusted_until = later(distrusted_until_, now);
     report.latency_ms = latency_ms_;
     report.rate_bytes_per_s = rate_;
     report.bytes = bytes_;
@@ -132,11 +144,8 @@ void Source::restore(const SourceReport& before, SteadyTime now)
     last_fault_ = before.last_fault;
     last_fault_time_ = before.last_fault_time;
     last_good_time_ = before.last_good_time;
-    const auto left = before.open_until - system_now();
-    if (left > left.zero())
-        open_until_ =
-            now + std::min<std::chrono::milliseconds>(
-                      std::chrono::duration_cast<std::chrono::milliseconds>(left), kLongestPause);
+    open_until_ = now + time_left(before.open_until);
+    distrusted_until_ = now + time_left(before.distrusted_until);
 }
 
 }  // namespace aptward::fetch

@@ -53,8 +53,9 @@ struct SourceSettings {
 /// What `status` and the metrics show of a source.
 struct SourceReport {
     std::string url;
-    bool is_open = false;  ///< The circuit breaker keeps it for last.
-    SystemTime open_until{};
+    bool is_open = false;           ///< The circuit breaker keeps it for last.
+    SystemTime open_until{};        ///< After bad luck: a good answer ends it too.
+    SystemTime distrusted_until{};  ///< After a lie: only time ends it.
     double latency_ms = 0;
     double rate_bytes_per_s = 0;
     std::uint64_t bytes = 0, answers = 0, failures_in_a_row = 0;

@@ -43,6 +43,19 @@ TEST(Source, R15_A1_ALiarThatLiesAgainIsKeptOffForLonger)
     EXPECT_FALSE(source.is_open(kNow + seconds(1061))) << "after proven bytes it counts anew";
 }
 
+TEST(Source, R15_A1_ALieIsNotForgottenByARestart)
+{
+    Source before(mirror());
+    before.charge(Fault::wrong_bytes, "a lie", kNow);
+    before.delivered(1000, milliseconds(5), Source::Proof::none);
+    Source after(mirror());
+    after.restore(before.report(kNow), kNow);
+    EXPECT_TRUE(after.is_open(kNow + seconds(58)));
+    after.delivered(1000, milliseconds(5), Source::Proof::none);
+    EXPECT_TRUE(after.is_open(kNow + seconds(58))) << "a document proves nothing";
+    EXPECT_FALSE(after.is_open(kNow + seconds(62)));
+}
+
 TEST(Source, R15_WhatWasBadLuckIsForgivenAtTheFirstGoodAnswer)
 {
     Source source(mirror());
