@@ -52,7 +52,8 @@ std::string unknown_command(const CLI::App& app, int argc, char** argv)
         std::vector<std::string> names;
         const CLI::App* next = nullptr;
         for (const CLI::App* command : at->get_subcommands([](const CLI::App*) { return true; })) {
-            names.push_back(command->get_name());
+            if (!command->get_group().empty())  // one without a group is hidden
+                names.push_back(command->get_name());
             if (command->check_name(word))
                 next = command;
         }

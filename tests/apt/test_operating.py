@@ -235,7 +235,7 @@ def test_a_refused_release_is_no_dead_source(scene, other_key):
 
 
 @pytest.mark.parametrize("options, words", [
-    (["frobnicate"], ['no command "frobnicate"', "serve", "status"]),
+    (["frobnicate"], ['no command "frobnicate"; there are: completion, serve, status', "keys"]),
     (["keys", "frobnicate"], ["frobnicate"]),
     (["client", "frobnicate"], ['no command "frobnicate"', "setup"]),
     (["serve", "--listen", "192.0.2.1:3142"], ["no interface of this machine", "0.0.0.0:PORT"]),
