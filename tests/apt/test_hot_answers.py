@@ -116,5 +116,6 @@ def test_R7_a_hot_file_that_is_cut_or_removed_is_fetched_again(hot):
     answer = node.get(path)
     assert answer.status != 200 or answer.content == content
     until("it is whole again", lambda: node.get(path).content == content)
+    until("it is held again", lambda: node.get(path).headers["Cache-Status"] == "aptward; hit")
     pathlib.Path(blob_of(node, len(content))).unlink()
     until("it is whole once more", lambda: node.get(path).content == content)
