@@ -2,6 +2,8 @@
 // Small unproven texts from one named source: what the claim path judges.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "fetch/fetch.h"
 #include "fetch/pull.h"
 
@@ -10,7 +12,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// One document on its way, on the fetch thread; owns itself until it is done.
+// One document on its way, on the fetch thread. Its time limit keeps it alive: callbacks of its
+// pull may be on the stack when it is over, and a client that stops lets go of it with its timers.
 class DocumentRun : public PullEvents, public std::enable_shared_from_this<DocumentRun> {
 public:
     using Done = std::function<void(Result<Document>)>;
@@ -22,7 +25,6 @@ public:
 
     void start()
     {
-        self_ = shared_from_this();
         PullRequest pull;
         pull.source = request_.source;
         pull.path = request_.path;
@@ -34,10 +36,9 @@ public:
         if (request_.is_probe)
             pull.header_lines.push_back("Range: bytes=0-0");
         pull_ = Pull::start(client_, std::move(pull), *this);
-        client_.at(steady_now() + request_.time_limit, [weak = weak_from_this()] {
-            if (const auto self = weak.lock())
-                self->give_up(Fault::stalled, fmt::format("not complete within {} ms",
-                                                          self->request_.time_limit.count()));
+        client_.at(steady_now() + request_.time_limit, [self = shared_from_this()] {
+            self->give_up(Fault::stalled, fmt::format("not complete within {} ms",
+                                                      self->request_.time_limit.count()));
         });
     }
 
@@ -101,7 +102,7 @@ private:
 
     void give_up(Fault fault, std::string message)
     {
-        if (!self_)
+        if (!done_)
             return;
         request_.source->charge(fault, request_.path + ": " + message, steady_now());
         const Errc code = fault == Fault::protocol || fault == Fault::redirect ? Errc::malformed
@@ -112,12 +113,11 @@ private:
 
     void end(Result<Document> result)
     {
-        if (!self_)
+        if (!done_)
             return;
         pull_->stop();
-        done_(std::move(result));
-        // Callbacks of this pull may still be on the stack: let go of it afterwards.
-        client_.at(steady_now(), [keep = std::move(self_)] {});
+        document_ = Document();
+        std::exchange(done_, nullptr)(std::move(result));
     }
 
     http::Client& client_;
@@ -126,7 +126,6 @@ private:
     Document document_;
     SteadyTime started_ = steady_now();
     std::shared_ptr<Pull> pull_;
-    std::shared_ptr<DocumentRun> self_;
 };
 
 }  // namespace
