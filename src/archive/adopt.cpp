@@ -178,12 +178,10 @@ void Suite::hold(const Observation& observation, std::string why)
         touch();
 }
 
-// apt works without the indexes that name no packages: a source that withholds one of them delays
-// a release, but not for ever.
-bool Suite::is_optional_overdue(const std::string& release_id, const std::string& path)
+// apt works without the indexes that name no packages, and without those that nobody uses: a source
+// that withholds one of them delays a release, but not for ever.
+bool Suite::is_overdue(const std::string& release_id)
 {
-    if (is_tabled(path))
-        return false;
     const SteadyTime since = waits_since_.emplace(release_id, steady_now()).first->second;
     return steady_now() - since >= archive_.settings_.optional_wait;
 }
@@ -205,12 +203,17 @@ http::Task<catalog::GenerationPtr> Suite::complete(catalog::GenerationPtr genera
         }
         if (got || got.error().code() == Errc::not_found)
             continue;
-        if (!is_optional_overdue(generation->id(), path))
+        if (is_tabled(path) || !is_overdue(generation->id()))
             co_return tl::unexpected<Error>(Error(got.error()).within(path));
         event("release.incomplete", generation->origin_url(),
               path + " is not to be had: " + got.error().message() +
                   "; the release is published without it",
               generation->id());
+    }
+    if (generation->tables().empty()) {
+        const auto looked = co_await look_at_likely_index(*generation);
+        if (!looked)
+            co_return tl::unexpected<Error>(looked.error());
     }
     co_return generation;
 }

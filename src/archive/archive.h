@@ -46,6 +46,8 @@ struct Services {
     Deliveries& deliveries;
     Jobs& jobs;
     HotAnswers& hot_answers;
+    std::string
+        architecture;  ///< Of this machine, as dpkg names it: clients are most likely alike.
 };
 
 /// What `status` shows of a suite.

@@ -38,11 +38,12 @@ using Indexes = std::vector<deb::IndexName>;
 
 // Packages for all architectures stand in the index of each, where they have none of their own:
 // one of a component is enough, and best one that is read already.
-void keep_one_architecture(Indexes& indexes, const catalog::Generation& generation)
+void keep_one_architecture(Indexes& indexes, const catalog::Generation& generation,
+                           const std::string& native)
 {
     const auto rank = [&](const deb::IndexName& index) {
         return generation.tables().count(index.base) != 0 ? 0
-               : index.architecture == "amd64"            ? 1
+               : index.architecture == native             ? 1
                                                           : 2;
     };
     std::sort(indexes.begin(), indexes.end(), [&](const auto& a, const auto& b) {
@@ -54,7 +55,8 @@ void keep_one_architecture(Indexes& indexes, const catalog::Generation& generati
 
 // The indexes that by custom may list this file: of its component where the path names one
 // ("pool/main/..."), of its architecture where the file does.
-Indexes indexes_that_may_list(const catalog::Generation& generation, std::string_view pool_path)
+Indexes indexes_that_may_list(const catalog::Generation& generation, std::string_view pool_path,
+                              const std::string& native)
 {
     const auto wanted =
         is_source_file(pool_path) ? deb::IndexKind::sources : deb::IndexKind::packages;
@@ -81,7 +83,7 @@ Indexes indexes_that_may_list(const catalog::Generation& generation, std::string
     const bool is_for_all =
         architecture == "all" && !indexes.empty() && indexes.front().architecture != architecture;
     if (is_for_all)
-        keep_one_architecture(indexes, generation);
+        keep_one_architecture(indexes, generation, native);
     return indexes;
 }
 
@@ -92,7 +94,7 @@ http::Async<bool> Suite::look_for(std::string pool_path)
     const catalog::GenerationPtr generation = view_.current;
     if (!generation)
         co_return false;
-    const Indexes indexes = indexes_that_may_list(*generation, pool_path);
+    const Indexes indexes = indexes_that_may_list(*generation, pool_path, services_.architecture);
     if (indexes.size() > kMostLookedInto)
         co_return false;
     bool is_known = true;

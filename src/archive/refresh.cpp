@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 
 #include "archive/suite.h"
 #include "base/text.h"
@@ -102,30 +104,47 @@ http::Async<void> Suite::ask_all()
             verdict_ = {"suite.unavailable", gathering->last_error};
         co_return;
     }
-    // What an operator approved comes first: it may be older than what has to go.
+    // What an operator approved comes first: it may be older than what has to go. Of equals, the
+    // one that came first.
     const auto rank = [this](const Observation& observation) {
         return std::pair(floor_.approved.count(observation.judgement.id) > 0,
                          observation.judgement.date);
     };
-    const auto newest = std::max_element(
-        gathering->accepted.begin(), gathering->accepted.end(),
-        [&](const Observation& a, const Observation& b) { return rank(a) < rank(b); });
-    for (const Observation& observation : gathering->accepted)
-        if (observation.judgement.date < newest->judgement.date) {
+    std::multimap<std::pair<bool, std::optional<SystemTime>>, Observation, std::greater<>> ranked;
+    for (Observation& observation : gathering->accepted)
+        ranked.emplace(rank(observation), std::move(observation));
+    std::vector<Observation> candidates;
+    for (auto& [place, observation] : ranked)
+        candidates.push_back(std::move(observation));
+    const Observation& newest = candidates.front();
+    for (const Observation& observation : candidates)
+        if (observation.judgement.date < newest.judgement.date) {
             event("release.freeze_suspected", observation.source->url(),
-                  "it shows an older release than " + newest->source->url(),
+                  "it shows an older release than " + newest.source->url(),
                   observation.judgement.id);
             services_.fetcher.charge(observation.source, fetch::Fault::stale, name_);
         }
-    Observation best = *newest;
-    std::optional<Observation> rival;  // signed for the same moment, and another text
-    for (const Observation& observation : gathering->accepted)
-        if (observation.judgement.date == best.judgement.date &&
-            observation.judgement.id != best.judgement.id)
-            rival = observation;
-    co_await adopt(std::move(best));
-    if (rival) {
-        co_await adopt(std::move(*rival));  // it is refused under what the first one left
+    co_await adopt_first_whole(std::move(candidates));
+}
+
+// The newest one may come from a mirror in the middle of a sync: then an older one that is whole is
+// shown, if that is newer than what clients have.
+http::Async<void> Suite::adopt_first_whole(std::vector<Observation> candidates)
+{
+    std::set<std::string> tried;
+    bool is_settled = false;
+    for (const Observation& candidate : candidates) {
+        // One signed for the same moment as the first is refused under what that one left, and
+        // told.
+        const bool is_rival = candidate.judgement.date == candidates.front().judgement.date;
+        if ((is_settled && !is_rival) || !tried.insert(candidate.judgement.id).second)
+            continue;
+        const bool is_older = view_.current && candidate.judgement.date < view_.current->date();
+        if (is_older && floor_.approved.count(candidate.judgement.id) == 0)
+            break;
+        Observation next = candidate;
+        co_await adopt(std::move(next));
+        is_settled = is_settled || (view_.current && view_.current->id() == candidate.judgement.id);
     }
 }
 

@@ -93,6 +93,7 @@ private:
     std::string keep_evidence(const std::string& source, const catalog::ReleaseFiles& files,
                               const trust::Judgement& judgement);
     void note_seen(const trust::Judgement& judgement);
+    http::Async<void> adopt_first_whole(std::vector<Observation> candidates);
     http::Async<void> adopt(Observation observation);
     http::Async<void> adopt_in_turn(Observation observation);
     http::Async<void> note_used(std::string path);
@@ -106,12 +107,13 @@ private:
     http::Async<bool> still_holds(Observation& observation);
     http::Task<catalog::GenerationPtr> complete(catalog::GenerationPtr generation);
     void hold(const Observation& observation, std::string why);
-    bool is_optional_overdue(const std::string& release_id, const std::string& path);
+    bool is_overdue(const std::string& release_id);
     std::vector<std::string> needed_indexes(const deb::Release& release) const;
     std::optional<std::string> listed_form(const deb::Release& release,
                                            const std::string& base) const;
     http::Task<std::shared_ptr<const catalog::Table>> table_of(
         const catalog::Generation& generation, std::string path);
+    http::Task<void> look_at_likely_index(const catalog::Generation& generation);
     http::Task<void> fetch_blob(fetch::Want want);
     fetch::Want want_of(const catalog::Generation& generation, const deb::ListedFile& file) const;
     using FlightPtr = std::shared_ptr<fetch::Flight>;

@@ -6,6 +6,7 @@
 // docs/decisions/0012-adoption.md has when. It is a shortcut: whatever goes wrong with it costs
 // time, and then the clients' form is unpacked.
 #include <algorithm>
+#include <tuple>
 
 #include "archive/index_table.h"
 #include "archive/suite.h"
@@ -18,6 +19,7 @@ using catalog::table_name;
 using fetch::Flight;
 
 constexpr std::chrono::minutes kIndexLimit{5};
+constexpr std::chrono::seconds kLikelyLimit{2};
 constexpr std::chrono::hours kShortcutAgain{24};       // mirrors do not change their forms often
 constexpr double kXzRate = 15e6;                       // packed bytes/s through liblzma, measured
 constexpr std::uint64_t kWorthAShortcut = 512 * 1024;  // some 35 ms of xz
@@ -56,6 +58,23 @@ std::chrono::milliseconds xz_time(std::uint64_t packed_bytes)
         static_cast<std::int64_t>(static_cast<double>(packed_bytes) * 1000 / kXzRate));
 }
 
+// The index that a client most likely asks for: of the release's main component, for machines like
+// this one. Without its compression; empty when there is none.
+std::string likely_index(const deb::Release& release, const std::string& native)
+{
+    std::tuple<bool, bool, std::string> best(true, true, "");
+    for (const auto& [path, file] : release.files) {
+        const deb::IndexName index = deb::classify_index(path);
+        if (index.kind != deb::IndexKind::packages)
+            continue;
+        std::tuple<bool, bool, std::string> rank(index.architecture != native,
+                                                 index.component != "main", index.base);
+        if (std::get<2>(best).empty() || rank < best)
+            best = std::move(rank);
+    }
+    return std::get<2>(best);
+}
+
 // Returns when the flight is so far; no flight is as far as can be.
 http::Task<void> reach(std::shared_ptr<Flight> flight, Flight::Phase phase, SteadyTime deadline)
 {
@@ -88,6 +107,26 @@ fetch::Want Suite::want_of(const catalog::Generation& generation, const deb::Lis
     want.paths.push_back(http::encode_path(folder + file.path));
     want.is_mutable_name = true;
     return want;
+}
+
+// What a suite needs is known from its clients and from the configuration. Before that a mirror in
+// the middle of a sync would be believed, although another one is whole: one index tells them
+// apart. It is asked for early, not in vain. Only other bytes under its names are a sign of such a
+// mirror: a slow answer, or none, is not.
+http::Task<void> Suite::look_at_likely_index(const catalog::Generation& generation)
+{
+    const std::string likely = likely_index(generation.release(), services_.architecture);
+    const auto path = listed_form(generation.release(), likely);
+    if (!path)
+        co_return Result<void>();
+    const FlightPtr flight = start_flight(want_of(generation, *generation.release().find(*path)));
+    const auto reached =
+        co_await reach(flight, Flight::Phase::verified, steady_now() + kLikelyLimit);
+    const bool shows_another = flight != nullptr && flight->phase() == Flight::Phase::failed &&
+                               flight->error()->code() == Errc::untrusted;
+    if (reached || !shows_another || is_overdue(generation.id()))
+        co_return Result<void>();
+    co_return tl::unexpected<Error>(Error(reached.error()).within(*path));
 }
 
 // Null when the bytes are held.

@@ -65,8 +65,9 @@ public:
     std::uint32_t epoch() const { return epoch_.load(std::memory_order_acquire); }
     /// The file that grows; held by whoever reads.
     std::shared_ptr<const Fd> file() const { return file_.load(); }
-    /// After `failed`: not_found when every source of it answered that it has no such file, storage
-    /// when neither the disk nor memory had room for it.
+    /// After `failed`: not_found when every source of it answered that it has no such file,
+    /// untrusted when one gave other bytes under its names, storage when neither the disk nor
+    /// memory had room for it; else unavailable.
     std::shared_ptr<const Error> error() const { return error_.load(); }
     /// Wakes `signal` at every change until it or the flight ends. Any thread.
     void follow(std::shared_ptr<http::Signal> signal);

@@ -238,6 +238,7 @@ void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
     last_failure_ = fmt::format("{}: {}", source->url(), message);
     const bool is_refused =
         fault == Fault::wrong_bytes || fault == Fault::wrong_size || fault == Fault::mixed;
+    showed_others_ = showed_others_ || is_refused;
     fetcher_.event(fmt::format("source.{}", to_string(fault)), attempt.offer.archive, source,
                    fmt::format("{}: {}", attempt.offer.paths[attempt.path_index], message),
                    is_refused ? digest_.hex() : std::string());
@@ -300,7 +301,7 @@ bool FlightRun::goes_on_for_others()
 void FlightRun::give_up(std::string message)
 {
     if (!goes_on_for_others())
-        end(Error(Errc::unavailable, std::move(message)));
+        end(Error(showed_others_ ? Errc::untrusted : Errc::unavailable, std::move(message)));
 }
 
 void FlightRun::stop()

@@ -95,6 +95,7 @@ private:
     std::set<const Source*> liars_;    // for this digest: never again in this flight
     std::set<const Source*> givers_;   // of the bytes written in this epoch
     std::size_t missing_ = 0;          // sources that say they have no such file, in this round
+    bool showed_others_ = false;       // a source gave other bytes under these names
     std::string last_failure_;
     crypto::Hasher hasher_;
     std::optional<crypto::Hasher> second_hasher_;  // SHA-512, when the digest is one

@@ -10,6 +10,7 @@
 #include "archive/scrub_job.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "deb/deb.h"
 #include "node/node_parts.h"
 
 namespace aptward::node {
@@ -174,10 +175,10 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->loops =
         std::make_unique<http::Loops>(parts->config.loops == 0 ? cores : parts->config.loops);
     parts->services = std::make_unique<archive::Services>(archive::Services{
-        parts->control->executor(), *parts->fetcher, *parts->blobs, *parts->workers, *parts->state,
-        *parts->state_thread, *parts->releases, *parts->refused, *parts->engine, *parts->events,
-        parts->counters, parts->config.state / "tables", *parts->deliveries, *parts->jobs,
-        parts->hot_answers});
+        parts->control->executor(), *parts->fetcher, *parts->blobs,
+        *parts->workers, *parts->state, *parts->state_thread, *parts->releases, *parts->refused,
+        *parts->engine, *parts->events, parts->counters, parts->config.state / "tables",
+        *parts->deliveries, *parts->jobs, parts->hot_answers, deb::native_architecture()});
     parts->front = std::make_unique<archive::Front>(*parts->services, *parts->dialers);
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->loops);
     parts->admin->set_notes(parts->config.notes);

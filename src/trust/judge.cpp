@@ -193,9 +193,12 @@ struct Judge {
         if (date > now + policy.max_future)
             return refuse("not-yet-valid",
                           "it is dated in the future: " + when(date) + " (or this clock is slow)");
-        if (floor.date && now + policy.max_future < *floor.date)
-            return refuse("clock-behind", "this clock is behind the newest accepted release of " +
-                                              when(*floor.date) + ": set it right first");
+        const bool is_approved = floor.approved.count(result.id) > 0;
+        if (floor.date && now + policy.max_future < *floor.date && !is_approved)
+            return refuse("clock-behind",
+                          "this clock is behind the newest accepted release of " +
+                              when(*floor.date) +
+                              ": set it right first; if that one was wrong, approve this one");
         std::optional<SystemTime> until = release.valid_until;
         if (policy.max_valid_time)
             until = until ? std::min(*until, date + *policy.max_valid_time)

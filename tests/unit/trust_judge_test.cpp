@@ -210,6 +210,11 @@ TEST_F(JudgeTest, A24_AClockBehindTheNewestReleaseExtendsNoTrust)
     accept(text(hour_ago));
     floor.date = kNow + std::chrono::hours(24);
     EXPECT_EQ(code(text(hour_ago)), "release.clock-behind");
+    // It was that release which was wrong: an operator says so of the right one.
+    const std::string right = text(hour_ago - std::chrono::hours(1));
+    EXPECT_EQ(code(right), "release.clock-behind");
+    floor.approved.insert(release_id(right));
+    EXPECT_EQ(code(right), "release.accepted");
 }
 
 TEST_F(JudgeTest, V26_ExpiredReleasesAreRefused)
