@@ -89,6 +89,7 @@ http::Async<Result<void>> Archive::ask_upstream(fetch::CredentialsPtr credential
                                                 std::vector<std::string> paths)
 {
     fetch::DocumentRequest request;
+    request.archive = settings_.id;
     request.source = sources_.front();
     request.time_limit = kAskLimit;
     request.is_optional = true;

@@ -190,6 +190,7 @@ http::Task<catalog::ReleaseFiles> Suite::get_files(fetch::SourcePtr source)
 {
     const std::string folder = suite_folder(name_);
     fetch::DocumentRequest request;
+    request.archive = archive_.settings_.id;
     request.source = source;
     request.path = http::encode_path(folder + "InRelease");
     request.limit_bytes = crypto::kMaxReleaseBytes;
@@ -380,6 +381,7 @@ http::Async<void> Suite::ask_for_detached()
     const catalog::GenerationPtr generation = view_.current;
     for (const fetch::SourcePtr& source : archive_.sources_) {
         fetch::DocumentRequest request;
+        request.archive = archive_.settings_.id;
         request.source = source;
         request.limit_bytes = crypto::kMaxReleaseBytes;
         request.time_limit = milliseconds(3000);

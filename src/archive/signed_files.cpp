@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace aptward::archive {
 namespace {
 
@@ -18,6 +20,22 @@ constexpr milliseconds kFileLimit{60'000};
 constexpr milliseconds kJoinLimit{70'000};
 constexpr milliseconds kRevalidate{1000};   // as for releases: a hit does not wait for the network
 constexpr milliseconds kAbsentAgain{5000};  // an absent signature is not asked for again so soon
+
+std::string fact_of(const std::string& archive, const std::string& path)
+{
+    return "signed-at " + archive + " " + path;
+}
+
+void tell(Services& services, const std::string& archive, const fetch::SourcePtr& source,
+          const std::string& code, std::string message)
+{
+    catalog::Event event;
+    event.code = code;
+    event.archive = archive;
+    event.source = source->url();
+    event.message = std::move(message);
+    services.events.add(std::move(event));
+}
 
 }  // namespace
 
@@ -64,11 +82,13 @@ http::Async<void> SignedFiles::look_up(std::string path, trust::Policy policy,
 }
 
 // Static: the slowest source may answer when the archive is gone.
-http::Async<void> SignedFiles::ask_signature(fetch::Fetcher& fetcher, fetch::SourcePtr source,
-                                             std::string path, std::shared_ptr<Gathering> gathering)
+http::Async<void> SignedFiles::ask_signature(fetch::Fetcher& fetcher, std::string archive,
+                                             fetch::SourcePtr source, std::string path,
+                                             std::shared_ptr<Gathering> gathering)
 {
     fetch::DocumentRequest request;
     request.source = source;
+    request.archive = archive;
     request.path = http::encode_path(path + ".gpg");
     request.limit_bytes = kLargestSignature;
     request.time_limit = kSignatureLimit;
@@ -84,15 +104,46 @@ http::Async<void> SignedFiles::ask_signature(fetch::Fetcher& fetcher, fetch::Sou
     gathering->signal->notify();
 }
 
+// A restart does not let yesterday's file back in.
+http::Async<void> SignedFiles::recall(std::string path, std::shared_ptr<Entry> entry)
+{
+    if (std::exchange(entry->is_recalled, true))
+        co_return;
+    auto job = [&state = services_.state,
+                key = fact_of(settings_.id, path)]() -> Result<std::string> {
+        return state.fact(key).value_or("");
+    };
+    const auto known = co_await http::on_worker(services_.state_thread, std::move(job));
+    if (const auto seconds = parse_number<std::int64_t>(known.value_or("")))
+        entry->newest = from_unix(*seconds);
+}
+
+http::Async<void> SignedFiles::accept(std::string path, std::shared_ptr<Entry> entry,
+                                      std::shared_ptr<const SignedFile> file)
+{
+    entry->newest = file->signed_at;
+    auto job = [&state = services_.state, key = fact_of(settings_.id, path),
+                seconds = to_unix(entry->newest)] {
+        return state.put_fact(key, std::to_string(seconds));
+    };
+    const auto noted = co_await http::on_worker(services_.state_thread, std::move(job));
+    if (!noted)
+        tell(services_, settings_.id, file->source, "store.failed", noted.error().message());
+    entry->file = std::move(file);
+    entry->checked = steady_now();
+    entry->last = {};
+}
+
 http::Async<void> SignedFiles::ask(std::string path, trust::Policy policy,
                                    std::shared_ptr<Entry> entry)
 {
     auto gathering = std::make_shared<Gathering>();
     gathering->signal = co_await http::make_signal();
     gathering->pending = sources_.size();
+    co_await recall(path, entry);
     for (const fetch::SourcePtr& source : sources_)
         http::spawn(services_.control, "signature of " + path,
-                    ask_signature(services_.fetcher, source, path, gathering));
+                    ask_signature(services_.fetcher, settings_.id, source, path, gathering));
     const SteadyTime deadline = steady_now() + kSignatureLimit + milliseconds(500);
     for (;;) {
         while (gathering->shown.empty() && gathering->pending > 0 && steady_now() < deadline) {
@@ -113,14 +164,15 @@ http::Async<void> SignedFiles::ask(std::string path, trust::Policy policy,
             gathering->last_error = file.error().message();
             continue;
         }
-        if (entry->file && (*file)->signed_at < entry->file->signed_at) {
+        if ((*file)->signed_at < entry->newest) {
             gathering->last_error = source->url() + ": its signature is older than one seen before";
+            tell(services_, settings_.id, source, "file.rollback",
+                 path + ": its signature is older than one seen before");
             services_.fetcher.charge(source, fetch::Fault::stale, path);
             continue;
         }
-        entry->file = std::move(*file);
-        entry->checked = steady_now();
-        entry->last = {};
+        std::shared_ptr<const SignedFile> accepted = std::move(*file);
+        co_await accept(path, entry, std::move(accepted));
         co_return;
     }
     const bool is_absent_now = gathering->missing > 0 && gathering->missing == sources_.size();
@@ -143,6 +195,7 @@ http::Task<std::shared_ptr<const SignedFile>> SignedFiles::try_source(std::strin
 {
     fetch::DocumentRequest request;
     request.source = shown.source;
+    request.archive = settings_.id;
     request.path = http::encode_path(path);
     request.limit_bytes = kLargestFile;
     request.time_limit = kFileLimit;
@@ -167,12 +220,7 @@ http::Task<std::shared_ptr<const SignedFile>> SignedFiles::try_source(std::strin
         const trust::Verdict verdict =
             judged ? judged->first.verdict
                    : trust::Verdict{"file.malformed", judged.error().message()};
-        catalog::Event event;
-        event.code = verdict.code;
-        event.archive = settings_.id;
-        event.source = shown.source->url();
-        event.message = path + ": " + verdict.message;
-        services_.events.add(std::move(event));
+        tell(services_, settings_.id, shown.source, verdict.code, path + ": " + verdict.message);
         services_.fetcher.charge(shown.source, fetch::Fault::untrusted,
                                  path + ": " + verdict.message);
         co_return fail(Errc::untrusted, fmt::format("{}: {}: {}", shown.source->url(), verdict.code,

@@ -48,6 +48,8 @@ private:
         SteadyTime checked{};
         SignedOutcome last;
         bool is_asking = false;
+        bool is_recalled = false;  // what earlier processes saw of it is in `newest`
+        SystemTime newest{};       // signature of all that was accepted
         std::vector<std::shared_ptr<http::Signal>> waiting;
     };
     /// One source's NAME.gpg.
@@ -64,9 +66,13 @@ private:
 
     http::Async<void> look_up(std::string path, trust::Policy policy, std::shared_ptr<Entry> entry,
                               std::shared_ptr<void> owner);
+    http::Async<void> recall(std::string path, std::shared_ptr<Entry> entry);
+    http::Async<void> accept(std::string path, std::shared_ptr<Entry> entry,
+                             std::shared_ptr<const SignedFile> file);
     http::Async<void> ask(std::string path, trust::Policy policy, std::shared_ptr<Entry> entry);
-    static http::Async<void> ask_signature(fetch::Fetcher& fetcher, fetch::SourcePtr source,
-                                           std::string path, std::shared_ptr<Gathering> gathering);
+    static http::Async<void> ask_signature(fetch::Fetcher& fetcher, std::string archive,
+                                           fetch::SourcePtr source, std::string path,
+                                           std::shared_ptr<Gathering> gathering);
     http::Task<std::shared_ptr<const SignedFile>> try_source(std::string path, Shown shown,
                                                              trust::Policy policy);
 

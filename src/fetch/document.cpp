@@ -18,8 +18,8 @@ class DocumentRun : public PullEvents, public std::enable_shared_from_this<Docum
 public:
     using Done = std::function<void(Result<Document>)>;
 
-    DocumentRun(http::Client& client, DocumentRequest request, Done done)
-        : client_(client), request_(std::move(request)), done_(std::move(done))
+    DocumentRun(Fetcher& fetcher, DocumentRequest request, Done done)
+        : fetcher_(fetcher), request_(std::move(request)), done_(std::move(done))
     {
     }
 
@@ -35,8 +35,8 @@ public:
             pull.header_lines.push_back("If-Modified-Since: " + request_.last_modified);
         if (request_.is_probe)
             pull.header_lines.push_back("Range: bytes=0-0");
-        pull_ = Pull::start(client_, std::move(pull), *this);
-        client_.at(steady_now() + request_.time_limit, [self = shared_from_this()] {
+        pull_ = Pull::start(fetcher_.client(), std::move(pull), *this);
+        fetcher_.client().at(steady_now() + request_.time_limit, [self = shared_from_this()] {
             self->give_up(Fault::stalled, fmt::format("not complete within {} ms",
                                                       self->request_.time_limit.count()));
         });
@@ -104,7 +104,12 @@ private:
     {
         if (!done_)
             return;
-        request_.source->charge(fault, request_.path + ": " + message, steady_now());
+        message = request_.path + ": " + message;
+        // A source that is down is asked every minute: told once, counted always.
+        if (request_.source->failures_in_a_row() == 0)
+            fetcher_.event(fmt::format("source.{}", to_string(fault)), request_.archive,
+                           request_.source, message);
+        request_.source->charge(fault, message, steady_now());
         const Errc code = fault == Fault::protocol || fault == Fault::redirect ? Errc::malformed
                                                                                : Errc::unavailable;
         end(aptward::fail(
@@ -120,7 +125,7 @@ private:
         std::exchange(done_, nullptr)(std::move(result));
     }
 
-    http::Client& client_;
+    Fetcher& fetcher_;
     DocumentRequest request_;
     Done done_;
     Document document_;
@@ -136,7 +141,7 @@ http::Task<Document> Fetcher::document(DocumentRequest request)
     auto result = std::make_shared<std::optional<Result<Document>>>();
     const auto limit = request.time_limit + std::chrono::seconds(2);
     client_.post([this, signal, result, request = std::move(request)]() mutable {
-        std::make_shared<DocumentRun>(client_, std::move(request),
+        std::make_shared<DocumentRun>(*this, std::move(request),
                                       [signal, result](Result<Document> document) {
                                           result->emplace(std::move(document));
                                           signal->notify();

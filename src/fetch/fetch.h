@@ -105,6 +105,7 @@ struct Document {
 
 struct DocumentRequest {
     SourcePtr source;
+    std::string archive;  ///< For events only.
     std::string path;
     std::uint64_t limit_bytes = 0;
     std::string last_modified, etag;  ///< Of what we have from this very source; may be empty.

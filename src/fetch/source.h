@@ -87,6 +87,8 @@ public:
     /// How long to wait for its first byte before another source is asked as well.
     std::chrono::milliseconds hedge_delay() const;
     double rate_bytes_per_s() const { return rate_; }
+    /// Since its last good answer.
+    std::uint64_t failures_in_a_row() const { return failures_in_a_row_; }
 
     SourceReport report(SteadyTime now) const;
     /// What survives a restart: latency, rate, failures in a row, the last fault, and how long the

@@ -99,6 +99,10 @@ def test_an_older_dist_upgrader_does_not_replace_a_newer_one(scene):
     write(archive, f"{UPGRADER}/stable.tar.gz", old)
     write(archive, f"{UPGRADER}/stable.tar.gz.gpg", old_signature)
     assert node.get(f"/test/{UPGRADER}/stable.tar.gz").content == new
+    node.kill()
+    node.start()
+    assert node.get(f"/test/{UPGRADER}/stable.tar.gz").status == 503
+    assert "file.rollback" in node.event_codes()
 
 
 @pytest.mark.parametrize("listed", [True, False])
