@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "archive/host_aliases.h"
 #include "base/digest.h"
 #include "base/text.h"
 
@@ -127,10 +128,13 @@ std::optional<PrefixMatch> find_prefix(const std::vector<Prefix>& prefixes, std:
 {
     const Prefix* best = nullptr;
     for (const Prefix& prefix : prefixes) {
-        if (prefix.host != host || path.substr(0, prefix.path.size()) != prefix.path)
+        if (!fits_host(prefix.host, host) || !path.starts_with(prefix.path))
             continue;
         const bool is_whole = path.size() == prefix.path.size() || path[prefix.path.size()] == '/';
-        if (is_whole && (best == nullptr || prefix.path.size() > best->path.size()))
+        const auto rank = [&](const Prefix& one) {
+            return std::pair(one.path.size(), one.host == host);
+        };
+        if (is_whole && (best == nullptr || rank(*best) < rank(prefix)))
             best = &prefix;
     }
     if (best == nullptr)

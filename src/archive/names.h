@@ -32,7 +32,9 @@ Name read_name(std::string_view path, const std::vector<std::string_view>& suite
 
 /// The host and path of a proxy request or a mapped prefix, found among many.
 struct Prefix {
-    std::string host;  ///< "archive.example" or "archive.example:8080"; port 80 is left out
+    /// "archive.example" or "archive.example:8080"; port 80 is left out. One '*' may stand for any
+    /// text in it.
+    std::string host;
     std::string path;  ///< "/debian", without trailing slash; "" for the whole host
     std::size_t archive = 0;
 };
@@ -42,7 +44,8 @@ struct PrefixMatch {
     std::size_t path_bytes = 0;  ///< How much of the request's path the prefix took.
 };
 
-/// The longest prefix that fits ("/debian-security" is not below "/debian").
+/// The longest prefix that fits ("/debian-security" is not below "/debian"); of equally long ones
+/// that which names the host, else the first.
 std::optional<PrefixMatch> find_prefix(const std::vector<Prefix>& prefixes, std::string_view host,
                                        std::string_view path);
 

@@ -131,11 +131,14 @@ Result<void> check_proxy(std::string_view url)
 Result<void> check_host_prefix(std::string_view text)
 {
     const bool has_scheme = text.find("://") != std::string_view::npos;
-    if ((has_scheme && !begins_with_any(text, {"http://", "https://"})) ||
-        !is_place(without_scheme(text)))
+    std::string place(without_scheme(text));
+    const std::size_t star = place.find('*');
+    if (star < place.find('/') && place.find_first_not_of("*.", 0) < place.find('/'))
+        place[star] = 'x';  // what it stands for is part of a name
+    if ((has_scheme && !begins_with_any(text, {"http://", "https://"})) || !is_place(place))
         return wrong(text,
-                     "is no host with a path: accepted is \"archive.example/debian\" or "
-                     "\"archive.example:8080/debian\"");
+                     "is no host with a path: accepted is \"archive.example/debian\", "
+                     "\"archive.example:8080/debian\" or \"*.archive.example/debian\"");
     return {};
 }
 

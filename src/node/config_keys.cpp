@@ -77,7 +77,9 @@ const std::vector<ConfigKey>& config_keys()
         {"archive", "upstream-lists", "list of paths", "[]",
          "Files with one upstream URL a line (mirrors.txt, apt's mirror+file lists)."},
         {"archive", "hosts", "list of host/path", "[]",
-         "Proxy requests for these prefixes mean this archive, besides the upstreams' own."},
+         "Proxy requests for these prefixes mean this archive, besides the upstreams' own. One * "
+         "stands for any part of a host. Of Debian's and Ubuntu's archives the country and cloud "
+         "mirrors are known."},
         {"archive", "suites", "list of suites", "[]",
          "The only suites served; empty means whatever clients ask for."},
         {"archive", "components", "list", "[]", "Components fetched ahead for the listed suites."},
