@@ -34,6 +34,7 @@ struct Services {
     http::Executor control;  ///< The loop on which claims change.
     fetch::Fetcher& fetcher;
     store::Blobs& blobs;
+    store::PrivateMarks& private_marks;
     WorkerPool& workers;
     catalog::State& state;
     WorkerPool& state_thread;

@@ -301,7 +301,9 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
     if (decision.answer == http::RangeAnswer::part && services.fetcher.was_wrong_lately(digest))
         decision = {};  // the client may hold a wrong beginning: it gets all of it again
     const Slice slice = slice_of(decision, digest.size_bytes);
-    const auto held = hot_blobs().get(services.blobs, digest);
+    auto held = hot_blobs().get(services.blobs, digest);
+    if (!services.private_marks.may_give(digest, provenance.archive))
+        held = fail(Errc::not_found, "it is held for another archive");
     if (held || slice.status == 416) {
         ++counters.hits;
         http::Answer answer = answer_head(slice.status, etag, provenance, "aptward; hit");

@@ -24,6 +24,7 @@
 #include "fetch/stream.h"
 #include "http/client.h"
 #include "http/task.h"
+#include "store/private_marks.h"
 #include "store/store.h"
 
 namespace aptward::fetch {
@@ -129,8 +130,8 @@ public:
     using EventSink = std::function<void(const FetchEvent&)>;
 
     /// The sink is called on the fetch thread and must not block.
-    Fetcher(http::Client& client, std::shared_ptr<store::Blobs> blobs, WorkerPool& workers,
-            EventSink sink);
+    Fetcher(http::Client& client, std::shared_ptr<store::Blobs> blobs,
+            store::PrivateMarks& private_marks, WorkerPool& workers, EventSink sink);
 
     /// Joins the flight of this digest or starts one. A flight that is joined for another archive
     /// may use that one's sources too, but credentials are never used for another archive: what
@@ -182,12 +183,14 @@ public:
     store::Blobs& blobs() { return *blobs_; }
 
 private:
+    Result<void> keep(const Flight& flight, const std::vector<Digest>& proven);
     void forget(const Flight& flight);
     void start_waiting();
     static std::shared_ptr<Flight> refused(const Digest& digest);
 
     http::Client& client_;
     std::shared_ptr<store::Blobs> blobs_;
+    store::PrivateMarks& private_marks_;
     WorkerPool& workers_;
     EventSink sink_;
     mutable std::mutex mutex_;                                                   // misses only

@@ -52,9 +52,13 @@ void Flight::wake()
     });
 }
 
-Fetcher::Fetcher(http::Client& client, std::shared_ptr<store::Blobs> blobs, WorkerPool& workers,
-                 EventSink sink)
-    : client_(client), blobs_(std::move(blobs)), workers_(workers), sink_(std::move(sink))
+Fetcher::Fetcher(http::Client& client, std::shared_ptr<store::Blobs> blobs,
+                 store::PrivateMarks& private_marks, WorkerPool& workers, EventSink sink)
+    : client_(client),
+      blobs_(std::move(blobs)),
+      private_marks_(private_marks),
+      workers_(workers),
+      sink_(std::move(sink))
 {
 }
 
@@ -190,7 +194,7 @@ void Fetcher::land(const std::shared_ptr<Flight>& flight, const std::vector<Dige
     if (!is_kept)
         return;
     workers_.post([this, flight, proven, archive] {
-        const auto kept = blobs_->commit(*flight->file(), proven);
+        const auto kept = keep(*flight, proven);
         client_.post([this, flight, kept, archive] {
             if (!kept)
                 event("store.failed", archive, nullptr, kept.error().message());
@@ -198,6 +202,16 @@ void Fetcher::land(const std::shared_ptr<Flight>& flight, const std::vector<Dige
             drop(flight);
         });
     });
+}
+
+Result<void> Fetcher::keep(const Flight& flight, const std::vector<Digest>& proven)
+{
+    if (flight.owner_.empty())
+        private_marks_.remove(proven);
+    else if (!blobs_->holds(flight.digest()) ||
+             !private_marks_.may_give(flight.digest(), flight.owner_))
+        TRY_VOID(private_marks_.add(proven, flight.owner_));
+    return blobs_->commit(*flight.file(), proven);
 }
 
 void Fetcher::drop(const std::shared_ptr<Flight>& flight)

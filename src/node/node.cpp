@@ -56,6 +56,7 @@ Result<void> Node::Parts::open_state(crypto::Spawner& spawner)
     std::error_code ignored;
     std::filesystem::remove(config.state / "run.json", ignored);
     TRY(blobs, store::Blobs::open(config.state));
+    TRY_VOID(private_marks.open(config.state));
     TRY(state, catalog::State::open(config.state));
     TRY(auto opened, catalog::Releases::open(config.state));
     releases.emplace(std::move(opened));
@@ -161,7 +162,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
         std::make_unique<archive::Jobs>(*parts->state, *parts->state_thread, *parts->events);
     parts->jobs->add_kind(archive::kScrub, archive::make_scrub(*parts->blobs, *parts->events));
     parts->fetcher = std::make_unique<fetch::Fetcher>(
-        parts->client, parts->blobs, *parts->workers,
+        parts->client, parts->blobs, parts->private_marks, *parts->workers,
         [events = parts->events.get()](const fetch::FetchEvent& happened) {
             catalog::Event event;
             event.code = happened.code;
@@ -175,7 +176,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->loops =
         std::make_unique<http::Loops>(parts->config.loops == 0 ? cores : parts->config.loops);
     parts->services = std::make_unique<archive::Services>(archive::Services{
-        parts->control->executor(), *parts->fetcher, *parts->blobs,
+        parts->control->executor(), *parts->fetcher, *parts->blobs, parts->private_marks,
         *parts->workers, *parts->state, *parts->state_thread, *parts->releases, *parts->refused,
         *parts->engine, *parts->events, parts->counters, parts->config.state / "tables",
         *parts->deliveries, *parts->jobs, parts->hot_answers, deb::native_architecture()});

@@ -45,6 +45,7 @@ struct Node::Parts {
     std::optional<catalog::Releases> releases;
     std::optional<catalog::Refused> refused;
     std::shared_ptr<store::Blobs> blobs;
+    store::PrivateMarks private_marks;
     std::unique_ptr<crypto::OpenPgpEngine> engine;
     archive::Counters counters;
     std::unique_ptr<WorkerPool> state_thread, workers, dialers;

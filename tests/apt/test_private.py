@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from archive import Archive
 from node import until
 
 pytestmark = pytest.mark.smoke
@@ -93,3 +94,36 @@ def test_public_metadata_says_nothing_about_who_may_have_packages(private):
     bad = node.get(FOO, **basic("x:junk"))
     assert bad.status == 401 and bad.content.startswith(b"private.refused")
     assert node.get(FOO, **basic("bearer:token-a")).content == package
+
+
+def test_another_archive_that_lists_its_digest_does_not_have_its_bytes(private):
+    scene, archive, origin, mirror, node = private
+    foo = (archive.root / "pool/foo_1_all.deb").read_bytes()
+    # Somebody else's archive says that a file with this digest is theirs, and has no such file.
+    other = Archive(scene.folder / "other", scene.key)
+    other.add_bytes("foo", foo)
+    other.publish()
+    elsewhere = scene.origin(other, "127.0.0.4")
+    elsewhere.always("status", 503, only=".deb")
+    mirror.passwords = origin.passwords
+    node.stop()
+    node.config.write_text(node.config.read_text() + f"""
+        [[archive]]
+        id = "other"
+        keyrings = ["{other.key.keyring}"]
+        upstreams = ["{elsewhere.url}"]
+        """)
+    node.start()
+    for path in ("dists/stable/InRelease", "dists/stable/main/binary-amd64/Packages.xz"):
+        assert node.get(f"/test/{path}", **basic("bearer:token-a")).status == 200
+        assert node.get(f"/other/{path}").status == 200
+    until("held", lambda: node.get(FOO, **basic("bearer:token-a")).headers["Cache-Status"] == "aptward; hit")
+    for _ in range(2):
+        assert node.get("/other/pool/foo_1_all.deb").status == 503
+        node.kill()
+        node.start()
+    # Its own source has it now: then it is no secret.
+    elsewhere.heal()
+    until("given", lambda: node.get("/other/pool/foo_1_all.deb").content == foo)
+    until("held", lambda: node.get("/other/pool/foo_1_all.deb").headers["Cache-Status"] == "aptward; hit")
+    assert node.get(FOO, **basic("bearer:token-a")).status == 200

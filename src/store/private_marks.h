@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Which held bytes came for credentials (archive-reality 14): another archive that lists their
+// digest has to fetch them from its own sources before it gives them to anybody. Else whoever signs
+// one archive could have the files of a private one.
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/result.h"
+
+namespace aptward::store {
+
+/// Empty files `private/ARCHIVE/ALGORITHM-HEX`, and the same in memory.
+///
+/// Crash promise: a mark that add() returned success for survives a power cut, so that marking
+/// before Blobs::commit() leaves no held bytes unmarked. Any thread; add() and remove() block on
+/// the disk.
+class PrivateMarks {
+public:
+    /// Reads the marks below `state`. Fails with storage.
+    Result<void> open(const std::filesystem::path& state);
+
+    /// Whether `archive` may give these bytes away as they are held: nobody marked them, or it did.
+    bool may_give(const Digest& digest, std::string_view archive) const;
+
+    /// They came for credentials of this archive. Fails with storage.
+    Result<void> add(const std::vector<Digest>& digests, const std::string& archive);
+
+    /// They came without any: they are no secret.
+    void remove(const std::vector<Digest>& digests);
+
+private:
+    std::filesystem::path path_of(const std::string& archive, const std::string& name) const;
+
+    std::filesystem::path root_;
+    std::atomic<bool> has_any_{false};  // most nodes never take the lock
+    mutable std::mutex mutex_;
+    std::map<std::string, std::set<std::string, std::less<>>> archives_;  // by "ALGORITHM-HEX"
+};
+
+}  // namespace aptward::store
