@@ -177,7 +177,9 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes, s
     for (const auto& archive : routes.archives)
         ids += (ids.empty() ? "/" : ", /") + archive->settings().id;
     const std::string message =
-        ids.empty() ? "this node has no archive configured" : "this node has the archives " + ids;
+        ids.empty() ? "this node has no archive: add an [[archive]] to its configuration"
+                    : "no archive is below " + printable(path.substr(0, path.find('/', 1))) +
+                          ": this node has " + ids + "; an [[archive]] with that id adds one";
     co_await send_refusal(exchange, 404, "archive.unknown", message, services_.counters);
 }
 

@@ -43,7 +43,9 @@ http::Async<void> answer_proof(http::Exchange& exchange, archive::Services& serv
     if (question.digests.empty()) {
         http::Answer answer(400);
         answer.type("text/plain; charset=utf-8");
-        const std::string text = "request.malformed: sha256 or sha512 is wanted\n";
+        const std::string text =
+            "request.malformed: the digest to prove is missing: ask with ?sha256=HEX or "
+            "?sha512=HEX\n";
         co_await exchange.send(std::move(answer), text);
         co_return;
     }
