@@ -8,7 +8,8 @@ namespace aptward::fetch {
 namespace {
 
 struct UrlParts {
-    std::string scheme, authority, path;  // path with query
+    std::string scheme, authority,
+        path;  // path with query; begins with '/' where there is a scheme
 };
 
 UrlParts split(std::string_view url)
@@ -18,11 +19,15 @@ UrlParts split(std::string_view url)
     if (scheme_end != std::string_view::npos) {
         parts.scheme = to_lower(url.substr(0, scheme_end));
         url.remove_prefix(scheme_end + 3);
-        const std::size_t slash = std::min(url.find_first_of("/?"), url.size());
+        const std::size_t slash = std::min(url.find_first_of("/?#"), url.size());
         parts.authority = to_lower(url.substr(0, slash));
         url.remove_prefix(slash);
+        // RFC 3986 6.2.3. Without it the next relative Location would be appended to the host, and
+        // "http://mirror.example?x" then ".evil.example/" pass as one host.
+        if (!url.starts_with('/'))
+            parts.path = "/";
     }
-    parts.path = url;
+    parts.path += url;
     return parts;
 }
 
@@ -61,10 +66,14 @@ Result<Redirect> judge_redirect(std::string_view from_url, std::string_view loca
             return fail(Errc::untrusted,
                         "a redirect to \"" + shown + "\" is neither http nor https");
         to = from;
-        const std::string own_path = from.path.substr(0, from.path.find('?'));
-        to.path = location.front() == '/'
-                      ? std::string(location)
-                      : own_path.substr(0, own_path.rfind('/') + 1) + std::string(location);
+        if (location.front() == '/') {
+            to.path.clear();
+        } else {
+            to.path.erase(std::min(to.path.find_first_of("?#"), to.path.size()));
+            if (location.front() != '?')
+                to.path.erase(to.path.rfind('/') + 1);
+        }
+        to.path += location;
     }
     if (to.scheme != "http" && to.scheme != "https")
         return fail(Errc::untrusted, "a redirect to \"" + shown + "\" is neither http nor https");
@@ -72,7 +81,7 @@ Result<Redirect> judge_redirect(std::string_view from_url, std::string_view loca
         return fail(Errc::untrusted, "a redirect from https down to http");
     if (to.authority.empty() || to.authority.find('@') != std::string::npos)
         return fail(Errc::untrusted, "a redirect to \"" + shown + "\" has no plain host");
-    return Redirect{to.scheme + "://" + to.authority + (to.path.empty() ? "/" : to.path),
+    return Redirect{to.scheme + "://" + to.authority + to.path,
                     to.authority == from.authority && to.scheme == from.scheme};
 }
 

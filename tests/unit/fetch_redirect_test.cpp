@@ -22,6 +22,9 @@ TEST(Redirect, ResolvesWhatServersWrite)
           Row{"//other.example/x", "https://other.example/x", false},
           Row{"/pool/x", "https://mirror.example/pool/x", true},
           Row{"Release", "https://mirror.example/debian/dists/stable/Release", true},
+          Row{"?page=2", "https://mirror.example/debian/dists/stable/InRelease?page=2", true},
+          Row{"https://mirror.example?x=1", "https://mirror.example/?x=1", true},
+          Row{"https://mirror.example#x", "https://mirror.example/#x", true},
           Row{"/pool/a%20b", "https://mirror.example/pool/a%20b", true}}) {
         const auto redirect = judge_redirect(kFrom, row.location);
         ASSERT_TRUE(redirect) << redirect.error().message();
@@ -52,6 +55,22 @@ TEST(Redirect, A18_V38_RefusesOtherSchemesDowngradesAndHostsInDisguise)
         EXPECT_EQ(redirect.error().code(), Errc::untrusted);
     }
     EXPECT_TRUE(judge_redirect("http://mirror.example/x", "https://mirror.example/x"));
+}
+
+// What follows the host without a slash must not become the host's end, or its user, one hop later.
+TEST(Redirect, A18_ARelativeLocationNeverChangesTheHost)
+{
+    for (const char* first :
+         {"https://mirror.example", "https://mirror.example?x=1", "https://mirror.example#x"}) {
+        for (const char* second : {".evil.example/x", "@evil.example/x"}) {
+            const auto before = judge_redirect(kFrom, first);
+            ASSERT_TRUE(before) << first;
+            const auto after = judge_redirect(before->url, second);
+            ASSERT_TRUE(after) << second;
+            EXPECT_TRUE(after->is_same_host);
+            EXPECT_EQ(after->url, std::string("https://mirror.example/") + second) << first;
+        }
+    }
 }
 
 }  // namespace
