@@ -106,6 +106,27 @@ bool is_private_v4(std::uint32_t a)
 
 }  // namespace
 
+void read_head_line(std::string_view line, UpstreamHead& head)
+{
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos)
+        return;
+    const std::string_view name = line.substr(0, colon);
+    const std::string_view value = trim(line.substr(colon + 1));
+    if (equals_ignoring_case(name, "Content-Length"))
+        head.content_length = parse_number(value);
+    else if (equals_ignoring_case(name, "Content-Range"))
+        read_content_range(value, head);
+    else if (equals_ignoring_case(name, "Last-Modified"))
+        head.last_modified = value;
+    else if (equals_ignoring_case(name, "ETag"))
+        head.etag = value;
+    else if (equals_ignoring_case(name, "Location"))
+        head.location = value;
+    else if (equals_ignoring_case(name, "Content-Type"))
+        head.content_type = value;
+}
+
 Transfer::Transfer(std::uint64_t id, CURL* easy, UpstreamRequest request,
                    std::shared_ptr<Receiver> receiver)
     : id_(id), easy_(easy), request_(std::move(request)), receiver_(std::move(receiver))
@@ -194,23 +215,7 @@ bool Transfer::take_header(std::string_view line)
     }
     if (line.empty())
         return true;
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos)
-        return true;
-    const std::string_view name = line.substr(0, colon);
-    const std::string_view value = trim(line.substr(colon + 1));
-    if (equals_ignoring_case(name, "Content-Length"))
-        head_.content_length = parse_number(value);
-    else if (equals_ignoring_case(name, "Content-Range"))
-        read_content_range(value, head_);
-    else if (equals_ignoring_case(name, "Last-Modified"))
-        head_.last_modified = value;
-    else if (equals_ignoring_case(name, "ETag"))
-        head_.etag = value;
-    else if (equals_ignoring_case(name, "Location"))
-        head_.location = value;
-    else if (equals_ignoring_case(name, "Content-Type"))
-        head_.content_type = value;
+    read_head_line(line, head_);
     return true;
 }
 

@@ -8,6 +8,10 @@
 
 namespace aptward::http {
 
+/// Takes what we believe from one line of an answer's head ("ETag: ..."), without its line end.
+/// Pure.
+void read_head_line(std::string_view line, UpstreamHead& head);
+
 class Transfer {
 public:
     Transfer(std::uint64_t id, CURL* easy, UpstreamRequest request,
