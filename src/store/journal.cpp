@@ -19,31 +19,6 @@ std::string sum_of(std::string_view json)
     return crypto::digest_of(json).hex().substr(0, kSumDigits);
 }
 
-struct Parsed {
-    std::vector<std::string> entries;
-    std::size_t damaged = 0, good_bytes = 0;
-};
-
-Parsed parse(std::string_view bytes)
-{
-    Parsed parsed;
-    std::string_view rest = bytes;
-    while (!rest.empty()) {
-        const std::size_t end = rest.find('\n');
-        if (end == std::string_view::npos)
-            break;  // a crash ended this one: it was never acknowledged
-        const std::string_view line = rest.substr(0, end);
-        rest.remove_prefix(end + 1);
-        parsed.good_bytes = bytes.size() - rest.size();
-        if (line.size() > kSumDigits + 1 &&
-            line.substr(0, kSumDigits) == sum_of(line.substr(kSumDigits + 1)))
-            parsed.entries.emplace_back(line.substr(kSumDigits + 1));
-        else
-            ++parsed.damaged;
-    }
-    return parsed;
-}
-
 Result<std::string> read_bytes(const std::filesystem::path& file)
 {
     auto read = read_file(file, kMaxJournalBytes);
@@ -53,6 +28,26 @@ Result<std::string> read_bytes(const std::filesystem::path& file)
 }
 
 }  // namespace
+
+JournalText parse_journal(std::string_view bytes)
+{
+    JournalText parsed;
+    std::string_view rest = bytes;
+    while (!rest.empty()) {
+        const std::size_t end = rest.find('\n');
+        if (end == std::string_view::npos)
+            break;  // a crash ended this one: it was never acknowledged
+        const std::string_view line = rest.substr(0, end);
+        rest.remove_prefix(end + 1);
+        parsed.whole_bytes = bytes.size() - rest.size();
+        if (line.size() > kSumDigits + 1 &&
+            line.substr(0, kSumDigits) == sum_of(line.substr(kSumDigits + 1)))
+            parsed.entries.emplace_back(line.substr(kSumDigits + 1));
+        else
+            ++parsed.damaged_lines;
+    }
+    return parsed;
+}
 
 Result<void> Journal::append(std::string_view json)
 {
@@ -82,22 +77,22 @@ Result<void> Journal::cut_off_rest()
 Result<std::vector<std::string>> read_journal(const std::filesystem::path& file)
 {
     TRY(const std::string bytes, read_bytes(file));
-    return parse(bytes).entries;
+    return parse_journal(bytes).entries;
 }
 
 Result<Journal::Opened> open_journal(const std::filesystem::path& file)
 {
     TRY(const std::string bytes, read_bytes(file));
-    Parsed parsed = parse(bytes);
+    JournalText parsed = parse_journal(bytes);
     Fd opened(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
     if (!opened)
         return fail_errno("opening " + file.string(), errno);
-    if (parsed.good_bytes < bytes.size() &&
-        ::ftruncate(opened.get(), static_cast<::off_t>(parsed.good_bytes)) != 0)
+    if (parsed.whole_bytes < bytes.size() &&
+        ::ftruncate(opened.get(), static_cast<::off_t>(parsed.whole_bytes)) != 0)
         return fail_errno("shortening " + file.string(), errno);
     TRY_VOID(sync_directory(file.parent_path()));
-    return Journal::Opened{Journal(std::move(opened), parsed.good_bytes), std::move(parsed.entries),
-                           parsed.damaged};
+    return Journal::Opened{Journal(std::move(opened), parsed.whole_bytes),
+                           std::move(parsed.entries), parsed.damaged_lines};
 }
 
 }  // namespace aptward::store

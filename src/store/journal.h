@@ -42,6 +42,15 @@ struct Journal::Opened {
     std::size_t damaged_lines = 0;
 };
 
+/// The bytes of a journal's file.
+struct JournalText {
+    std::vector<std::string> entries;  ///< In the order written.
+    std::size_t damaged_lines = 0;
+    std::size_t whole_bytes = 0;  ///< Up to the last line end: what follows was never acknowledged.
+};
+/// Pure.
+JournalText parse_journal(std::string_view bytes);
+
 /// Only looks: the entries of a journal that a node may be writing to. No file: no entries.
 Result<std::vector<std::string>> read_journal(const std::filesystem::path& file);
 
