@@ -94,7 +94,8 @@ struct Read {
         return entry.algorithm == 0 ? HashAlgorithm::sha256 : HashAlgorithm::sha512;
     }
     std::string_view key() const { return {hash + hash_bytes(algorithm()), entry.key_bytes}; }
-    const char* end() const { return key().data() + key().size(); }
+    /// With hash and key, which may lie outside what was read: neither is looked at.
+    std::size_t bytes() const { return sizeof entry + hash_bytes(algorithm()) + entry.key_bytes; }
     Digest digest() const
     {
         Digest digest;
@@ -218,6 +219,7 @@ Result<void> Table::check()
     const std::size_t size = header_.whole_bytes() - kSumBytes;
     crypto::Hasher hasher;
     std::string piece(std::min(kPiece, size), '\0');
+    bool has_end = false;
     for (std::size_t start = 0; start < size; start += piece.size()) {
         piece.resize(std::min(kPiece, size - start));
         TRY_VOID(read(piece, start));
@@ -227,12 +229,16 @@ Result<void> Table::check()
             const auto bucket = load<Bucket>(&piece[at - start]);
             if (bucket.offset != kEmpty)
                 marks_[(at - sizeof(Header)) / sizeof(Bucket)] = mark_of(bucket.tag);
+            else
+                has_end = true;
         }
     }
     char sum[kSumBytes];
     TRY_VOID(read(sum, size));
     if (std::memcmp(hasher.digest().hash.data(), sum, kSumBytes) != 0)
         return fail(Errc::malformed, "it is damaged");
+    if (!has_end)  // the builder leaves a third empty; without one a look-up never ends
+        return fail(Errc::malformed, "it has no empty bucket");
     return {};
 }
 
@@ -284,7 +290,7 @@ Result<std::optional<Digest>> Table::read_entry(std::uint32_t offset, std::strin
         std::min(sizeof(Entry) + kLargestHash + path.size(), static_cast<std::size_t>(end - start));
     TRY_VOID(read({raw, size}, start));
     const Read entry(raw);
-    if (entry.end() > raw + size || entry.key() != path)
+    if (entry.bytes() > size || entry.key() != path)
         return std::nullopt;
     return entry.digest();
 }
@@ -302,12 +308,13 @@ Result<void> Table::each(const Visit& visit) const
             piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, end - start)));
             TRY_VOID(read(piece, start));
         }
-        const Read entry(&piece[at]);
-        if (entry.end() > piece.data() + piece.size())
+        const std::size_t left = piece.size() - at;
+        if (left < sizeof(Entry) || Read(&piece[at]).bytes() > left)
             return break_down({Errc::storage, "its bytes have changed"});
+        const Read entry(&piece[at]);
         if (entry.entry.is_shadowed == 0)
             visit(entry.key(), entry.digest());
-        at = static_cast<std::size_t>(entry.end() - piece.data());
+        at += entry.bytes();
     }
     return {};
 }

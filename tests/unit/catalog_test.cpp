@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
 
 #include "base/file.h"
 #include "catalog/refused.h"
@@ -86,6 +87,58 @@ TEST_F(CatalogTest, R7_ATableThatIsCutWhileItIsOpenIsNoEndOfTheNode)
     EXPECT_GT(unreadable, 2900);
     EXPECT_TRUE((*table)->is_broken());
     EXPECT_FALSE((*table)->each([](std::string_view, const Digest&) {}));
+}
+
+// The bytes of a table with the entry "x" of SHA-256, in two buckets of which one is empty. Layout:
+// the top of table.cpp.
+struct SmallTable {
+    static constexpr std::size_t kBuckets = 32, kEntry = kBuckets + 2 * 8, kKeyBytes = kEntry + 8;
+
+    SmallTable()
+    {
+        TableBuilder builder;
+        builder.add("x", crypto::digest_of("x"));
+        bytes = *std::move(builder).finish();
+    }
+    /// Damage that the sum at the end does not show.
+    void sum_up()
+    {
+        bytes.resize(bytes.size() - 32);
+        const Digest sum = crypto::digest_of(bytes);
+        bytes.append(sum.hash.begin(), sum.hash.begin() + 32);
+    }
+    std::string bytes;
+};
+
+TEST_F(CatalogTest, ATableWithoutAnEmptyBucketIsRefused)
+{
+    SmallTable table;
+    const bool is_first_empty =
+        table.bytes.compare(SmallTable::kBuckets + 4, 4, "\xff\xff\xff\xff") == 0;
+    const std::size_t empty = SmallTable::kBuckets + (is_first_empty ? 0 : 8);
+    const std::size_t full = SmallTable::kBuckets + (is_first_empty ? 8 : 0);
+    table.bytes.replace(empty, 8, table.bytes.substr(full, 8));
+    table.sum_up();
+    ASSERT_TRUE(write_file_durably(folder / "t", table.bytes));
+    EXPECT_EQ(code_of(Table::open(folder / "t")), Errc::malformed);  // a look-up would never end
+}
+
+TEST_F(CatalogTest, R7_ATableThatChangesWhileItIsOpenIsNotReadPastItsEnd)
+{
+    SmallTable table;
+    ASSERT_TRUE(write_file_durably(folder / "t", table.bytes));
+    for (const char key_bytes : {'\0', '\2', '\x7f'}) {
+        const auto opened = Table::open(folder / "t");
+        ASSERT_TRUE(opened);
+        std::string changed = table.bytes;
+        changed[SmallTable::kKeyBytes] = key_bytes;
+        std::fstream(folder / "t", std::ios::in | std::ios::out)
+            .write(changed.data(), std::ssize(changed));
+        EXPECT_FALSE((*opened)->each([](std::string_view, const Digest&) {}));
+        EXPECT_TRUE((*opened)->is_broken());
+        std::fstream(folder / "t", std::ios::in | std::ios::out)
+            .write(table.bytes.data(), std::ssize(table.bytes));
+    }
 }
 
 trust::Floor floor_at(const std::string& id, std::int64_t date)
