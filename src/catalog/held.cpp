@@ -55,7 +55,8 @@ Result<Held> read_held(const std::filesystem::path& state)
         return fail(Errc::not_found, "there is no state folder " + state.string());
     TRY(const auto entries, store::read_journal(state / "journal"));
     Held held;
-    held.suites = replay(entries).suites;
+    TRY(auto decided, replay(entries));
+    held.suites = std::move(decided.suites);
     const Releases releases = Releases::look_at(state);
     for (const auto& [key, suite] : held.suites) {
         SuiteView view;

@@ -4,9 +4,9 @@
 #include "catalog/refused.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "catalog/descriptions.h"
 
 namespace aptward::catalog {
 namespace {
@@ -40,6 +40,35 @@ Result<std::string> get_text(const std::filesystem::path& file)
 
 }  // namespace
 
+std::string to_json(const Refused::Entry& entry)
+{
+    const Json description = {{"archive", entry.archive}, {"suite", entry.suite},
+                              {"source", entry.source},   {"code", entry.code},
+                              {"message", entry.message}, {"time", to_unix(entry.time)},
+                              {"cut", entry.is_cut}};
+    return description.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Result<Refused::Entry> parse_refused(std::string_view json)
+{
+    const Json description = Json::parse(json, nullptr, false);
+    if (!description.is_object())
+        return fail(Errc::malformed, "it is damaged");
+    try {
+        Refused::Entry entry;
+        entry.archive = description.value("archive", "");
+        entry.suite = description.value("suite", "");
+        entry.source = description.value("source", "");
+        entry.code = description.value("code", "");
+        entry.message = description.value("message", "");
+        entry.time = time_in(description, "time");
+        entry.is_cut = description.value("cut", false);
+        return entry;
+    } catch (const Json::exception&) {
+        return fail(Errc::malformed, "it is damaged");
+    }
+}
+
 Result<Refused> Refused::open(const std::filesystem::path& state)
 {
     TRY_VOID(make_directories(state / "refused"));
@@ -67,13 +96,7 @@ Result<void> Refused::put(Entry entry) const
     TRY_VOID(put_text(folder / "InRelease", entry.files.inrelease, room, entry.is_cut));
     TRY_VOID(put_text(folder / "Release.gpg", entry.files.release_gpg, room, entry.is_cut));
     TRY_VOID(put_text(folder / "Release", entry.files.release, room, entry.is_cut));
-    const Json description = {{"archive", entry.archive}, {"suite", entry.suite},
-                              {"source", entry.source},   {"code", entry.code},
-                              {"message", entry.message}, {"time", to_unix(entry.time)},
-                              {"cut", entry.is_cut}};
-    TRY_VOID(
-        write_file_durably(folder / kDescription,
-                           description.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"));
+    TRY_VOID(write_file_durably(folder / kDescription, to_json(entry)));
     return sync_directory(folder_);
 }
 
@@ -82,18 +105,11 @@ Result<Refused::Entry> Refused::describe(const std::string& id) const
     if (!is_id(id))
         return fail(Errc::malformed, "\"" + id + "\" names no evidence");
     TRY(const std::string text, read_file(folder_ / id / kDescription, 1 << 20));
-    const Json description = Json::parse(text, nullptr, false);
-    if (!description.is_object())
-        return fail(Errc::malformed, (folder_ / id / kDescription).string() + " is damaged");
-    Entry entry;
-    entry.id = id;
-    entry.archive = description.value("archive", "");
-    entry.suite = description.value("suite", "");
-    entry.source = description.value("source", "");
-    entry.code = description.value("code", "");
-    entry.message = description.value("message", "");
-    entry.time = from_unix(description.value("time", std::int64_t{0}));
-    entry.is_cut = description.value("cut", false);
+    auto entry = parse_refused(text);
+    if (!entry)
+        return tl::unexpected<Error>(
+            std::move(entry).error().within((folder_ / id / kDescription).string()));
+    entry->id = id;
     return entry;
 }
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // releases/<id>/{InRelease,Release,Release.gpg,release.json}; release.json is written last and
 // makes the folder valid.
-#include <nlohmann/json.hpp>
-
 #include "base/file.h"
 #include "base/log.h"
-#include "catalog/catalog.h"
+#include "catalog/descriptions.h"
 #include "crypto/crypto.h"
 
 namespace aptward::catalog {
@@ -37,6 +35,34 @@ Result<std::string> get_text(const std::filesystem::path& file)
 
 }  // namespace
 
+std::string to_json(const Releases::Stored& release)
+{
+    const Json description = {{"archive", release.archive},
+                              {"suite", release.suite},
+                              {"source", release.source},
+                              {"accepted", to_unix(release.accepted)},
+                              {"unverified", release.is_unverified}};
+    return description.dump() + "\n";
+}
+
+Result<Releases::Stored> parse_stored(std::string_view json)
+{
+    const Json description = Json::parse(json, nullptr, false);
+    if (!description.is_object())
+        return fail(Errc::malformed, "it is damaged");
+    try {
+        Releases::Stored stored;
+        stored.archive = description.value("archive", "");
+        stored.suite = description.value("suite", "");
+        stored.source = description.value("source", "");
+        stored.accepted = time_in(description, "accepted");
+        stored.is_unverified = description.value("unverified", false);
+        return stored;
+    } catch (const Json::exception&) {
+        return fail(Errc::malformed, "it is damaged");
+    }
+}
+
 Result<Releases> Releases::open(const std::filesystem::path& state)
 {
     TRY_VOID(make_directories(state / "releases"));
@@ -60,12 +86,7 @@ Result<void> Releases::put(const Stored& release) const
     TRY_VOID(put_text(folder / "InRelease", release.files.inrelease));
     TRY_VOID(put_text(folder / "Release", release.files.release));
     TRY_VOID(put_text(folder / "Release.gpg", release.files.release_gpg));
-    const Json description = {{"archive", release.archive},
-                              {"suite", release.suite},
-                              {"source", release.source},
-                              {"accepted", to_unix(release.accepted)},
-                              {"unverified", release.is_unverified}};
-    TRY_VOID(put_text(folder / kDescription, description.dump() + "\n"));
+    TRY_VOID(put_text(folder / kDescription, to_json(release)));
     return sync_directory(folder_);
 }
 
@@ -75,16 +96,12 @@ Result<Releases::Stored> Releases::get(const std::string& id) const
         return fail(Errc::malformed, "\"" + id + "\" is not the id of a release");
     const auto folder = folder_ / id;
     TRY(const std::string text, read_file(folder / kDescription, 1 << 16));
-    const Json description = Json::parse(text, nullptr, false);
-    if (!description.is_object())
-        return fail(Errc::malformed, (folder / kDescription).string() + " is damaged");
-    Stored stored;
+    auto parsed = parse_stored(text);
+    if (!parsed)
+        return tl::unexpected<Error>(
+            std::move(parsed).error().within((folder / kDescription).string()));
+    Stored stored = std::move(*parsed);
     stored.id = id;
-    stored.archive = description.value("archive", "");
-    stored.suite = description.value("suite", "");
-    stored.source = description.value("source", "");
-    stored.accepted = from_unix(description.value("accepted", std::int64_t{0}));
-    stored.is_unverified = description.value("unverified", false);
     TRY(stored.files.inrelease, get_text(folder / "InRelease"));
     TRY(stored.files.release, get_text(folder / "Release"));
     TRY(stored.files.release_gpg, get_text(folder / "Release.gpg"));

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "catalog/state.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "base/log.h"
+#include "catalog/descriptions.h"
 #include "catalog/sqlite.h"
 #include "store/journal.h"
 
@@ -60,7 +62,7 @@ trust::Floor floor_of(const Json& json)
     floor.next_signed_by = json.value("next_signed_by", std::vector<std::string>());
     floor.approved = json.value("approved", std::set<std::string>());
     if (json.contains("date"))
-        floor.date = from_unix(json.value("date", std::int64_t{0}));
+        floor.date = time_in(json, "date");
     return floor;
 }
 
@@ -111,13 +113,25 @@ void apply_entry(Replayed& decided, const Json& entry)
 
 }  // namespace
 
-Replayed replay(const std::vector<std::string>& journal_entries)
+Result<Replayed> replay(const std::vector<std::string>& journal_entries)
 {
     Replayed decided;
+    std::size_t number = 0;
     for (const std::string& text : journal_entries) {
+        ++number;
         const Json entry = Json::parse(text, nullptr, false);
-        if (entry.is_object())
+        if (!entry.is_object())
+            continue;
+        try {
             apply_entry(decided, entry);
+        } catch (const Json::exception&) {
+            // Its sum holds, so chance did not damage it; and without the floor that it may hold
+            // an older release could come back.
+            return fail(Errc::malformed,
+                        fmt::format("entry {} of the journal is not as any version writes it; "
+                                    "restore the journal, or take that line out of it",
+                                    number));
+        }
     }
     return decided;
 }
@@ -201,10 +215,10 @@ Result<std::unique_ptr<State>> State::open(const std::filesystem::path& state)
     }
     if (!sqlite)
         return tl::unexpected<Error>(sqlite.error());
-    auto database = std::make_unique<Database>(
-        Database{std::move(*sqlite), std::move(journal.journal), {}, was_lost});
     // The journal is the truth: replaying it whole also repairs a projection that fell behind.
-    database->decided = replay(journal.entries);
+    TRY(auto decided, replay(journal.entries));
+    auto database = std::make_unique<Database>(
+        Database{std::move(*sqlite), std::move(journal.journal), std::move(decided), was_lost});
     for (const auto& [key, suite] : database->decided.suites)
         if (const auto saved = database->save(key.first, key.second); !saved)
             log_error("state.failed", {{"suite", key.second}}, saved.error().message());

@@ -43,8 +43,8 @@ struct Replayed {
     SuiteStates suites;
     std::map<std::string, std::set<std::string>> approved_keys;  ///< By archive.
 };
-/// Pure.
-Replayed replay(const std::vector<std::string>& journal_entries);
+/// Fails with malformed for an entry of a known kind in another form. Pure.
+Result<Replayed> replay(const std::vector<std::string>& journal_entries);
 
 struct SourceState {
     double latency_ms = 0, rate_bytes_per_s = 0;

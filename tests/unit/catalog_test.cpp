@@ -267,6 +267,42 @@ TEST_F(CatalogTest, R7_ADamagedFileOfAReleaseIsWrittenAgain)
     EXPECT_EQ(releases->get(stored.id)->files.inrelease, stored.files.inrelease);
 }
 
+// JSON still, but not ours: the library's accessors throw there.
+TEST_F(CatalogTest, R7_ADescriptionWithValuesOfOtherTypesIsDamaged)
+{
+    const auto releases = Releases::open(folder);
+    const auto refused = Refused::open(folder);
+    ASSERT_TRUE(releases && refused);
+    const Releases::Stored stored{std::string(64, 'a'), "vendor", "s", "", from_unix(1), false, {}};
+    for (const char* json : {R"({"archive": 1})", R"({"source": null})", R"({"accepted": "x"})",
+                             R"({"accepted": 1e300})", R"({"unverified": "no"})"}) {
+        ASSERT_TRUE(releases->put(stored));
+        ASSERT_TRUE(write_file_durably(folder / "releases" / stored.id / "release.json", json));
+        EXPECT_EQ(code_of(releases->get(stored.id)), Errc::malformed) << json;
+        EXPECT_TRUE(releases->all().empty());
+    }
+    for (const char* json : {R"({"code": []})", R"({"time": 1.5})", R"({"cut": 1})"}) {
+        ASSERT_TRUE(refused->put(refusal(1)));
+        ASSERT_TRUE(write_file_durably(folder / "refused" / refusal(1).id / "refused.json", json));
+        EXPECT_EQ(code_of(refused->get(refusal(1).id)), Errc::malformed) << json;
+        EXPECT_TRUE(refused->all().empty());
+    }
+}
+
+TEST(Replay, AnEntryInAnotherFormIsNotTakenForNone)
+{
+    const std::string good =
+        R"({"kind":"published","archive":"a","suite":"s","floor":{"date":7},"release":"r"})";
+    for (const char* json :
+         {R"({"kind":1})", R"({"kind":"published","archive":1})", R"({"kind":"used","index":[]})",
+          R"({"kind":"published","archive":"a","suite":"s","floor":{"date":1e300}})",
+          R"({"kind":"keys","archive":"a","approved":"x"})"})
+        EXPECT_EQ(code_of(replay({good, json})), Errc::malformed) << json;
+    const auto decided = replay({good, R"({"kind":"of a newer version","archive":"a"})"});
+    ASSERT_TRUE(decided);
+    EXPECT_EQ(decided->suites.at({"a", "s"}).floor.date, from_unix(7));
+}
+
 TEST_F(CatalogTest, V42_RefusedReleasesAreKeptWithSourceAndVerdict)
 {
     const auto refused = Refused::open(folder);
