@@ -157,8 +157,8 @@ Result<void> check_suite(std::string_view name)
     if (!body.empty() && body.back() == '/')
         body.remove_suffix(1);
     const bool is_root = name == "/";
-    if (!is_root && (body.empty() || body.front() == '/' || !is_path(body) || has_dots(body) ||
-                     body.find("//") != std::string_view::npos))
+    if (!is_root && (body.empty() || body.front() == '/' || body.back() == '/' || !is_path(body) ||
+                     has_dots(body) || body.find("//") != std::string_view::npos))
         return wrong(name,
                      "is no suite: accepted is a name such as \"bookworm\" or "
                      "\"bookworm/updates\", and \"FOLDER/\" or \"/\" for a flat repository");

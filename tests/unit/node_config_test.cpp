@@ -83,6 +83,7 @@ TEST(Config, NamesOneWrongValuePerKeyWithItsLineAndWhatIsAccepted)
         {"hosts = [\"ftp://x/y\"]", "archive.hosts", "archive.example/debian", true},
         {"suites = [\"../..\"]", "archive.suites", "bookworm", true},
         {"suites = [\"\"]", "archive.suites", "bookworm", true},
+        {"suites = [\"flat//\"]", "archive.suites", "FOLDER/", true},
         {"suite-aliases = [\"a b\"]", "archive.suite-aliases", "bookworm", true},
         {"auxiliary = [\"../x\"]", "archive.auxiliary", "doc/", true},
         {"auxiliary = [\"doc/../../x\"]", "archive.auxiliary", "doc/", true},
