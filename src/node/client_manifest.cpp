@@ -33,39 +33,7 @@ const ClientFile* ClientManifest::find(const std::string& path) const
     return found == files.end() ? nullptr : &*found;
 }
 
-Result<ClientManifest> read_client_manifest(const std::filesystem::path& root)
-{
-    const std::filesystem::path file = manifest_file(root);
-    TRY(const std::string text, read_file(file, kMaxBytes));
-    const std::string broken = file.string() + " is damaged";
-    const Json json = Json::parse(text, nullptr, false);
-    if (!json.is_object() || json.value("version", Json()) != kVersion)
-        return fail(Errc::malformed, broken);
-    try {
-        ClientManifest manifest;
-        manifest.nodes = json.at("nodes").get<std::vector<std::string>>();
-        manifest.tunnels_https = json.at("tunnels_https").get<bool>();
-        for (const Json& entry : json.at("files")) {
-            ClientFile kept;
-            kept.path = entry.at("path").get<std::string>();
-            kept.original = entry.at("original").get<std::string>();
-            kept.written_hex = entry.at("written").get<std::string>();
-            kept.mode = entry.at("mode").get<::mode_t>();
-            kept.user = entry.at("user").get<::uid_t>();
-            kept.group = entry.at("group").get<::gid_t>();
-            manifest.files.push_back(std::move(kept));
-        }
-        for (const Json& entry : json.at("rewritten"))
-            manifest.rewritten.push_back(
-                {entry.at("from").get<std::string>(), entry.at("to").get<std::string>()});
-        return manifest;
-    } catch (const Json::exception&) {
-        return fail(Errc::malformed, broken);
-    }
-}
-
-Result<void> write_client_manifest(const std::filesystem::path& root,
-                                   const ClientManifest& manifest)
+Result<std::string> to_json(const ClientManifest& manifest)
 {
     Json files = Json::array(), rewritten = Json::array();
     for (const ClientFile& file : manifest.files)
@@ -82,7 +50,60 @@ Result<void> write_client_manifest(const std::filesystem::path& root,
                        {"tunnels_https", manifest.tunnels_https},
                        {"files", files},
                        {"rewritten", rewritten}};
-    return write_file_durably(manifest_file(root), json.dump(1) + "\n");
+    try {
+        return json.dump(1) + "\n";
+    } catch (const Json::exception&) {
+        return fail(Errc::malformed, "a path or URI of apt's sources is not UTF-8");
+    }
+}
+
+Result<ClientManifest> parse_client_manifest(std::string_view text)
+{
+    const auto damaged = [] { return fail(Errc::malformed, "it is damaged"); };
+    const Json json = Json::parse(text, nullptr, false);
+    if (!json.is_object() || json.value("version", Json()) != kVersion)
+        return damaged();
+    try {
+        ClientManifest manifest;
+        manifest.nodes = json.at("nodes").get<std::vector<std::string>>();
+        manifest.tunnels_https = json.at("tunnels_https").get<bool>();
+        for (const Json& entry : json.at("files")) {
+            for (const char* key : {"mode", "user", "group"})
+                if (!entry.at(key).is_number_unsigned() || entry.at(key) > UINT32_MAX)
+                    return damaged();  // get() would make another number of it
+            ClientFile kept;
+            kept.path = entry.at("path").get<std::string>();
+            kept.original = entry.at("original").get<std::string>();
+            kept.written_hex = entry.at("written").get<std::string>();
+            kept.mode = entry.at("mode").get<::mode_t>();
+            kept.user = entry.at("user").get<::uid_t>();
+            kept.group = entry.at("group").get<::gid_t>();
+            manifest.files.push_back(std::move(kept));
+        }
+        for (const Json& entry : json.at("rewritten"))
+            manifest.rewritten.push_back(
+                {entry.at("from").get<std::string>(), entry.at("to").get<std::string>()});
+        return manifest;
+    } catch (const Json::exception&) {
+        return damaged();
+    }
+}
+
+Result<ClientManifest> read_client_manifest(const std::filesystem::path& root)
+{
+    const std::filesystem::path file = manifest_file(root);
+    TRY(const std::string text, read_file(file, kMaxBytes));
+    auto manifest = parse_client_manifest(text);
+    if (!manifest)
+        return tl::unexpected<Error>(std::move(manifest).error().within(file.string()));
+    return manifest;
+}
+
+Result<void> write_client_manifest(const std::filesystem::path& root,
+                                   const ClientManifest& manifest)
+{
+    TRY(const std::string json, to_json(manifest));
+    return write_file_durably(manifest_file(root), json);
 }
 
 }  // namespace aptward::node

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -38,6 +39,11 @@ struct ClientManifest {
 
     const ClientFile* find(const std::string& path) const;
 };
+
+/// Fails with malformed for a text that is not UTF-8, which JSON cannot hold. Pure.
+Result<std::string> to_json(const ClientManifest& manifest);
+/// Fails with malformed. Pure.
+Result<ClientManifest> parse_client_manifest(std::string_view json);
 
 /// Fails with not_found when the machine is not set up, malformed, storage.
 Result<ClientManifest> read_client_manifest(const std::filesystem::path& root);

@@ -128,10 +128,19 @@ TEST(ClientManifest, ReadsWhatItWroteAndNothingElse)
     ASSERT_NE(read->find("/etc/x"), nullptr);
     EXPECT_EQ(read->find("/etc/x")->mode, 0640U);
     EXPECT_EQ(read->rewritten.front().from, "https://x");
-    for (const char* broken : {"", "[]", "{}", "{\"version\":2}", "{\"version\":1,\"nodes\":3}"}) {
+    const std::string file =
+        R"({"version":1,"nodes":[],"tunnels_https":false,"rewritten":[],"files":[{"path":"/x",)"
+        R"("original":"","written":"","user":0,"group":0,"mode":)";
+    for (const std::string& broken :
+         {std::string(), std::string("[]"), std::string("{}"), std::string("{\"version\":2}"),
+          std::string("{\"version\":1,\"nodes\":3}"), file + "-1}]}", file + "1e300}]}",
+          file + "4294967296}]}"}) {
         ASSERT_TRUE(write_file_durably(below(root, kClientFolder) / "manifest.json", broken));
         EXPECT_EQ(code_of(read_client_manifest(root)), Errc::malformed) << broken;
     }
+    EXPECT_TRUE(parse_client_manifest(file + "420}]}"));
+    manifest.rewritten.front().from = "https://x/\xff";  // no JSON can say this
+    EXPECT_EQ(code_of(write_client_manifest(root, manifest)), Errc::malformed);
     std::filesystem::remove_all(root);
 }
 
