@@ -12,6 +12,7 @@
 #include "node/config_checks.h"
 #include "node/config_listeners.h"
 #include "node/config_reader.h"
+#include "node/mirror_list.h"
 
 namespace aptward::node {
 namespace {
@@ -101,13 +102,8 @@ void read_upstreams(Reader& reader, ArchiveSettings& settings, const std::string
             reader.mistake("upstream-lists", text.error().message());
             continue;
         }
-        for (std::size_t start = 0; start < text->size();) {
-            const std::size_t end = std::min(text->find('\n', start), text->size());
-            const auto fields = words(std::string_view(*text).substr(start, end - start));
-            if (!fields.empty() && fields[0][0] != '#')
-                urls.emplace_back(fields[0]);  // what follows are mirror+file's own attributes
-            start = end + 1;
-        }
+        for (std::string& url : read_mirror_list(*text))
+            urls.push_back(std::move(url));
     }
     fetch::SourceSettings source;
     source.proxy = common_proxy;

@@ -10,6 +10,7 @@
 #include "deb/deb.h"
 #include "node/client_manifest.h"
 #include "node/config.h"
+#include "node/mirror_list.h"
 #include "node/own_names.h"
 
 namespace aptward::node {
@@ -91,21 +92,13 @@ struct Origin {
     bool was_rewritten = false;
 };
 
-std::vector<std::string> read_mirror_list(const std::string& path, const std::string& root)
+std::vector<std::string> mirrors_of(const std::string& path, const std::string& root)
 {
     std::vector<std::string> urls;
-    const std::string text = read_file(below(root, path), kMaxListBytes).value_or("");
-    for (std::size_t start = 0; start < text.size();) {
-        const std::size_t end = std::min(text.find('\n', start), text.size());
-        const auto fields = words(std::string_view(text).substr(start, end - start));
-        if (!fields.empty() && starts_with(fields[0], "http")) {
-            std::string url(fields[0]);  // what follows are mirror+file's own attributes
-            while (url.back() == '/')
-                url.pop_back();
-            urls.push_back(std::move(url));
-        }
-        start = end + 1;
-    }
+    for (std::string& url :
+         read_mirror_list(read_file(below(root, path), kMaxListBytes).value_or("")))
+        if (starts_with(url, "http"))
+            urls.push_back(without_slash(std::move(url)));
     return urls;
 }
 
@@ -130,7 +123,7 @@ Origin find_origin(const deb::AptSource& source, const Config& config,
         origin.was_rewritten = true;
     }
     if (starts_with(uri, kMirrorFile))
-        origin.urls = read_mirror_list(uri.substr(kMirrorFile.size()), root);
+        origin.urls = mirrors_of(uri.substr(kMirrorFile.size()), root);
     else
         origin.urls = {uri};
     return origin;
