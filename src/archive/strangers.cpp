@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "http/message.h"
 
 namespace aptward::archive {
 namespace {
@@ -21,7 +22,7 @@ std::string archive_folder(std::string_view path)
 {
     std::size_t end = std::min(path.find("/dists/"), path.find("/pool/"));
     if (end == std::string_view::npos)
-        end = std::min(path.find('/', 1), path.size());
+        end = path == "/" ? 0 : std::min(path.find('/', 1), path.size());
     return std::string(path.substr(0, end));
 }
 
@@ -62,8 +63,8 @@ std::string Strangers::save() const
     std::string text;
     for (const Place& place : all())
         text += fmt::format("{} {} {} {} {} {}\n", place.is_https ? "https" : "http", place.host,
-                            place.folder.empty() ? "/" : place.folder, place.requests,
-                            to_unix(place.last), fmt::join(place.clients, " "));
+                            place.folder.empty() ? "/" : http::encode_path(place.folder),
+                            place.requests, to_unix(place.last), fmt::join(place.clients, " "));
     return text;
 }
 
@@ -74,12 +75,15 @@ void Strangers::restore(std::string_view text)
         const std::size_t end = std::min(text.find('\n'), text.size());
         const auto fields = words(text.substr(0, end));
         text.remove_prefix(std::min(end + 1, text.size()));
-        if (fields.size() < 5)
+        // A folder may have blanks: it is written as in a request.
+        const auto folder =
+            http::parse_target("GET", fields.size() < 5 ? std::string_view() : fields[2]);
+        if (!folder || folder->path.empty())
             continue;
         Place place;
         place.is_https = fields[0] == "https";
         place.host = fields[1];
-        place.folder = fields[2] == "/" ? "" : fields[2];
+        place.folder = folder->path == "/" ? "" : folder->path;
         place.requests = parse_number(fields[3]).value_or(0);
         place.last = from_unix(parse_number<std::int64_t>(fields[4]).value_or(0));
         for (std::size_t i = 5; i < fields.size(); ++i)
