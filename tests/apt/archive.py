@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A signed archive on disk, made with gpg and dpkg-deb, in as many generations as a test wants."""
+import copy
 import datetime
 import gzip
 import hashlib
 import lzma
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 import textwrap
 
@@ -13,20 +16,31 @@ DATE = "%a, %d %b %Y %H:%M:%S UTC"
 
 
 class Key:
-    """A signing key in a home of its own."""
+    """A signing key in a home of its own. With `made`, a date, it was made then, ends a day later and
+    signs as if it were still that day."""
 
-    def __init__(self, folder, name, kind="ed25519"):
+    def __init__(self, folder, name, kind="ed25519", made=None):
         self.home = pathlib.Path(folder)
         self.home.mkdir(mode=0o700)
         self.name = f"{name}@archive.example"
-        self.gpg("--quick-generate-key", self.name, kind, "sign", "never")
+        self.options = ["--faked-system-time", made + "T000000!"] if made else []
+        self.gpg("--quick-generate-key", self.name, kind, "sign", "1d" if made else "never")
         self.keyring = self.home / "keyring.gpg"
         self.keyring.write_bytes(self.gpg("--export"))
 
+    def revoke(self):
+        """The keyring says that it is revoked; it goes on signing all the same."""
+        twin = copy.copy(self)
+        twin.home = self.home.with_name(self.home.name + "-twin")
+        shutil.copytree(self.home, twin.home, ignore=shutil.ignore_patterns("S.*"))
+        (revocation,) = (twin.home / "openpgp-revocs.d").glob("*.rev")
+        twin.gpg("--import", stdin=revocation.read_bytes().replace(b":-----BEGIN", b"-----BEGIN"))
+        self.keyring.write_bytes(twin.gpg("--export"))
+
     def gpg(self, *arguments, stdin=b""):
         return subprocess.run(
-            ["gpg", "--homedir", str(self.home), "--batch", "--yes", "--quiet", "--pinentry-mode",
-             "loopback", "--passphrase", "", *arguments],
+            ["gpg", *self.options, "--homedir", str(self.home), "--batch", "--yes", "--quiet",
+             "--pinentry-mode", "loopback", "--passphrase", "", *arguments],
             input=stdin, capture_output=True, check=True).stdout
 
     def inline(self, text):
@@ -66,6 +80,21 @@ class Archive:
         self.extra = {}  # further files that the release lists, by path below the suite
         self.when = datetime.datetime.utcnow().replace(microsecond=0) - datetime.timedelta(days=1)
 
+    def copy(self, folder):
+        """The same in another folder: what it publishes from now on is its own."""
+        twin = copy.copy(self)
+        twin.folder, twin.root = pathlib.Path(folder), pathlib.Path(folder) / "www"
+        shutil.copytree(self.root, twin.root)
+        twin.packages = {name: (version, twin.root / path.relative_to(self.root))
+                         for name, (version, path) in self.packages.items()}
+        twin.extra = dict(self.extra)
+        return twin
+
+    def text(self):
+        """What the InRelease says below its signature's header."""
+        signed = (self.suite_folder / "InRelease").read_bytes()
+        return re.search(rb"\n\n(.*\n)-----BEGIN PGP SIGNATURE", signed, re.S)[1]
+
     @property
     def suite_folder(self):
         return self.root / self.flat if self.flat else self.root / "dists" / self.suite
@@ -89,12 +118,15 @@ class Archive:
         """`extra` maps further names below the suite to their content: listed and published."""
         self.when = date or self.when + datetime.timedelta(seconds=later)
         directory = "" if self.flat else "main/binary-amd64/"
-        text = "".join(self._stanza(*item) for item in sorted(self.packages.items())).encode()
+        text = self.index()
         listed = {directory + "Packages": text,
                   directory + "Packages.xz": lzma.compress(text),
                   directory + "Packages.gz": gzip.compress(text), **self.extra, **(extra or {})}
         self.place(listed)
         self.sign(self.release_text(listed, **fields))
+
+    def index(self):
+        return "".join(self._stanza(*item) for item in sorted(self.packages.items())).encode()
 
     def place(self, listed):
         """Writes what a release lists below the suite, under its names and by-hash."""

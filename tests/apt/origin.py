@@ -11,6 +11,8 @@ import threading
 import time
 import urllib.parse
 
+import faults
+
 
 class Origin:
     """`fault` is a function path -> mode or None; a mode is (name, argument...)."""
@@ -18,7 +20,7 @@ class Origin:
     def __init__(self, root, address="127.0.0.1"):
         self.root = pathlib.Path(root)
         self.address, self.fault, self.requests = address, lambda path: None, []
-        self.connections, self.sent = 0, 0
+        self.connections, self.sent, self.spoiling = 0, 0, 0
         self.passwords = None  # "user:password" texts that are let in; None: everybody
         self.stopping = threading.Event()
         self.listen()
@@ -144,57 +146,17 @@ class Origin:
         return True
 
     def misbehave(self, client, mode, path):
-        kind = mode[0]
+        """What the fault says (faults.py), or None: there is nothing to spoil."""
+        kind, *arguments = mode
         file = self.root / path.lstrip("/")
         content = file.read_bytes() if file.is_file() else b""
-        if kind == "stall":
-            self.stopping.wait(60)
-            return False
-        if kind == "status":
-            client.sendall(self.head(mode[1], 6) + b"sorry\n")
-            return True
-        if kind == "html":
-            page = b"<html><body>Please log in</body></html>"
-            client.sendall(self.head(200, len(page), "Content-Type: text/html\r\n") + page)
-            return True
-        if kind == "redirect":
-            client.sendall(self.head(302, 0, f"Location: {mode[1]}\r\n"))
-            return True
-        if kind == "unasked304":
-            client.sendall(self.head(304, None))
-            return True
-        if kind == "root":
-            file = pathlib.Path(mode[1]) / path.lstrip("/")
-            content = file.read_bytes() if file.is_file() else b"none\n"
-            client.sendall(self.head(200 if file.is_file() else 404, len(content)) + content)
-            return True
-        if not content:
+        if kind in faults.OF_FILES and not content:
             return None
-        if kind == "truncate":
-            client.sendall(self.head(200, len(content)))
-            self.send(client, content[:mode[1]])
-            return False
-        if kind == "tamper":
-            at = {"first": 0, "middle": len(content) // 2, "last": len(content) - 1}[mode[1]]
-            wrong = content[:at] + bytes([content[at] ^ 1]) + content[at + 1:]
-            client.sendall(self.head(200, len(wrong)))
-            self.send(client, wrong)
-            return True
-        if kind == "swap":
-            other = mode[1].read_bytes()
-            client.sendall(self.head(200, len(other)) + other)
-            return True
-        if kind == "chunked":
-            client.sendall(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
-            client.sendall(f"{len(content):x}\r\n".encode() + content + b"\r\n0\r\n\r\n")
-            return True
-        if kind == "endless":
-            client.sendall(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
-            chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
-            for _ in range(3000):
-                self.send(client, chunk)
-            return False
-        raise AssertionError(kind)
+        self.spoiling += 1
+        try:
+            return (faults.ANY | faults.OF_FILES)[kind](self, client, path, content, *arguments)
+        finally:
+            self.spoiling -= 1
 
 
 class TlsOrigin(Origin):
