@@ -22,6 +22,8 @@ def attacks_page(evidence):
              f"healing, without anybody's help. More than {evidence['limit_seconds']} s counts as hanging. Measured at commit",
              f"{evidence['commit'][:12]} ({evidence['program']} build) on {evidence['cores']} cores; made by tools/make_figures.py.", "",
              "| attack | " + " | ".join(systems) + " |", "|---" * (len(systems) + 1) + "|"]
+    if any(result["client"] == "older" for case in evidence["cases"] for result in case["results"].values()):
+        lines[-3:-3] = ["Older: a whole release, but not the newest that the vendor has published."]
     for case in evidence["cases"]:
         cells = []
         for system in systems:

@@ -53,6 +53,7 @@ class Cast:
     def enter(self, archive, folder, keys):
         self.archive, self.folder, self.keys = archive, folder, keys
         self.good, self.signed = set(), [archive]
+        self.neighbours = []  # (archive, origin): on the same host, at another port
         self.welcome(archive)
 
     def welcome(self, archive):
@@ -66,6 +67,12 @@ class Cast:
         if is_signed:
             self.signed.append(fork)
         return fork
+
+    def tables(self):
+        """The configuration of a node that serves the neighbours as well."""
+        return "".join(f'[[archive]]\nid = "neighbour{number}"\nfreshness = "0s"\n'
+                       f'keyrings = ["{archive.key.keyring}"]\nupstreams = ["{origin.url}"]\n'
+                       for number, (archive, origin) in enumerate(self.neighbours))
 
     def proven(self):
         """Digests of everything that somebody trusted has signed."""
@@ -152,7 +159,7 @@ ATTACKS = [
     Attack("A4", "index", "an index never ends", how.index("endless"), WRONG_BYTES, most_bytes=MOST),
     *(Attack("A4", f"release, {framing}", f"the InRelease never ends: {framing}",
              how.every("endless", framing, only="InRelease"), "source.protocol", most_bytes=MOST + 20_000_000,
-             is_evident=False, is_brief=True)
+             is_evident=False, is_brief=True, is_compared=framing == "chunked")
       for framing in FRAMINGS if "extension" not in framing),
 
     *(Attack("A4b", form, f"a gigabyte of zeros as Packages.{form}", how.bombed(form), "release.held|index.refused",
@@ -195,7 +202,7 @@ ATTACKS = [
     Attack("A11", "slow headers", "the head of an answer, one byte in two seconds", how.package("slow_head", 0.5),
            r"source\.(stalled|slow)", package=True, is_evident=False, is_brief=True),
     Attack("A11", "silent", "no answer to anything", how.every("stall"), r"source\.(stalled|slow)",
-           is_evident=False, is_brief=True),
+           is_evident=False, is_brief=True, is_compared=True),
 
     Attack("A12", "stranger", "a stranger signed the release", how.signed_by("stranger"), "release.unknown-key"),
     Attack("A12", "expired key", "the key that signed it is expired", how.signed_by("expired"),
@@ -209,7 +216,7 @@ ATTACKS = [
            "release.unknown-key", is_brief=True),
     Attack("A15", "MD5 only", "a release with MD5 sums only", how.says(how.md5_only), r"release\..*"),
     *(Attack("A15", str(status), f"{status} for InRelease", how.every("status", status, only="InRelease"),
-             f"source.{word}", forms=("inline", "detached"), is_evident=False, is_brief=True)
+             f"source.{word}", forms=("inline", "detached"), is_evident=False, is_brief=True, is_compared=True)
       for status, word in ((403, "denied"), (500, "failing"))),
 
     Attack("A16", "before", "a line before the signed message", how.rewritten(lambda text: b"Date: now\n" + text),
@@ -237,6 +244,9 @@ ATTACKS = [
 
     Attack("A19", "inside", "a redirect to a private host that has the file", how.inside, "source.redirect",
            package=True, is_evident=False, is_compared=False),
+
+    Attack("A19", "two ports", "another archive's package of the same path, from the next port of the host",
+           how.nothing, client="right", prepare=how.next_port, is_brief=True, is_compared=True),
 
     Attack("A20", "portal", "a login page for every file", how.every("html"), "release.portal"),
     Attack("A20", "package", "a login page for a package", how.package("html"), WRONG_BYTES, package=True,
@@ -285,6 +295,10 @@ ATTACKS = [
           # Without a record there is nothing to refuse; apt takes none of it.
           ("one line", "refused", b"Package: " + b"x" * 8_000_000), ("NUL", "refused", b"\0" * 1000))),
 ]
+
+
+def is_compared(attack):
+    return not attack.is_brief if attack.is_compared is None else attack.is_compared
 
 
 def of(row):

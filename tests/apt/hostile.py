@@ -196,8 +196,16 @@ def redirected(location, only="foo_"):
 
 def inside(stage, origin):
     """To where only the node can reach, though the right bytes are there."""
-    stage.inside = stage.neighbour("127.0.0.9")
-    origin.always("redirect", stage.inside.url + "/pool/foo_1_all.deb", only="foo_")
+    inside = stage.neighbour("127.0.0.9", stage.archive)
+    origin.always("redirect", inside.url + "/pool/foo_1_all.deb", only="foo_")
+
+
+def next_port(stage, origin):
+    """Whoever takes a port for nothing gives one archive's bytes to the clients of the other."""
+    other = stage.fork(is_signed=True)
+    other.add("foo")
+    other.publish()
+    stage.neighbours.append((other, stage.neighbour(origin.address, other)))
 
 
 def validated(moment, tag="a"):

@@ -13,6 +13,7 @@ import pytest
 
 from archive import Archive
 from attacks import ATTACKS, SPARED, Cast, ask, make_keys, of
+from client import AptRoot
 from coherence import blobs_of, wrong_blobs
 from node import Node, is_sanitized, until
 from shim import Shim
@@ -62,7 +63,7 @@ class Stage(Cast):
             self.shim = Shim(scene.folder, scene.folder / "node-alone/state")
             self.environment = self.shim.environment
         self.alone = self.node("alone", *self.hostile)
-        self.client = scene.apt(self.alone, key=types.SimpleNamespace(keyring=self.ring))
+        self.client = self.fresh_client(self.alone, *(origin.url for _, origin in self.neighbours))
         if self.is_warm:
             assert self.client.update().returncode == 0
         if attack.prepare:
@@ -70,7 +71,8 @@ class Stage(Cast):
 
     def node(self, name, *origins):
         node = Node(self.scene.folder / f"node-{name}", self.archive, origins, keyrings=[str(self.ring)],
-                    environment=self.environment)
+                    environment=self.environment, tail=self.tables(),
+                    hosts=None if self.neighbours else ["archive.example"])
         self.scene.nodes.append(node)
         if self.is_warm:  # it has seen what a client before the attack has
             assert node.get(RELEASE).status == 200
@@ -78,8 +80,13 @@ class Stage(Cast):
             assert node.get(f"/test/{index.relative_to(self.archive.root)}").status == 200
         return node
 
-    def neighbour(self, address):
-        return self.scene.origin(self.archive, address)
+    def neighbour(self, address, archive):
+        return self.scene.origin(archive, address)
+
+    def fresh_client(self, node, url=None):
+        url = url or (self.origin.url if self.neighbours else "http://archive.example")
+        return AptRoot(self.scene.folder / f"apt{next(self.scene.numbers)}", f"deb [KEY] {url} stable main",
+                       types.SimpleNamespace(keyring=self.ring), node.proxy)
 
     def begin(self):
         self.attack.begin(self, self.origin)
@@ -99,9 +106,7 @@ class Stage(Cast):
             self.shim.clock_offset_s = 0
 
     def ask(self, node, is_package=False):
-        client = self.client if is_package else self.scene.apt(
-            node, key=types.SimpleNamespace(keyring=self.ring))
-        return ask(self, client, is_package)
+        return ask(self, self.client if is_package else self.fresh_client(node), is_package)
 
     # The checks
 

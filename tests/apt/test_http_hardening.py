@@ -232,7 +232,9 @@ ANSWERED = {
     "TRACE": (get(method="TRACE"), {405}, True),
     "get in lower case": (get(method="get"), {405, 501}, True),
     "OPTIONS *": (get("*", method="OPTIONS"), {405}, True),
-    "CONNECT to a private address": (get("127.0.0.1:443", method="CONNECT"), {403}, True),
+    **{f"CONNECT to {address}": (get(f"{address}:443", method="CONNECT"), {403}, True)
+       for address in ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "192.168.1.1", "172.16.0.1",
+                       "169.254.169.254", "[fe80::1]", "[fd00::1]", "0.0.0.0", "localhost")},
     "CONNECT to another port": (get("archive.example:22", method="CONNECT"), {403}, True),
     "Expect without a body": (with_header("Expect: 100-continue"), {200}, True),
     "unknown expectation": (with_header("Expect: miracles"), {200, 417}, True),
