@@ -64,6 +64,7 @@ def test_R18_a_client_that_aborts_leaves_the_fill_going_on(scene):
     assert node.scrub() == 0
 
 
+@pytest.mark.alone
 def test_R18_slow_readers_hold_up_nobody_and_cost_little(scene):
     archive, origin, node = served(scene, large=8_000_000, other=8_000_000, third=8_000_000)
     large = request("/test/pool/large_1_all.deb")
@@ -89,6 +90,7 @@ def test_R18_slow_readers_hold_up_nobody_and_cost_little(scene):
     assert_coherent(node)
 
 
+@pytest.mark.alone
 def test_R19_slow_senders_and_floods_meet_limits_and_others_do_not_notice(scene):
     archive, origin, node = served(scene, large=3_000_000)
     assert node.get("/test/pool/large_1_all.deb").status == 200
@@ -127,6 +129,7 @@ def disk_bytes(folder):
     return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
 
 
+@pytest.mark.alone
 def test_R23_a_soak_grows_neither_memory_nor_descriptors_nor_disk(scene):
     """APTWARD_SOAK: seconds; the first third, with new generations, only warms up."""
     seconds = float(os.environ.get("APTWARD_SOAK", "4"))

@@ -160,6 +160,7 @@ def fastest(machine, count=3):
 
 @pytest.mark.parametrize("kind", ["stalled", "flooding", "trickling", "another", "refused", "black-holed",
                                   "nameless", "liar", "empty"])
+@pytest.mark.alone
 def test_a_dead_node_costs_less_than_a_second_and_then_nothing(machine, kind):
     keep = None
     talks = {"stalled": stalls, "flooding": floods, "trickling": trickles, "another": says(b"hello"),
@@ -178,6 +179,7 @@ def test_a_dead_node_costs_less_than_a_second_and_then_nothing(machine, kind):
     assert answer == "DIRECT" and seconds < 0.3
 
 
+@pytest.mark.alone
 def test_the_first_node_that_answers_is_taken(machine):
     keep, hole = black_hole()
     first, second = Listener(says(ALIVE)), Listener(says(ALIVE))
@@ -223,6 +225,7 @@ def apt_of(machine, scene, origin):
     return apt
 
 
+@pytest.mark.alone
 def test_a_node_that_dies_never_stops_apt(scene, machine):
     archive = scene.archive()
     origin = scene.origin(archive)

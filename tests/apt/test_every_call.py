@@ -78,6 +78,7 @@ class Round:
         return sorted(chance.sample(range(1, total), FEW))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("action", [KILL, TEAR_AND_KILL])
 def test_R2_kill_9_at_every_call_tears_nothing(scene, action, record_property):
     round_ = Round(scene)

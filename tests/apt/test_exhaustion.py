@@ -85,6 +85,7 @@ def test_R14_A24_a_jump_of_the_clock_loses_nothing_and_heals_with_the_clock(scen
     assert int(node.get("/test/dists/stable/InRelease").headers["Age"]) < 60
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(is_sanitized(), reason="the sanitizer opens pipes to look at memory, and takes none for damage")
 def test_R12_without_descriptors_the_node_waits_and_does_not_spin(scene):
     archive = scene.archive()
@@ -127,6 +128,7 @@ def test_R4_a_limit_on_the_size_of_files_ends_no_node(scene):
     assert wrong_blobs(node) == []
 
 
+@pytest.mark.alone
 def test_R11_memory_is_bounded_with_many_clients(scene):
     count = 1000 if DEEP else 150
     archive = scene.archive()
@@ -147,6 +149,7 @@ def test_R11_memory_is_bounded_with_many_clients(scene):
     assert grown < 8_000_000 + count * 65_536 * (4 if is_sanitized() else 1)
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(is_sanitized(), reason="a sanitizer needs terabytes of address space")
 def test_R11_without_memory_nothing_is_corrupted(scene):
     archive = scene.archive()

@@ -11,7 +11,7 @@ import pytest
 
 from node import until
 
-pytestmark = pytest.mark.smoke
+pytestmark = [pytest.mark.smoke, pytest.mark.alone]
 
 FAULTS = {"stall": ("stall",), "trickle": ("trickle", 1), "503": ("status", 503),
           "403": ("status", 403), "404": ("status", 404), "lie": ("tamper", "middle"),

@@ -75,6 +75,7 @@ def test_C6_R15_A1_a_lead_that_lies_while_a_rescue_runs_does_not_spoil_the_rescu
     assert faults[liar.url].get("wrong-bytes") and not any(faults[honest.url].values()), faults
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("trickles", [False, True])
 def test_C6_R15_A10_A11_a_silent_rescue_does_not_keep_the_third_source_from_being_asked(scene, trickles):
     archive = scene.archive()
@@ -139,6 +140,7 @@ def two_archives(scene, other_key, **keys):
     return deb, origin, other, node
 
 
+@pytest.mark.alone
 def test_C6_R15_A10_a_silent_source_of_another_archive_does_not_keep_a_file_from_its_own_clients(scene, other_key):
     deb, origin, silent, node = two_archives(scene, other_key)
     silent.always("stall", only="foo_1")

@@ -138,6 +138,7 @@ def test_forty_parallel_requests_for_a_new_release_agree(scene):
     assert {answer.content for answer in answers} == {wanted}
 
 
+@pytest.mark.alone
 def test_R17_many_clients_of_one_cold_file_cost_one_body(scene):
     archive = scene.archive()
     archive.add("large", payload_bytes=50_000_000)

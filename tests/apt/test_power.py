@@ -27,7 +27,7 @@ from shim import Shim
 
 CUTS = int(os.environ.get("APTWARD_CUTS", "2"))
 PACKAGES = 12
-pytestmark = [pytest.mark.smoke,
+pytestmark = [pytest.mark.smoke, pytest.mark.alone,
               pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system needs root")]
 
 

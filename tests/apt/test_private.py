@@ -10,6 +10,7 @@ from node import until
 pytestmark = pytest.mark.smoke
 
 FOO = "/test/pool/foo_1_all.deb"
+PACKAGES = "/test/dists/stable/main/binary-amd64/Packages.xz"
 
 
 def basic(text):
@@ -61,15 +62,17 @@ def test_in_an_outage_those_accepted_before_are_served_and_others_are_not(privat
     node.config.write_text(node.config.read_text() + 'credentials-kept = "0s"\n')
     node.stop()
     node.start()
-    for path in ("/test/dists/stable/InRelease", "/test/dists/stable/main/binary-amd64/Packages.xz", FOO):
+    for path in ("/test/dists/stable/InRelease", PACKAGES, FOO):
         assert node.get(path, **basic("bearer:token-a")).status == 200
+    for path in (PACKAGES, FOO):  # the answer may come before its bytes are synced
+        until("held", lambda: node.get(path, **basic("bearer:token-a")).headers["Cache-Status"] == "aptward; hit")
     origin.passwords.discard("bearer:token-a")
     assert node.get(FOO, **basic("bearer:token-a")).status == 401
     origin.passwords.add("bearer:token-b")
     assert node.get(FOO, **basic("bearer:token-b")).status == 200
     origin.die()
     mirror.die()
-    node.kill()
+    node.stop()  # a kill may come before the word of a moment ago is written
     node.start()
     assert node.get(FOO, **basic("bearer:token-b")).status == 200, "accepted before the outage"
     unknown = node.get(FOO, **basic("bearer:token-c"))

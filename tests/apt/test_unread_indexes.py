@@ -62,6 +62,7 @@ def test_absence_is_said_only_when_every_index_that_may_list_it_was_read(scene):
     assert node.get("/test/pool/uni_1_all.deb").status == 200
 
 
+@pytest.mark.alone
 def test_a_slow_reader_of_another_index_delays_no_absence(scene):
     archive = scene.archive()
     archive.publish(extra={"main/Contents-amd64.gz": os.urandom(12 << 20)})
