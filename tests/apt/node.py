@@ -46,7 +46,8 @@ class Node:
     """`prefix` is a command that starts the node (prlimit, strace); `environment` is added to its own;
     `top` are lines of the configuration before its archive."""
 
-    def __init__(self, folder, archive, origins, prefix=(), environment=None, top=(), **keys):
+    def __init__(self, folder, archive, origins, prefix=(), environment=None, top=(), listen="127.0.0.1:0",
+                 **keys):
         self.folder, self.prefix, self.environment = folder, list(prefix), environment or {}
         folder.mkdir(exist_ok=True)
         self.config = folder / "aptward.toml"
@@ -54,7 +55,7 @@ class Node:
                   "upstreams": [origin.url for origin in origins], "hosts": ["archive.example"]}
         tail = keys.pop("tail", "")  # further tables
         values.update(keys)
-        lines = [f'state = "{folder}/state"', 'listen = ["127.0.0.1:0"]',
+        lines = [f'state = "{folder}/state"', f'listen = ["{listen}"]',
                  f'admin = "unix:{folder}/admin"', *top, "[[archive]]"]
         lines += [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
         self.config.write_text("\n".join(lines) + "\n" + tail)
