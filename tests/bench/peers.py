@@ -114,9 +114,10 @@ class Nginx(Peer):
 
 
 class CacherNg(Peer):
-    """`tools` is what unpack("apt-cacher-ng") gave. It is a proxy, and serves /HOST:PORT/path as well."""
+    """`tools` is what unpack("apt-cacher-ng") gave. It is a proxy, and serves /HOST:PORT/path as well.
+    `rules` are further lines of its configuration, `lists` the files of backends that they name."""
 
-    def __init__(self, folder, tools, prefix=()):
+    def __init__(self, folder, tools, prefix=(), rules=(), lists=None):
         (library,) = tools.rglob("libsupacng.so")
         libraries = ":".join({str(file.parent) for file in tools.rglob("lib*.so*")})
         for part in ("conf", "cache", "log"):
@@ -125,7 +126,10 @@ class CacherNg(Peer):
         (folder / "conf/acng.conf").write_text(
             f"CacheDir: {folder}/cache\nLogDir: {folder}/log\nSupportDir: {library.parent}\n"
             f"BindAddress: 127.0.0.1\nPort: {self.port}\nPidFile: {folder}/pid\n"
-            f"SocketPath: {folder}/socket\nForeGround: 1\nAllowUserPorts: 0\nVerboseLog: 0\n")
+            f"SocketPath: {folder}/socket\nForeGround: 1\nAllowUserPorts: 0\nVerboseLog: 0\n"
+            + "".join(f"{line}\n" for line in rules))
+        for name, content in (lists or {}).items():
+            (folder / "conf" / name).write_text(content)
         self.start([tools / "usr/sbin/apt-cacher-ng", "-c", folder / "conf"], prefix,
                    env={**os.environ, "LD_LIBRARY_PATH": libraries})
 
