@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// Decoding the chunked coding of a request's body, strictly: what two parsers could read
+// Decoding the chunked coding of a body, strictly: what two parsers could read
 // differently is refused, as in request heads. Pure.
 
 #include <cstddef>

@@ -15,6 +15,8 @@
 namespace aptward::http {
 namespace {
 
+constexpr std::uint64_t kMostFraming = 8;  // chunks of a byte each have five more; guess
+
 std::string address_text(const ::sockaddr& address)
 {
     char text[INET6_ADDRSTRLEN] = "";
@@ -125,6 +127,8 @@ void read_head_line(std::string_view line, UpstreamHead& head)
         head.location = value;
     else if (equals_ignoring_case(name, "Content-Type"))
         head.content_type = value;
+    else if (equals_ignoring_case(name, "Transfer-Encoding"))
+        head.is_chunked = equals_ignoring_case(value, "chunked");
 }
 
 Transfer::Transfer(std::uint64_t id, CURL* easy, UpstreamRequest request,
@@ -139,7 +143,8 @@ Transfer::Transfer(std::uint64_t id, CURL* easy, UpstreamRequest request,
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_FOLLOWLOCATION, 0L);
     set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_PATH_AS_IS, 1L);  // what apt sent reaches the archive byte for byte
+    set(CURLOPT_PATH_AS_IS, 1L);              // what apt sent reaches the archive byte for byte
+    set(CURLOPT_HTTP_TRANSFER_DECODING, 0L);  // ours counts what stands between the bytes (A4)
     set(CURLOPT_BUFFERSIZE, 256L * 1024);
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_limit.count()));
@@ -237,11 +242,30 @@ std::size_t Transfer::on_write(char* bytes, std::size_t size, std::size_t count,
         return 0;
     if (!transfer.is_head_given_ && !transfer.give_head())
         return 0;
-    if (!transfer.receiver_->on_body(body)) {
-        transfer.is_stopped_ = true;
-        return 0;
-    }
-    return body.size();
+    const bool is_taken =
+        transfer.head_.is_chunked ? transfer.give_chunks(body) : transfer.give_body(body);
+    return is_taken ? body.size() : 0;
+}
+
+bool Transfer::give_body(std::string_view bytes)
+{
+    is_stopped_ = !receiver_->on_body(bytes);
+    return !is_stopped_;
+}
+
+bool Transfer::give_chunks(std::string_view bytes)
+{
+    chunked_bytes_ += bytes.size();
+    std::string body;
+    const auto decoded = chunks_.decode(bytes, body, bytes.size());
+    body_bytes_ += body.size();
+    if (!body.empty() && !give_body(body))
+        return false;
+    if (!decoded)
+        framing_error_ = decoded.error().message();
+    else if (chunked_bytes_ > kMostFraming * body_bytes_ + kMaxHeadBytes)
+        framing_error_ = "chunked body: next to nothing but framing";
+    return framing_error_.empty();
 }
 
 curl_socket_t Transfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* address)
@@ -283,6 +307,8 @@ TransferEnd Transfer::end(CURLcode code)
         return {Reason::forbidden, "its address is private, and a redirect led there"};
     if (is_head_too_long_)
         return {Reason::protocol, "its answer's head has more than 64 kB"};
+    if (!framing_error_.empty())
+        return {Reason::protocol, framing_error_};
     const std::string said = error_[0] != '\0' ? error_ : curl_easy_strerror(code);
     switch (code) {
         case CURLE_COULDNT_RESOLVE_HOST:

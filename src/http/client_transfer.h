@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 
+#include "http/chunked.h"
 #include "http/client.h"
 
 namespace aptward::http {
@@ -38,6 +39,8 @@ private:
     bool is_kept_off(const std::string& address);
     bool take_header(std::string_view line);
     bool give_head();
+    bool give_chunks(std::string_view bytes);
+    bool give_body(std::string_view bytes);
 
     std::uint64_t id_;
     CURL* easy_;
@@ -46,6 +49,9 @@ private:
     curl_slist* header_list_ = nullptr;
     UpstreamHead head_;
     std::size_t head_bytes_ = 0;
+    ChunkedDecoder chunks_;
+    std::uint64_t chunked_bytes_ = 0, body_bytes_ = 0;  // as they came, and what they held
+    std::string framing_error_;
     bool is_head_given_ = false;
     bool is_stopped_ = false;
     bool is_mute_ = false;

@@ -155,12 +155,12 @@ ATTACKS = [
     *(Attack("A4", f"package, {framing}", f"a package never ends: {framing}", how.package("endless", framing),
              "source.(wrong-size|protocol)", client="right" if framing == "trailers" else "refused", package=True,
              most_bytes=MOST, is_evident=framing in ("chunked", "length", "close"), is_brief=framing != "chunked")
-      for framing in FRAMINGS if "extension" not in framing),
+      for framing in FRAMINGS),
     Attack("A4", "index", "an index never ends", how.index("endless"), WRONG_BYTES, most_bytes=MOST),
     *(Attack("A4", f"release, {framing}", f"the InRelease never ends: {framing}",
              how.every("endless", framing, only="InRelease"), "source.protocol", most_bytes=MOST + 20_000_000,
              is_evident=False, is_brief=True, is_compared=framing == "chunked")
-      for framing in FRAMINGS if "extension" not in framing),
+      for framing in FRAMINGS),
 
     *(Attack("A4b", form, f"a gigabyte of zeros as Packages.{form}", how.bombed(form), "release.held|index.refused",
              client="right", prepare=how.used_form(form), is_blamed=False, is_brief=form != "xz")
