@@ -137,11 +137,12 @@ http::Async<void> Suite::adopt_first_whole(std::vector<Observation> candidates)
         // One signed for the same moment as the first is refused under what that one left, and
         // told.
         const bool is_rival = candidate.judgement.date == candidates.front().judgement.date;
-        if ((is_settled && !is_rival) || !tried.insert(candidate.judgement.id).second)
-            continue;
-        const bool is_older = view_.current && candidate.judgement.date < view_.current->date();
-        if (is_older && floor_.approved.count(candidate.judgement.id) == 0)
+        const bool is_newer = !view_.current || candidate.judgement.date > view_.current->date();
+        const bool is_wanted = is_newer || floor_.approved.count(candidate.judgement.id) > 0;
+        if (!is_rival && (is_settled || !is_wanted))
             break;
+        if (!tried.insert(candidate.judgement.id).second)
+            continue;
         Observation next = candidate;
         co_await adopt(std::move(next));
         is_settled = is_settled || (view_.current && view_.current->id() == candidate.judgement.id);

@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from node import until
+
 pytestmark = pytest.mark.smoke
 
 
@@ -42,3 +44,23 @@ def test_A9_alone_a_half_synced_mirror_is_waited_for(scene):
     assert (answer.status, b"held" in answer.content) == (503, True), answer.content
     archive.publish()
     assert scene.apt(node).update().returncode == 0
+
+
+def test_A9_status_says_what_is_held_while_another_mirror_shows_what_is_served(scene):
+    archive = scene.archive()
+    half, other = scene.origin(archive, "127.0.0.2"), scene.origin(archive, "127.0.0.3")
+    node = scene.node(archive, half, other)
+    assert scene.apt(node).update().returncode == 0
+    whole = scene.folder / "whole"
+    shutil.copytree(archive.root, whole)
+    other.root = whole
+    archive.add("baz")
+    archive.publish()
+    shutil.rmtree(archive.suite_folder / "main")
+    shutil.copytree(whole / "dists/stable/main", archive.suite_folder / "main")
+    served = (whole / "dists/stable/InRelease").read_bytes()
+    for _ in range(2):
+        assert node.get("/test/dists/stable/InRelease").content == served
+    until("held", lambda: "is held" in node.suite()["held"])
+    assert node.get("/test/dists/stable/InRelease").content == served
+    assert "is held" in node.suite()["held"]
