@@ -107,8 +107,10 @@ def ask(stage, client, is_package=False):
     done = client.download("foo")
     files = list((client.folder / "downloads").glob("*.deb"))
     for file in files:
-        right = stage.archive.root / "pool" / file.name
-        if not right.is_file() or file.read_bytes() != right.read_bytes():
+        right, taken = stage.archive.root / "pool" / file.name, file.read_bytes()
+        whole = right.read_bytes() if right.is_file() else None
+        # What apt leaves of a file that it gave up is the beginning of the right one.
+        if whole is None or taken != whole and (done.returncode == 0 or not whole.startswith(taken)):
             return "wrong"
     if done is None or done.returncode != 0:
         return "hangs" if done is None else "refused"
@@ -214,7 +216,8 @@ ATTACKS = [
            "release.unsigned"),
     Attack("A15", "forged", "no InRelease, and a Release that a stranger signed", how.shows(how.forged),
            "release.unknown-key", is_brief=True),
-    Attack("A15", "MD5 only", "a release with MD5 sums only", how.says(how.md5_only), r"release\..*"),
+    Attack("A15", "MD5 only", "a release with MD5 sums only", how.says(how.md5_only), r"release\..*",
+           is_brief=True, is_compared=True),
     *(Attack("A15", str(status), f"{status} for InRelease", how.every("status", status, only="InRelease"),
              f"source.{word}", forms=("inline", "detached"), is_evident=False, is_brief=True, is_compared=True)
       for status, word in ((403, "denied"), (500, "failing"))),
@@ -283,7 +286,7 @@ ATTACKS = [
     Attack("A25", "package", "nonsense as a package", how.package("swap", b"!<arch>\n" + b"9" * 600), WRONG_BYTES,
            package=True),
     Attack("A25", "fields", "a signed release that names its suite twice",
-           how.says(lambda text: text + b"Suite: sid\n"), "release.malformed"),
+           how.says(lambda text: text + b"Suite: sid\n"), "release.malformed", is_brief=True),
     Attack("A25", "armour", "an InRelease of ten megabytes of armour", how.rewritten(garbage_around),
            r"release\..*", is_brief=True),
     *(Attack("A25", name, f"a signed index: {name}", how.indexed(text), "release.held|index.refused", client=client,

@@ -95,15 +95,23 @@ class Stage(Cast):
         self.origin.sent = 0
 
     def heal(self):
-        """And the vendor goes on: from now on only the newest release is right."""
-        self.archive.publish(later=1)
-        self.good.clear()
-        self.welcome(self.archive)
+        self.spoilt = [(origin, origin.fault, origin.root) for origin in self.hostile]
         for origin in self.hostile:
             origin.root = self.archive.root
             origin.heal()
         if self.attack.row == "A24":
-            self.shim.clock_offset_s = 0
+            self.spoilt_clock_s, self.shim.clock_offset_s = self.shim.clock_offset_s, 0
+        if self.attack.client == "right":
+            # Whoever had something right all the time must get what comes now.
+            self.archive.publish(later=1)
+            self.good.clear()
+            self.welcome(self.archive)
+
+    def resume(self):
+        for origin, fault, root in self.spoilt:
+            origin.fault, origin.root = fault, root
+        if self.attack.row == "A24":
+            self.shim.clock_offset_s = self.spoilt_clock_s
 
     def ask(self, node, is_package=False):
         return ask(self, self.client if is_package else self.fresh_client(node), is_package)
@@ -173,12 +181,17 @@ def play(scene, attack, models, keys):
     code = until(f"C4: {attack.code}", lambda: stage.told(witness), 5)[0]["code"]
     assert witness.counter(code) > 0, "C5"
     assert not attack.is_blamed or stage.faults(witness) > faults, "C5: the source is not blamed"
+    if not attack.package:  # of a package that came meanwhile there would be no middle
+        stage.heal()
+        assert stage.ask(node) == "right", "C3"
+        stage.resume()
     stage.kill_in_the_middle()  # C7
     stage.is_clean(node)
     if attack.client == "right":
         assert stage.ask(node) == "right", "C7: what it held is lost"
-    stage.heal()
-    assert stage.ask(node) == "right", "C3"
+    if attack.package:
+        stage.heal()
+        assert stage.ask(node) == "right", "C3"
 
 
 def each(row):
