@@ -105,6 +105,8 @@ def ask(stage, client, is_package=False):
         if not {identity(file.read_text()) for file in files} <= stage.good:
             return "wrong"
     done = client.download("foo")
+    if done is None:
+        return "hangs"
     files = list((client.folder / "downloads").glob("*.deb"))
     for file in files:
         right, taken = stage.archive.root / "pool" / file.name, file.read_bytes()
@@ -112,9 +114,7 @@ def ask(stage, client, is_package=False):
         # What apt leaves of a file that it gave up is the beginning of the right one.
         if whole is None or taken != whole and (done.returncode == 0 or not whole.startswith(taken)):
             return "wrong"
-    if done is None or done.returncode != 0:
-        return "hangs" if done is None else "refused"
-    return "right" if files else "refused"
+    return "right" if files and done.returncode == 0 else "refused"
 
 
 def garbage_around(text):
@@ -161,7 +161,7 @@ ATTACKS = [
     Attack("A4", "index", "an index never ends", how.index("endless"), WRONG_BYTES, most_bytes=MOST),
     *(Attack("A4", f"release, {framing}", f"the InRelease never ends: {framing}",
              how.every("endless", framing, only="InRelease"), "source.protocol", most_bytes=MOST + 20_000_000,
-             is_evident=False, is_brief=True, is_compared=framing == "chunked")
+             is_evident=False, is_brief=framing not in ("chunked", "one header"), is_compared=framing == "chunked")
       for framing in FRAMINGS),
 
     *(Attack("A4b", form, f"a gigabyte of zeros as Packages.{form}", how.bombed(form), "release.held|index.refused",
@@ -204,7 +204,7 @@ ATTACKS = [
     Attack("A11", "slow headers", "the head of an answer, one byte in two seconds", how.package("slow_head", 0.5),
            r"source\.(stalled|slow)", package=True, is_evident=False, is_brief=True),
     Attack("A11", "silent", "no answer to anything", how.every("stall"), r"source\.(stalled|slow)",
-           is_evident=False, is_brief=True, is_compared=True),
+           is_evident=False),
 
     Attack("A12", "stranger", "a stranger signed the release", how.signed_by("stranger"), "release.unknown-key"),
     Attack("A12", "expired key", "the key that signed it is expired", how.signed_by("expired"),
@@ -219,7 +219,7 @@ ATTACKS = [
     Attack("A15", "MD5 only", "a release with MD5 sums only", how.says(how.md5_only), r"release\..*",
            is_brief=True, is_compared=True),
     *(Attack("A15", str(status), f"{status} for InRelease", how.every("status", status, only="InRelease"),
-             f"source.{word}", forms=("inline", "detached"), is_evident=False, is_brief=True, is_compared=True)
+             f"source.{word}", forms=("inline", "detached"), is_evident=False)
       for status, word in ((403, "denied"), (500, "failing"))),
 
     Attack("A16", "before", "a line before the signed message", how.rewritten(lambda text: b"Date: now\n" + text),
@@ -243,7 +243,7 @@ ATTACKS = [
           ("metadata", "http://169.254.169.254/latest/"), ("loop", "OWN/pool/foo_1_all.deb"),
           ("another protocol", "gopher://127.0.0.9/"), ("nothing", ""))),
     Attack("A18", "release", "a redirect of every file", how.redirected("http://127.0.0.9:22/%0aX", only=""),
-           "source.redirect", is_evident=False, is_brief=True),
+           "source.redirect", is_evident=False),
 
     Attack("A19", "inside", "a redirect to a private host that has the file", how.inside, "source.redirect",
            package=True, is_evident=False, is_compared=False),
@@ -254,15 +254,14 @@ ATTACKS = [
     Attack("A20", "portal", "a login page for every file", how.every("html"), "release.portal"),
     Attack("A20", "package", "a login page for a package", how.package("html"), WRONG_BYTES, package=True,
            is_brief=True),
-    Attack("A20", "511", "511 for every file", how.every("status", 511), "source.failing", is_evident=False,
-           is_brief=True),
+    Attack("A20", "511", "511 for every file", how.every("status", 511), "source.failing", is_evident=False),
     Attack("A20", "login", "a redirect to a login page", how.redirected("http://login.invalid/", only=""),
-           "source.(redirect|not-resolved)", is_evident=False, is_brief=True),
+           "source.(redirect|not-resolved)", is_evident=False),
 
     Attack("A21", "package", "304 for a package, unasked", how.package("unasked304"), "source.denied", package=True,
            is_evident=False),
     Attack("A21", "release", "304 for everything, unasked", how.every("unasked304"), "source.denied",
-           is_evident=False, is_brief=True),
+           is_evident=False),
     Attack("A21", "other tag", "304 with another ETag, for ever", how.freezes_by_304,
            "release.(freeze_suspected|rollback)", client="right", is_told_beside=True,
            prepare=how.validated("Thu, 01 Jan 2026 00:00:00 GMT")),
