@@ -168,6 +168,9 @@ ATTACKS = [
              client="right", prepare=how.used_form(form), is_blamed=False, is_brief=form != "xz")
       for form in ("xz", "gz", "bz2", "zst")),
 
+    Attack("A4b", "for a new node", "a gigabyte of zeros as Packages.xz, for whoever has none", how.bombed("xz"),
+           "release.held|index.refused", is_blamed=False),
+
     Attack("A5", "dependency", "an index has one dependency more", how.edited_index, WRONG_BYTES),
     Attack("A5", "same size", "one byte of an index is changed", how.index("tamper", "middle"), WRONG_BYTES,
            is_brief=True),
@@ -190,6 +193,11 @@ ATTACKS = [
            client="right", prepare=how.nothing),
     Attack("A9", "mixture for a new node", "the same, for whoever has none", how.mixed,
            r"release\.held|source\.(mixed|wrong-.*)"),
+
+    Attack("A9", "withheld", "a new release without its indexes", how.withheld, "release.held|source.missing",
+           client="right", prepare=how.nothing),
+    Attack("A9", "withheld from a new node", "the same, for whoever has none", how.withheld,
+           "release.held|source.missing"),
 
     Attack("A10", "denied", "two of three sources deny every package", how.every("status", 403, only=".deb"),
            "source.denied", package=True, third=how.every("status", 500, only=".deb"), is_evident=False),

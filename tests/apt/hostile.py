@@ -154,6 +154,15 @@ def bombed(form):
     return shows(spoil, is_signed=True)
 
 
+def withheld(stage, origin):
+    """The vendor signed it, and the source shows none of its indexes: 404, as in the middle of a sync."""
+    fork = stage.fork(is_signed=True)
+    fork.add("foo", version="2")
+    fork.publish()
+    origin.root = fork.root
+    origin.always("status", 404, only="/binary-amd64/")
+
+
 def indexed(text):
     """The vendor signed a newer release with this as its index."""
     return shows(lambda stage, fork: only(fork, "xz", text, pack("xz", text)), is_signed=True)
