@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What attacks do beyond the checks that test_attack_matrix.py makes after each of them."""
 import json
+import os
 import shutil
 
 import pytest
@@ -109,3 +110,17 @@ def test_A19_V38_a_redirect_to_another_private_host_is_not_followed(scene):
     origin.fault = lambda asked: ("redirect", f"{origin.url}/pool/bar_1_all.deb") if "foo_1" in asked else None
     shutil.copy(archive.root / "pool/foo_1_all.deb", archive.root / "pool/bar_1_all.deb")
     until("followed", lambda: node.get("/test" + path).status == 200)
+
+
+def test_A21_C3_what_was_refused_is_not_kept_by_a_304(scene):
+    archive = scene.archive()
+    release = archive.suite_folder / "InRelease"
+    good, moment = release.read_bytes(), release.stat().st_mtime
+    release.write_bytes(good.replace(b"Label: Test", b"Label: Evil"))
+    os.utime(release, (moment, moment))
+    node = scene.node(archive, scene.origin(archive))
+    assert node.get("/test/dists/stable/InRelease").status == 503
+    # The same file as it should be, and so of the same time: the origin answers 304 to that.
+    release.write_bytes(good)
+    os.utime(release, (moment, moment))
+    until("it is served", lambda: node.get("/test/dists/stable/InRelease").content == good)
