@@ -11,7 +11,8 @@
 namespace aptward::archive {
 namespace {
 
-constexpr std::size_t kRecentKept = 4;  // generations besides the current one (V33)
+constexpr std::chrono::hours kVanishedWait{6};  // a vendor may really have dropped an index
+constexpr std::size_t kRecentKept = 4;          // generations besides the current one (V33)
 
 using catalog::is_tabled;
 using catalog::table_name;
@@ -180,10 +181,18 @@ void Suite::hold(const Observation& observation, std::string why)
 
 // apt works without the indexes that name no packages, and without those that nobody uses: a source
 // that withholds one of them delays a release, but not for ever.
-bool Suite::is_overdue(const std::string& release_id)
+bool Suite::is_overdue(const std::string& release_id, std::chrono::seconds patience)
 {
     const SteadyTime since = waits_since_.emplace(release_id, steady_now()).first->second;
-    return steady_now() - since >= archive_.settings_.optional_wait;
+    return steady_now() - since >= patience;
+}
+
+// Whether clients have this index of the release before. Releases list much that nobody publishes;
+// but what was there and is gone is on its way, or withheld.
+bool Suite::was_there(const std::string& path) const
+{
+    return view_.current &&
+           view_.current->tables().count(std::string(deb::without_compression(path))) > 0;
 }
 
 // With a table of every index that it needs. Fails as fetching them does.
@@ -201,9 +210,14 @@ http::Task<catalog::GenerationPtr> Suite::complete(catalog::GenerationPtr genera
         } else {
             got = co_await fetch_blob(want_of(*generation, *generation->release().find(path)));
         }
-        if (got || got.error().code() == Errc::not_found)
+        if (got)
             continue;
-        if (is_tabled(path) || !is_overdue(generation->id()))
+        const bool is_absent = got.error().code() == Errc::not_found;
+        if (is_absent && !was_there(path))
+            continue;
+        const auto patience = is_absent ? kVanishedWait : archive_.settings_.optional_wait;
+        const bool has_waited = is_overdue(generation->id(), patience);
+        if (!has_waited || (is_tabled(path) && !is_absent))
             co_return tl::unexpected<Error>(Error(got.error()).within(path));
         event("release.incomplete", generation->origin_url(),
               path + " is not to be had: " + got.error().message() +

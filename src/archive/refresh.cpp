@@ -182,6 +182,8 @@ http::Async<void> Suite::look_at(std::shared_ptr<Gathering> gathering, fetch::So
         }
     } else {
         refuse(observation);
+        // Else "not modified" would keep what was refused, when the source has the right one again.
+        seen_.erase(source.get());
         gathering->last_error =
             observation.judgement.verdict.code + ": " + observation.judgement.verdict.message;
     }

@@ -107,7 +107,8 @@ private:
     http::Async<bool> still_holds(Observation& observation);
     http::Task<catalog::GenerationPtr> complete(catalog::GenerationPtr generation);
     void hold(const Observation& observation, std::string why);
-    bool is_overdue(const std::string& release_id);
+    bool is_overdue(const std::string& release_id, std::chrono::seconds patience);
+    bool was_there(const std::string& path) const;
     std::vector<std::string> needed_indexes(const deb::Release& release) const;
     std::optional<std::string> listed_form(const deb::Release& release,
                                            const std::string& base) const;

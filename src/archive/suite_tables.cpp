@@ -111,8 +111,9 @@ fetch::Want Suite::want_of(const catalog::Generation& generation, const deb::Lis
 
 // What a suite needs is known from its clients and from the configuration. Before that a mirror in
 // the middle of a sync would be believed, although another one is whole: one index tells them
-// apart. It is asked for early, not in vain. Only other bytes under its names are a sign of such a
-// mirror: a slow answer, or none, is not.
+// apart. It is read early, not in vain: its table waits for the first client that asks for it,
+// which makes it needed. Only other bytes under its names, or such as are no index, are a sign of
+// such a mirror: a slow answer, or none, is not.
 http::Task<void> Suite::look_at_likely_index(const catalog::Generation& generation)
 {
     const std::string likely = likely_index(generation.release(), services_.architecture);
@@ -120,13 +121,20 @@ http::Task<void> Suite::look_at_likely_index(const catalog::Generation& generati
     if (!path)
         co_return Result<void>();
     const FlightPtr flight = start_flight(want_of(generation, *generation.release().find(*path)));
-    const auto reached =
-        co_await reach(flight, Flight::Phase::verified, steady_now() + kLikelyLimit);
-    const bool shows_another = flight != nullptr && flight->phase() == Flight::Phase::failed &&
+    auto looked = co_await reach(flight, Flight::Phase::verified, steady_now() + kLikelyLimit);
+    const bool shows_another = !looked && flight->phase() == Flight::Phase::failed &&
                                flight->error()->code() == Errc::untrusted;
-    if (reached || !shows_another || is_overdue(generation.id()))
+    if (!looked && !shows_another)
         co_return Result<void>();
-    co_return tl::unexpected<Error>(Error(reached.error()).within(*path));
+    if (looked) {
+        const auto table = co_await table_of(generation, *path);
+        if (table)
+            co_return Result<void>();
+        looked = tl::unexpected<Error>(table.error());
+    }
+    if (is_overdue(generation.id(), archive_.settings_.optional_wait))
+        co_return Result<void>();
+    co_return tl::unexpected<Error>(Error(looked.error()).within(*path));
 }
 
 // Null when the bytes are held.

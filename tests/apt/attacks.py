@@ -197,7 +197,7 @@ ATTACKS = [
     Attack("A9", "withheld", "a new release without its indexes", how.withheld, "release.held|source.missing",
            client="right", prepare=how.nothing),
     Attack("A9", "withheld from a new node", "the same, for whoever has none", how.withheld,
-           "release.held|source.missing"),
+           "release.held|source.missing", is_evident=False),
 
     Attack("A10", "denied", "two of three sources deny every package", how.every("status", 403, only=".deb"),
            "source.denied", package=True, third=how.every("status", 500, only=".deb"), is_evident=False),
