@@ -101,8 +101,10 @@ class Stage(Cast):
             origin.heal()
         if self.attack.row == "A24":
             self.spoilt_clock_s, self.shim.clock_offset_s = self.shim.clock_offset_s, 0
-        if self.attack.client == "right":
-            # Whoever had something right all the time must get what comes now.
+        if self.attack.client == "right" or len(self.signed) > 1:
+            # Whoever had something right all the time must get what comes now; and a vendor whose
+            # newer release was shown goes on from there.
+            self.archive.when = max(each.when for each in self.signed)
             self.archive.publish(later=1)
             self.good.clear()
             self.welcome(self.archive)
