@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from node import until
+from node import is_sanitized, until
 
 pytestmark = [pytest.mark.smoke, pytest.mark.alone]
 
@@ -48,7 +48,7 @@ def test_C6_R15_A10_A11_one_bad_source_costs_under_five_seconds(scene, fault):
     warm = scene.apt(node).update()
     note_seconds(fault=fault, cold=cold.seconds, download=get.seconds, warm=warm.seconds)
     print(f"{fault}: cold {cold.seconds:.2f} s, download {get.seconds:.2f} s, warm {warm.seconds:.2f} s")
-    assert warm.returncode == 0 and warm.seconds < 2.5, warm
+    assert warm.returncode == 0 and warm.seconds < (2.5 if is_sanitized() else 1), warm
     assert node.scrub() == 0
 
 
