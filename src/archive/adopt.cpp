@@ -166,7 +166,6 @@ http::Async<void> Suite::adopt_in_turn(Observation observation)
     if (is_committed) {
         verdict_ = observation.judgement.verdict;
         held_.clear();
-        waits_since_.clear();
     }
 }
 
@@ -179,11 +178,12 @@ void Suite::hold(const Observation& observation, std::string why)
         touch();
 }
 
-// apt works without the indexes that name no packages, and without those that nobody uses: a source
-// that withholds one of them delays a release, but not for ever.
-bool Suite::is_overdue(const std::string& release_id, std::chrono::seconds patience)
+// apt works without the indexes that name no packages, and has to without those that no source has
+// any more: to withhold one delays releases, but not for ever, however many come meanwhile.
+bool Suite::is_overdue(const std::string& path, std::chrono::seconds patience)
 {
-    const SteadyTime since = waits_since_.emplace(release_id, steady_now()).first->second;
+    const std::string base(deb::without_compression(path));
+    const SteadyTime since = waits_since_.emplace(base, steady_now()).first->second;
     return steady_now() - since >= patience;
 }
 
@@ -210,13 +210,15 @@ http::Task<catalog::GenerationPtr> Suite::complete(catalog::GenerationPtr genera
         } else {
             got = co_await fetch_blob(want_of(*generation, *generation->release().find(path)));
         }
-        if (got)
+        if (got) {
+            waits_since_.erase(std::string(deb::without_compression(path)));
             continue;
+        }
         const bool is_absent = got.error().code() == Errc::not_found;
         if (is_absent && !was_there(path))
             continue;
         const auto patience = is_absent ? kVanishedWait : archive_.settings_.optional_wait;
-        const bool has_waited = is_overdue(generation->id(), patience);
+        const bool has_waited = is_overdue(path, patience);
         if (!has_waited || (is_tabled(path) && !is_absent))
             co_return tl::unexpected<Error>(Error(got.error()).within(path));
         event("release.incomplete", generation->origin_url(),

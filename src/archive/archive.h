@@ -186,6 +186,12 @@ private:
     bool may_ask_sources() const;
     http::Async<void> restore_admission();
     void keep_admission();
+    /// Whether these bytes are held, and not for another archive's credentials. Any thread.
+    bool may_use(const Digest& digest) const
+    {
+        return services_.blobs.holds(digest) &&
+               services_.private_marks.may_give(digest, settings_.id);
+    }
     /// Bytes of this archive, wherever they may be.
     fetch::Want want_of(const Digest& digest) const;
 

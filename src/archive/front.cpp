@@ -154,7 +154,9 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes, s
         co_return;
     }
     if (!host.empty()) {
-        const auto match = find_prefix(routes.prefixes, host, path);
+        auto match = find_prefix(routes.prefixes, host, path);
+        if (!match)
+            match = find_prefix(routes.aliases, host, path);
         if (!match) {
             Stranger stranger{host, path, is_https};
             co_await answer_stranger(exchange, routes, std::move(stranger));

@@ -32,6 +32,7 @@ enum class UnknownHosts {
 struct Routes {
     std::vector<std::shared_ptr<Archive>> archives;
     std::vector<Prefix> prefixes;
+    std::vector<Prefix> aliases;   ///< Looked at when no prefix fits.
     std::vector<Network> clients;  ///< Who may ask; empty: everybody.
     bool allows_connect = true;
     std::vector<std::string> connect_hosts;  ///< "host:port" allowed beyond port 443 and public

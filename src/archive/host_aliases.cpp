@@ -8,8 +8,7 @@
 namespace aptward::archive {
 namespace {
 
-// Each line is one archive: whoever claims one of its names is asked for by all of them, unless
-// another archive of the configuration claims that name itself.
+// Each line is one archive: whoever claims one of its names is asked for by all of them.
 const std::vector<std::vector<std::string>>& families()
 {
     static const std::vector<std::vector<std::string>> kFamilies = {

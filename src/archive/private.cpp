@@ -164,8 +164,12 @@ http::Async<std::optional<Archive::NotAdmitted>> Archive::judge_client(
     auto since = std::chrono::seconds::max();
     if (accepted)
         since = system_now() - *accepted;
-    if (since < settings_.credentials_kept || (accepted && admission_->is_excused(*name)))
+    if (since < settings_.credentials_kept || (accepted && admission_->is_excused(*name))) {
+        // A restart forgot them: they are written down nowhere.
+        if (lent() == nullptr)
+            lend(std::make_shared<const fetch::Credentials>(*credentials));
         co_return std::nullopt;
+    }
     const std::string suite = suite_to_ask_for(path);
     if (suite.empty())
         co_return NotAdmitted(

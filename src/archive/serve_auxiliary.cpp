@@ -209,7 +209,7 @@ http::Task<std::string> Archive::proven_text(fetch::Want want)
     const Digest digest = want.digest;
     if (digest.size_bytes > kLargestSums)
         co_return fail(Errc::malformed, "it is larger than 4 MiB");
-    if (!services_.blobs.holds(digest)) {
+    if (!may_use(digest)) {
         auto signal = co_await http::make_signal();
         const auto flight = services_.fetcher.fetch(std::move(want));
         flight->follow(signal);

@@ -107,7 +107,7 @@ http::Async<void> SignedFiles::ask_signature(fetch::Fetcher& fetcher, std::strin
 // A restart does not let yesterday's file back in.
 http::Async<void> SignedFiles::recall(std::string path, std::shared_ptr<Entry> entry)
 {
-    if (std::exchange(entry->is_recalled, true))
+    if (entry->is_recalled)
         co_return;
     auto job = [&state = services_.state,
                 key = fact_of(settings_.id, path)]() -> Result<std::string> {
@@ -115,7 +115,8 @@ http::Async<void> SignedFiles::recall(std::string path, std::shared_ptr<Entry> e
     };
     const auto known = co_await http::on_worker(services_.state_thread, std::move(job));
     if (const auto seconds = parse_number<std::int64_t>(known.value_or("")))
-        entry->newest = from_unix(*seconds);
+        entry->newest = std::max(entry->newest, from_unix(*seconds));
+    entry->is_recalled = true;
 }
 
 http::Async<void> SignedFiles::accept(std::string path, std::shared_ptr<Entry> entry,
@@ -200,7 +201,9 @@ http::Task<std::shared_ptr<const SignedFile>> SignedFiles::try_source(std::strin
     request.limit_bytes = kLargestFile;
     request.time_limit = kFileLimit;
     CO_TRY(auto document, co_await services_.fetcher.document(request));
+    const bool is_private = settings_.is_private || !shown.source->settings().user.empty();
     auto job = [&engine = services_.engine, &blobs = services_.blobs,
+                &marks = services_.private_marks, owner = is_private ? settings_.id : "",
                 body = std::move(document.body), signature = shown.signature,
                 keyring = settings_.keyring,
                 policy]() mutable -> Result<std::pair<trust::FileJudgement, Digest>> {
@@ -209,6 +212,7 @@ http::Task<std::shared_ptr<const SignedFile>> SignedFiles::try_source(std::strin
         auto judgement = trust::judge_file(signatures, keyring, policy, system_now());
         Digest digest;
         if (judgement.is_accepted()) {
+            TRY_VOID(marks.settle(blobs, {crypto::digest_of(text.text)}, owner));
             TRY(digest, blobs.put(text.text));
         }
         return std::pair(std::move(judgement), digest);

@@ -107,7 +107,7 @@ private:
     http::Async<bool> still_holds(Observation& observation);
     http::Task<catalog::GenerationPtr> complete(catalog::GenerationPtr generation);
     void hold(const Observation& observation, std::string why);
-    bool is_overdue(const std::string& release_id, std::chrono::seconds patience);
+    bool is_overdue(const std::string& path, std::chrono::seconds patience);
     bool was_there(const std::string& path) const;
     std::vector<std::string> needed_indexes(const deb::Release& release) const;
     std::optional<std::string> listed_form(const deb::Release& release,
@@ -140,7 +140,7 @@ private:
     trust::Floor floor_;
     std::set<std::string> used_;   // index paths that clients use, one compression of each
     std::set<std::string> noted_;  // of these, what the journal has
-    // Of releases that wait for an index which apt can do without: since when.
+    // Since when releases have waited for an index (without compression) that is not to be had.
     std::map<std::string, SteadyTime> waits_since_;
     // Of the current release, without compression: when an index was looked into for a pool file,
     // and those that no source publishes.

@@ -112,8 +112,8 @@ fetch::Want Suite::want_of(const catalog::Generation& generation, const deb::Lis
 // What a suite needs is known from its clients and from the configuration. Before that a mirror in
 // the middle of a sync would be believed, although another one is whole: one index tells them
 // apart. It is read early, not in vain: its table waits for the first client that asks for it,
-// which makes it needed. Only other bytes under its names, or such as are no index, are a sign of
-// such a mirror: a slow answer, or none, is not.
+// which makes it needed. Other bytes under its names are a sign of such a mirror; a slow answer, or
+// none, is not. One that came and cannot be read holds the release as well.
 http::Task<void> Suite::look_at_likely_index(const catalog::Generation& generation)
 {
     const std::string likely = likely_index(generation.release(), services_.architecture);
@@ -132,7 +132,7 @@ http::Task<void> Suite::look_at_likely_index(const catalog::Generation& generati
             co_return Result<void>();
         looked = tl::unexpected<Error>(table.error());
     }
-    if (is_overdue(generation.id(), archive_.settings_.optional_wait))
+    if (is_overdue(*path, archive_.settings_.optional_wait))
         co_return Result<void>();
     co_return tl::unexpected<Error>(Error(looked.error()).within(*path));
 }
@@ -140,7 +140,7 @@ http::Task<void> Suite::look_at_likely_index(const catalog::Generation& generati
 // Null when the bytes are held.
 Suite::FlightPtr Suite::start_flight(fetch::Want want)
 {
-    if (services_.blobs.holds(want.digest))
+    if (archive_.may_use(want.digest))
         return nullptr;
     return services_.fetcher.fetch(std::move(want));
 }
@@ -151,7 +151,7 @@ http::Task<void> Suite::be_stored(FlightPtr flight, Digest digest)
     const auto reached = co_await reach(flight, Flight::Phase::stored, steady_now() + kIndexLimit);
     if (!reached)
         co_return reached;
-    if (!services_.blobs.holds(digest))
+    if (!archive_.may_use(digest))
         co_return fail(Errc::storage, "it came, but could not be stored");
     co_return Result<void>();
 }
@@ -203,7 +203,7 @@ http::Async<bool> Suite::build_by_shortcut(const catalog::Generation& generation
     if (shortcut == nullptr || steady_now() < no_shortcut_[base])
         co_return false;
     FlightPtr detour;
-    if (!services_.blobs.holds(shortcut->digests.front())) {
+    if (!archive_.may_use(shortcut->digests.front())) {
         bool is_worth_it = co_await is_worth_fetching(*shortcut, file);
         if (!is_worth_it && flight != nullptr) {
             // Nobody knew the sources yet, or they were slow: now they have shown their rate.

@@ -206,11 +206,7 @@ void Fetcher::land(const std::shared_ptr<Flight>& flight, const std::vector<Dige
 
 Result<void> Fetcher::keep(const Flight& flight, const std::vector<Digest>& proven)
 {
-    if (flight.owner_.empty())
-        private_marks_.remove(proven);
-    else if (!blobs_->holds(flight.digest()) ||
-             !private_marks_.may_give(flight.digest(), flight.owner_))
-        TRY_VOID(private_marks_.add(proven, flight.owner_));
+    TRY_VOID(private_marks_.settle(*blobs_, proven, flight.owner_));
     return blobs_->commit(*flight.file(), proven);
 }
 

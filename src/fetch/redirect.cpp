@@ -16,7 +16,8 @@ UrlParts split(std::string_view url)
 {
     UrlParts parts;
     const std::size_t scheme_end = url.find("://");
-    if (scheme_end != std::string_view::npos) {
+    // A relative one may have a whole URL in its query.
+    if (scheme_end < url.find_first_of("/?#")) {
         parts.scheme = to_lower(url.substr(0, scheme_end));
         url.remove_prefix(scheme_end + 3);
         const std::size_t slash = std::min(url.find_first_of("/?#"), url.size());
@@ -62,15 +63,18 @@ Result<Redirect> judge_redirect(std::string_view from_url, std::string_view loca
     if (to.scheme.empty() && location.substr(0, 2) == "//") {
         to = split(from.scheme + ":" + std::string(location));
     } else if (to.scheme.empty()) {
-        if (to_lower(location.substr(0, location.find('/'))).find(':') != std::string::npos)
+        if (to_lower(location.substr(0, location.find_first_of("/?#"))).find(':') !=
+            std::string::npos)
             return fail(Errc::untrusted,
                         "a redirect to \"" + shown + "\" is neither http nor https");
         to = from;
         if (location.front() == '/') {
             to.path.clear();
         } else {
-            to.path.erase(std::min(to.path.find_first_of("?#"), to.path.size()));
-            if (location.front() != '?')
+            const bool keeps_query = location.front() == '#';
+            to.path.erase(
+                std::min(to.path.find_first_of(keeps_query ? "#" : "?#"), to.path.size()));
+            if (location.front() != '?' && !keeps_query)
                 to.path.erase(to.path.rfind('/') + 1);
         }
         to.path += location;

@@ -128,6 +128,8 @@ Result<void> ChunkedDecoder::read_size_line()
 {
     std::size_t digits = 0;
     left_ = 0;
+    if (padding_ == Padding::taken)
+        line_.erase(line_.find_last_not_of(" \t") + 1);
     for (; digits < line_.size() && hex_value(line_[digits]) >= 0; ++digits) {
         if (digits == kMaxSizeDigits)
             return refuse("the size of a chunk is too large");

@@ -18,6 +18,10 @@ inline constexpr std::size_t kMaxTrailerBytes = 4 * 1024;  ///< All trailer line
 /// One body. Feed it what arrives; it never reads past the body's end.
 class ChunkedDecoder {
 public:
+    /// Blanks behind the size of a chunk, which no rule allows and some old servers send.
+    enum class Padding { refused, taken };
+    explicit ChunkedDecoder(Padding padding = Padding::refused) : padding_(padding) {}
+
     /// Takes bytes from the front of `input` (which shrinks by them) and appends at most `at_most`
     /// bytes of the body to `out`. Returns when `input` is used up, `at_most` is reached or the
     /// body is over. Fails with malformed for: a size that is not 1 to 15 hexadecimal digits, a
@@ -36,6 +40,7 @@ private:
     Result<void> read_size_line();
     Result<void> read_trailer();
 
+    Padding padding_;
     State state_ = State::size_line;
     std::string line_;
     std::uint64_t left_ = 0;  ///< Of the present chunk.

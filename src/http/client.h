@@ -25,7 +25,7 @@ struct UpstreamHead {
     std::optional<std::uint64_t> content_length;
     std::optional<std::uint64_t> range_first, range_total;  ///< From Content-Range of a 206.
     std::string last_modified, etag, location, content_type;
-    bool is_chunked = false;
+    std::string transfer_codings;  ///< Of all Transfer-Encoding lines, each with a ',' in front.
 };
 
 /// How a transfer ended.

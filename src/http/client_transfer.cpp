@@ -106,6 +106,23 @@ bool is_private_v4(std::uint32_t a)
            in(0xc6120000, 15) || in(0xe0000000, 3);
 }
 
+// "chunked", once; "identity" says nothing.
+bool are_chunks(std::string_view codings)
+{
+    std::size_t chunked = 0;
+    while (!codings.empty()) {
+        codings.remove_prefix(1);  // the comma
+        const std::size_t end = std::min(codings.find(','), codings.size());
+        const std::string_view coding = trim(codings.substr(0, end));
+        codings.remove_prefix(end);
+        if (equals_ignoring_case(coding, "chunked"))
+            ++chunked;
+        else if (!coding.empty() && !equals_ignoring_case(coding, "identity"))
+            return false;
+    }
+    return chunked == 1;
+}
+
 }  // namespace
 
 void read_head_line(std::string_view line, UpstreamHead& head)
@@ -128,7 +145,7 @@ void read_head_line(std::string_view line, UpstreamHead& head)
     else if (equals_ignoring_case(name, "Content-Type"))
         head.content_type = value;
     else if (equals_ignoring_case(name, "Transfer-Encoding"))
-        head.is_chunked = equals_ignoring_case(value, "chunked");
+        head.transfer_codings.append(",").append(value);
 }
 
 Transfer::Transfer(std::uint64_t id, CURL* easy, UpstreamRequest request,
@@ -230,6 +247,15 @@ bool Transfer::give_head()
     long status = 0;
     curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
     head_.status = static_cast<int>(status);
+    if (!head_.transfer_codings.empty()) {
+        head_.content_length.reset();  // RFC 9112 6.3: it means nothing then
+        is_chunked_ = are_chunks(head_.transfer_codings);
+        if (!is_chunked_) {
+            framing_error_ = "a transfer coding that nobody asked for: " +
+                             printable(head_.transfer_codings.substr(1));
+            return false;
+        }
+    }
     is_stopped_ = !receiver_->on_head(head_);
     return !is_stopped_;
 }
@@ -243,7 +269,7 @@ std::size_t Transfer::on_write(char* bytes, std::size_t size, std::size_t count,
     if (!transfer.is_head_given_ && !transfer.give_head())
         return 0;
     const bool is_taken =
-        transfer.head_.is_chunked ? transfer.give_chunks(body) : transfer.give_body(body);
+        transfer.is_chunked_ ? transfer.give_chunks(body) : transfer.give_body(body);
     return is_taken ? body.size() : 0;
 }
 

@@ -49,7 +49,8 @@ private:
     curl_slist* header_list_ = nullptr;
     UpstreamHead head_;
     std::size_t head_bytes_ = 0;
-    ChunkedDecoder chunks_;
+    bool is_chunked_ = false;
+    ChunkedDecoder chunks_{ChunkedDecoder::Padding::taken};
     std::uint64_t chunked_bytes_ = 0, body_bytes_ = 0;  // as they came, and what they held
     std::string framing_error_;
     bool is_head_given_ = false;

@@ -255,8 +255,8 @@ Async<void> Connection::refuse_malformed(const Error& error)
     Answer answer(400);
     co_await refuse(std::move(answer),
                     "request.malformed: " + error.message() +
-                        "; no client of an archive writes so: look for a program in between, or "
-                        "for a mistake in the client's proxy setting");
+                        "; apt never sends this: check for another proxy in between, or for a "
+                        "mistake in the client's proxy setting");
 }
 
 Async<void> Connection::refuse_stranger(const Admission& admission, const RequestHead& head,

@@ -80,11 +80,12 @@ std::shared_ptr<archive::Routes> Node::Parts::make_routes(const Config& from,
             routes->prefixes.push_back(archive::read_prefix(host, index));
         routes->archives.push_back(std::make_shared<archive::Archive>(settings, *services));
     }
-    // After all that is claimed by name: of two archives that are one to the vendor, the first has
-    // the other names.
+    // Of two archives that are one to the vendor, the first has the other names. One that serves
+    // some suites only is none of the vendor's as a whole.
     for (std::size_t index = 0; index < from.archives.size(); ++index)
-        for (const std::string& alias : archive::host_aliases(from.archives[index].hosts))
-            routes->prefixes.push_back(archive::read_prefix(alias, index));
+        if (from.archives[index].only_suites.empty())
+            for (const std::string& alias : archive::host_aliases(from.archives[index].hosts))
+                routes->aliases.push_back(archive::read_prefix(alias, index));
     routes->clients = from.clients;
     routes->allows_connect = from.allows_connect;
     routes->connect_hosts = from.connect_hosts;

@@ -52,7 +52,7 @@ Result<void> PrivateMarks::add(const std::vector<Digest>& digests, const std::st
     TRY_VOID(make_directories(root_ / archive));
     for (const Digest& digest : digests) {
         const std::filesystem::path path = path_of(archive, name_of(digest));
-        const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0444));
+        const Fd file(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0444));
         if (!file)
             return fail_errno("marking " + path.string(), errno);
     }
@@ -62,6 +62,20 @@ Result<void> PrivateMarks::add(const std::vector<Digest>& digests, const std::st
         archives_[name_of(digest)].insert(archive);
     has_any_.store(true, std::memory_order_release);
     return {};
+}
+
+Result<void> PrivateMarks::settle(const Blobs& blobs, const std::vector<Digest>& digests,
+                                  const std::string& owner)
+{
+    if (owner.empty()) {
+        remove(digests);
+        return {};
+    }
+    // All are of the same bytes: held under one of them unmarked, they are no secret.
+    for (const Digest& digest : digests)
+        if (blobs.holds(digest) && may_give(digest, owner))
+            return {};
+    return add(digests, owner);
 }
 
 // A mark that comes back with a power cut costs one more fetch.

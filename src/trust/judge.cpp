@@ -307,7 +307,7 @@ FileJudgement judge_file(const std::vector<Signature>& signatures, const crypto:
     judgement.verdict = {"file.accepted",
                          fmt::format("signed by {}", fmt::join(judgement.signers, ", "))};
     for (const Signature& signature : signatures)
-        if (signature.status == Status::good)
+        if (steps.weakness_of(signature).empty())  // else anybody in the keyring could set it
             judgement.signed_at = std::max(judgement.signed_at, signature.created);
     return judgement;
 }

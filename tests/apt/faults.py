@@ -129,8 +129,8 @@ def dated(origin, client, path, content, moment, tag):
     return True
 
 
-def chunked(origin, client, path, content):
-    client.sendall(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
+def chunked(origin, client, path, content, coding="chunked"):
+    client.sendall(f"HTTP/1.1 200 X\r\nTransfer-Encoding: {coding}\r\n\r\n".encode())
     client.sendall(f"{len(content):x}\r\n".encode() + content + b"\r\n0\r\n\r\n")
     return True
 

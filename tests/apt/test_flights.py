@@ -284,3 +284,16 @@ def test_A1_A6_a_name_that_says_the_hash_can_only_lie_another_may_be_of_a_later_
     until("charged", lambda: f"source.{fault}" in node.event_codes())
     other = {"wrong-bytes": "mixed", "mixed": "wrong-bytes"}[fault]
     assert f"source.{other}" not in node.event_codes()
+
+
+@pytest.mark.parametrize("coding, is_taken", [("chunked", True), ("identity, chunked", True),
+                                              ("gzip, chunked", False), ("chunked, chunked", False)])
+def test_A4_R15_only_plain_chunks_are_taken_and_others_are_no_lie(scene, coding, is_taken):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    origin.always("chunked", coding, only="InRelease")
+    node = scene.node(archive, origin)
+    answer = node.get("/test/dists/stable/InRelease")
+    assert answer.status == (200 if is_taken else 503), answer.content
+    assert ("source.protocol" in node.event_codes()) == (not is_taken)
+    assert "release.portal" not in node.event_codes()

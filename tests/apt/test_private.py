@@ -130,3 +130,49 @@ def test_another_archive_that_lists_its_digest_does_not_have_its_bytes(private):
     until("given", lambda: node.get("/other/pool/foo_1_all.deb").content == foo)
     until("held", lambda: node.get("/other/pool/foo_1_all.deb").headers["Cache-Status"] == "aptward; hit")
     assert node.get(FOO, **basic("bearer:token-a")).status == 200
+
+
+def test_a_mark_whose_bytes_are_gone_is_no_obstacle_for_a_plain_user(scene):
+    """Root may write to any file: the node of this test has none of root's rights."""
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    origin.passwords = {"bearer:token-a"}
+    node = scene.node(archive, origin, private=True, prefix=["setpriv", "--bounding-set=-all", "--inh-caps=-all"])
+    known = basic("bearer:token-a")
+    for path in ("dists/stable/InRelease", "dists/stable/main/binary-amd64/Packages.xz"):
+        assert node.get(f"/test/{path}", **known).status == 200
+    for _ in range(2):
+        until("held", lambda: node.get(FOO, **known).headers["Cache-Status"] == "aptward; hit")
+        node.stop()
+        for blob in (node.folder / "state/blobs").rglob("*/*/*"):
+            if blob.read_bytes() == (archive.root / "pool/foo_1_all.deb").read_bytes():
+                blob.unlink()
+        node.start()  # and the credentials for what is cold come with the next client
+
+
+def test_a_signed_file_that_came_for_a_password_is_its_archive_s_own(scene):
+    content = b"secret" * 1000
+    archive = scene.archive()
+    folder = archive.root / "dists/stable/main/dist-upgrader-all/current"
+    folder.mkdir(parents=True)
+    (folder / "stable.tar.gz").write_bytes(content)
+    (folder / "stable.tar.gz.gpg").write_bytes(scene.key.detached(content))
+    origin = scene.origin(archive)
+    origin.passwords = {"node:password"}
+    (scene.folder / "secret").write_text("password\n")
+    other = Archive(scene.folder / "other", scene.key)
+    other.add_bytes("foo", content)
+    other.publish()
+    elsewhere = scene.origin(other, "127.0.0.4")
+    elsewhere.always("status", 503, only=".deb")
+    node = scene.node(archive, origin, user="node", tail=f"""
+        [[archive]]
+        id = "other"
+        keyrings = ["{other.key.keyring}"]
+        upstreams = ["{elsewhere.url}"]
+        """, **{"password-file": str(scene.folder / "secret")})
+    assert node.get("/test/dists/stable/InRelease").status == 200
+    assert node.get("/test/dists/stable/main/dist-upgrader-all/current/stable.tar.gz").content == content
+    for path in ("dists/stable/InRelease", "dists/stable/main/binary-amd64/Packages.xz"):
+        assert node.get(f"/other/{path}").status == 200
+    assert node.get("/other/pool/foo_1_all.deb").status == 503

@@ -41,7 +41,12 @@ public:
     ~Workshop()
     {
         command("gpgconf --homedir . --kill all");
-        std::filesystem::remove_all(directory_);
+        // gpg's agent ends by itself and takes its sockets away meanwhile.
+        std::error_code failed;
+        do
+            std::filesystem::remove_all(directory_, failed);
+        while (failed == std::errc::no_such_file_or_directory ||
+               failed == std::errc::directory_not_empty);
     }
 
     std::string path(const std::string& name) const { return directory_ + "/" + name; }

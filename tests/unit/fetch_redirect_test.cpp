@@ -23,6 +23,10 @@ TEST(Redirect, ResolvesWhatServersWrite)
           Row{"/pool/x", "https://mirror.example/pool/x", true},
           Row{"Release", "https://mirror.example/debian/dists/stable/Release", true},
           Row{"?page=2", "https://mirror.example/debian/dists/stable/InRelease?page=2", true},
+          Row{"/get?url=http://x/y", "https://mirror.example/get?url=http://x/y", true},
+          Row{"?u=http://x/y", "https://mirror.example/debian/dists/stable/InRelease?u=http://x/y",
+              true},
+          Row{"#x", "https://mirror.example/debian/dists/stable/InRelease?x=1#x", true},
           Row{"https://mirror.example?x=1", "https://mirror.example/?x=1", true},
           Row{"https://mirror.example#x", "https://mirror.example/#x", true},
           Row{"/pool/a%20b", "https://mirror.example/pool/a%20b", true}}) {

@@ -105,6 +105,18 @@ TEST(ChunkedDecoder, RefusesWhatTwoParsersReadDifferently)
         }
 }
 
+TEST(ChunkedDecoder, TakesPaddedSizesOfOldServersOnly)
+{
+    for (const auto padding : {ChunkedDecoder::Padding::refused, ChunkedDecoder::Padding::taken}) {
+        ChunkedDecoder decoder(padding);
+        std::string_view input = "5  \r\nhello\r\n0 \t\r\n\r\n";
+        std::string body;
+        const bool is_taken = decoder.decode(input, body, 100).has_value() && decoder.is_over();
+        EXPECT_EQ(is_taken, padding == ChunkedDecoder::Padding::taken);
+        EXPECT_EQ(body, is_taken ? "hello" : "");
+    }
+}
+
 TEST(ChunkedDecoder, BoundsTheTrailers)
 {
     std::string text = "0\r\n";

@@ -14,6 +14,7 @@
 #include "crypto/crypto.h"
 #include "store/hot_blobs.h"
 #include "store/journal.h"
+#include "store/private_marks.h"
 #include "store/store.h"
 
 namespace aptward::store {
@@ -55,6 +56,38 @@ TEST_F(StoreTest, KeepsWhatItWasGivenUnderItsHash)
     EXPECT_TRUE(blobs->put("hello"));
     EXPECT_TRUE(blobs->read(*digest));
     EXPECT_EQ(blobs->volume().blobs, 1U);
+}
+
+TEST_F(StoreTest, WhatCameForCredentialsIsGivenByItsArchiveOnlyUntilItIsNoSecret)
+{
+    const Digest digest = crypto::digest_of("secret");
+    PrivateMarks marks;
+    ASSERT_TRUE(marks.open(state));
+    EXPECT_TRUE(marks.may_give(digest, "other"));
+    ASSERT_TRUE(marks.settle(*blobs, {digest}, "esm"));
+    ASSERT_TRUE(marks.settle(*blobs, {digest}, "esm")) << "a mark without a blob is no obstacle";
+    ASSERT_TRUE(blobs->put("secret"));
+    PrivateMarks again;
+    ASSERT_TRUE(again.open(state));
+    EXPECT_TRUE(again.may_give(digest, "esm"));
+    EXPECT_FALSE(again.may_give(digest, "other"));
+    ASSERT_TRUE(again.settle(*blobs, {digest}, "ppa")) << "it has them of its own";
+    EXPECT_TRUE(again.may_give(digest, "ppa"));
+    ASSERT_TRUE(again.settle(*blobs, {digest}, ""));
+    EXPECT_TRUE(again.may_give(digest, "other"));
+}
+
+TEST_F(StoreTest, WhatIsHeldForEverybodyStaysSo)
+{
+    PrivateMarks marks;
+    ASSERT_TRUE(marks.open(state));
+    const auto digest = blobs->put("known");
+    ASSERT_TRUE(digest);
+    Digest longer;  // the same bytes under their other name, which is not held
+    longer.algorithm = HashAlgorithm::sha512;
+    longer.size_bytes = digest->size_bytes;
+    ASSERT_TRUE(marks.settle(*blobs, {longer, *digest}, "esm"));
+    EXPECT_TRUE(marks.may_give(*digest, "other"));
 }
 
 TEST_F(StoreTest, R7_R26_ScrubFindsAFlippedBitAndSetsItAside)

@@ -121,6 +121,14 @@ TEST_F(JudgeTest, AFileThatIsNoReleaseIsJudgedByTheSameKeys)
     const auto judged = [&] { return judge_file(signatures, keyring, policy, kNow); };
     EXPECT_TRUE(judged().is_accepted());
     EXPECT_EQ(judged().signed_at, kNow - std::chrono::hours(2));
+    // A signature that does not count says nothing of the file's age either.
+    policy.approved = {kOne};
+    signatures.push_back(good(kTwo, kTwo));
+    signatures.back().is_binary = true;
+    signatures.back().created = kNow + std::chrono::hours(24 * 365);
+    EXPECT_EQ(judged().signed_at, kNow - std::chrono::hours(2));
+    signatures.pop_back();
+    policy.approved.clear();
     policy.threshold = 2;
     EXPECT_EQ(judged().verdict.code, "file.threshold");
     policy.threshold = 1;
