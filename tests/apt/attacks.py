@@ -60,6 +60,13 @@ class Cast:
         """A client may be given what this one says now."""
         self.good.add(identity(archive.text().decode()))
 
+    def go_on(self):
+        """The vendor publishes, after everything that its key has signed: only that is right now."""
+        self.archive.when = max(each.when for each in self.signed)
+        self.archive.publish(later=1)
+        self.good.clear()
+        self.welcome(self.archive)
+
     def fork(self, is_signed=False):
         """A copy to spoil; what it publishes is proven if the vendor's key signs it."""
         self.forks += 1

@@ -104,10 +104,7 @@ class Stage(Cast):
         if self.attack.client == "right" or len(self.signed) > 1:
             # Whoever had something right all the time must get what comes now; and a vendor whose
             # newer release was shown goes on from there.
-            self.archive.when = max(each.when for each in self.signed)
-            self.archive.publish(later=1)
-            self.good.clear()
-            self.welcome(self.archive)
+            self.go_on()
 
     def resume(self):
         for origin, fault, root in self.spoilt:

@@ -140,6 +140,8 @@ class Stage(attacks.Cast):
         for origin in self.hostile:
             origin.root = self.archive.root
             origin.heal()
+        if len(self.signed) > 1:
+            self.go_on()
 
     def close(self):
         if self.between:
