@@ -253,7 +253,9 @@ __attribute__((target("avx2"))) Result<void> walk_vectors(RecordReader& reader,
     constexpr std::ptrdiff_t kLookAhead = 2;
     const char* const end = text.data() + text.size();
     const char* at = text.data();
-    if (!text.empty() && !reader.read_line(at))
+    if (text.empty())
+        return walk_lines(reader, at, end);  // it may point nowhere
+    if (!reader.read_line(at))
         return std::move(reader).result();
     for (; end - at >= kStep + kLookAhead; at += kStep) {
         std::uint64_t found = candidates(at) | std::uint64_t{candidates(at + 32)} << 32;

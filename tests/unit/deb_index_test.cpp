@@ -3,6 +3,7 @@
 
 #include "../packing.h"
 #include "deb/deb.h"
+#include "deb/scan.h"
 
 namespace aptward::deb {
 namespace {
@@ -134,6 +135,15 @@ TEST(Decompress, A4b_FillsARoomExactlyOrFails)
     }
     EXPECT_TRUE(decompress_exactly(gzip(""), Compression::gz, {}, [](std::size_t) {}));
     EXPECT_TRUE(decompress_exactly(xz(""), Compression::xz, {}, [](std::size_t) {}));
+}
+
+TEST(Packages, AnEmptyIndexListsNothing)
+{
+    const auto nothing = [](const PoolFile&) {};
+    for (const std::string_view empty : {std::string_view(), std::string_view("")}) {
+        EXPECT_TRUE(scan_packages(empty, nothing));
+        EXPECT_TRUE(scan_packages_portable(empty, nothing));
+    }
 }
 
 }  // namespace
