@@ -20,8 +20,13 @@ bool is_id(std::string_view text)
 // What is there already is not written again; what is damaged is.
 Result<void> put_text(const std::filesystem::path& file, const std::string& text)
 {
-    if (text.empty() || read_file(file, crypto::kMaxReleaseBytes).value_or("") == text)
+    if (text.empty())
         return {};
+    const auto known = read_file(file, crypto::kMaxReleaseBytes);
+    if (known && *known == text)
+        return {};
+    if (!known && known.error().code() != Errc::not_found)
+        log_error("store.failed", {}, known.error().message() + "; it is written again");
     return write_file_durably(file, text);
 }
 

@@ -10,6 +10,7 @@
 #include <ctime>
 #include <deque>
 
+#include "base/log.h"
 #include "store/deliveries.h"
 
 namespace aptward::store {
@@ -44,6 +45,8 @@ std::vector<std::filesystem::path> segments_in(const std::filesystem::path& fold
          it.increment(error))
         if (it->path().extension() == kSuffix)
             files.push_back(it->path());
+    if (error && error != std::errc::no_such_file_or_directory)
+        log_error("store.failed", {}, "listing " + folder.string() + ": " + error.message());
     std::sort(files.begin(), files.end());
     return files;
 }

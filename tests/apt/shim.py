@@ -9,7 +9,8 @@ SOURCE = pathlib.Path(__file__).resolve().parents[1] / "faults/shim.c"
 FIELDS = {"clock_offset_s": (0, "q"), "calls": (8, "Q"), "at": (16, "Q"), "action": (24, "i"),
           "stays": (28, "i"), "reads": (32, "i"), "lies": (36, "i"), "seed": (40, "Q"),
           "shortened": (48, "Q"), "journal_written": (56, "Q"), "journal_synced": (64, "Q")}
-LINKED, SYNCED, HIT, ONLY, SIZE = 72, 72 + 2048, 72 + 4096, 72 + 4352, 72 + 4352 + 32
+BEGUN, LINKED, SYNCED, HIT = 72, 72 + 2048, 72 + 4096, 72 + 6144
+ONLY, SIZE = HIT + 256, HIT + 256 + 32
 KILL, TEAR_AND_KILL = -1, -2
 
 
@@ -54,9 +55,9 @@ class Shim:
     def is_folder_synced(self, hex_name):
         """Whether every link made so far in the folder of this blob was followed by its sync."""
         number = int(hex_name[:2], 16)
-        linked, synced = (struct.unpack_from("Q", self.memory, start + 8 * number)[0]
-                          for start in (LINKED, SYNCED))
-        return linked == synced
+        begun, linked, synced = (struct.unpack_from("Q", self.memory, start + 8 * number)[0]
+                                 for start in (BEGUN, LINKED, SYNCED))
+        return begun == linked == synced
 
     def forget(self):
         """For a node that is started again: what a past process left is all there now."""

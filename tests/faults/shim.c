@@ -38,7 +38,7 @@ struct control {
     _Atomic uint64_t seed;       // of short reads and writes; 0: none
     _Atomic uint64_t shortened;  // how many were
     _Atomic uint64_t journal_written, journal_synced;
-    _Atomic uint64_t linked[256], synced[256];
+    _Atomic uint64_t begun[256], linked[256], synced[256];  // links in each folder of blobs
     char hit[256];               // the last call that was hit, and its path where it has one
     char only[32];               // the kind of calls that counts; empty: all
 };
@@ -299,10 +299,14 @@ int linkat(int from_fd, const char* from, int to_fd, const char* to, int flags)
 {
     if (made("linkat", to))
         return -1;
-    int done = (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
+    // Stopped between the two counts, nobody knows whether the link is there: it counts as not synced.
     int folder = folder_of(to);
-    if (control && done == 0 && folder >= 0)
+    if (control && folder >= 0)
+        atomic_fetch_add(&control->begun[folder], 1);
+    int done = (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags), error = errno;
+    if (control && folder >= 0)
         atomic_fetch_add(&control->linked[folder], 1);
+    errno = error;
     return done;
 }
 
