@@ -47,8 +47,7 @@ struct Services {
     Deliveries& deliveries;
     Jobs& jobs;
     HotAnswers& hot_answers;
-    std::string
-        architecture;  ///< Of this machine, as dpkg names it: clients are most likely alike.
+    std::string architecture;  ///< Of this machine ("amd64"): most likely its clients' too.
 };
 
 /// What `status` shows of a suite.

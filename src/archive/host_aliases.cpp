@@ -46,15 +46,4 @@ std::vector<std::string> host_aliases(const std::vector<std::string>& hosts)
     return aliases;
 }
 
-bool fits_host(std::string_view pattern, std::string_view host)
-{
-    const std::size_t star = pattern.find('*');
-    if (star == std::string_view::npos)
-        return pattern == host;
-    const std::string_view before = pattern.substr(0, star);
-    const std::string_view after = pattern.substr(star + 1);
-    return host.size() > before.size() + after.size() && host.starts_with(before) &&
-           host.ends_with(after);
-}
-
 }  // namespace aptward::archive

@@ -3,7 +3,6 @@
 // Other names of the vendors' own archives (archive-reality 21). Pure.
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace aptward::archive {
@@ -11,8 +10,5 @@ namespace aptward::archive {
 /// Further prefixes that mean the same archive as `hosts` do: country mirrors, clouds, the vendor's
 /// own hosts ("*.archive.ubuntu.com/ubuntu"). Empty for an archive that is none of theirs.
 std::vector<std::string> host_aliases(const std::vector<std::string>& hosts);
-
-/// Whether `host` fits `pattern`, in which one '*' stands for any text that is not empty.
-bool fits_host(std::string_view pattern, std::string_view host);
 
 }  // namespace aptward::archive

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "archive/host_aliases.h"
 #include "base/digest.h"
 #include "base/text.h"
 
@@ -121,6 +120,17 @@ Name read_name(std::string_view path, const std::vector<std::string_view>& suite
     Name name;
     name.rest = path;
     return name;
+}
+
+bool fits_host(std::string_view pattern, std::string_view host)
+{
+    const std::size_t star = pattern.find('*');
+    if (star == std::string_view::npos)
+        return pattern == host;
+    const std::string_view before = pattern.substr(0, star);
+    const std::string_view after = pattern.substr(star + 1);
+    return host.size() > before.size() + after.size() && host.starts_with(before) &&
+           host.ends_with(after);
 }
 
 std::optional<PrefixMatch> find_prefix(const std::vector<Prefix>& prefixes, std::string_view host,

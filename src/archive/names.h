@@ -39,6 +39,9 @@ struct Prefix {
     std::size_t archive = 0;
 };
 
+/// Whether `host` fits `pattern`, in which one '*' stands for any text that is not empty.
+bool fits_host(std::string_view pattern, std::string_view host);
+
 struct PrefixMatch {
     std::size_t archive = 0;
     std::size_t path_bytes = 0;  ///< How much of the request's path the prefix took.

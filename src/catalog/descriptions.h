@@ -29,4 +29,21 @@ inline SystemTime time_in(const nlohmann::json& object, const char* key)
         found == object.end() ? 0 : found->get_ref<const nlohmann::json::number_integer_t&>());
 }
 
+/// What `fill` takes from the object that `json` is. Fails with malformed for anything else, also
+/// when a value has another type than `fill` wants.
+template <class Description, class Fill>
+Result<Description> parse_description(std::string_view json, const Fill& fill)
+{
+    const auto object = nlohmann::json::parse(json, nullptr, false);
+    if (!object.is_object())
+        return fail(Errc::malformed, "it is damaged");
+    try {
+        Description description;
+        fill(object, description);
+        return description;
+    } catch (const nlohmann::json::exception&) {
+        return fail(Errc::malformed, "it is damaged");
+    }
+}
+
 }  // namespace aptward::catalog

@@ -51,22 +51,15 @@ std::string to_json(const Refused::Entry& entry)
 
 Result<Refused::Entry> parse_refused(std::string_view json)
 {
-    const Json description = Json::parse(json, nullptr, false);
-    if (!description.is_object())
-        return fail(Errc::malformed, "it is damaged");
-    try {
-        Refused::Entry entry;
-        entry.archive = description.value("archive", "");
-        entry.suite = description.value("suite", "");
-        entry.source = description.value("source", "");
-        entry.code = description.value("code", "");
-        entry.message = description.value("message", "");
-        entry.time = time_in(description, "time");
-        entry.is_cut = description.value("cut", false);
-        return entry;
-    } catch (const Json::exception&) {
-        return fail(Errc::malformed, "it is damaged");
-    }
+    return parse_description<Refused::Entry>(json, [](const Json& object, Refused::Entry& entry) {
+        entry.archive = object.value("archive", "");
+        entry.suite = object.value("suite", "");
+        entry.source = object.value("source", "");
+        entry.code = object.value("code", "");
+        entry.message = object.value("message", "");
+        entry.time = time_in(object, "time");
+        entry.is_cut = object.value("cut", false);
+    });
 }
 
 Result<Refused> Refused::open(const std::filesystem::path& state)

@@ -52,20 +52,14 @@ std::string to_json(const Releases::Stored& release)
 
 Result<Releases::Stored> parse_stored(std::string_view json)
 {
-    const Json description = Json::parse(json, nullptr, false);
-    if (!description.is_object())
-        return fail(Errc::malformed, "it is damaged");
-    try {
-        Releases::Stored stored;
-        stored.archive = description.value("archive", "");
-        stored.suite = description.value("suite", "");
-        stored.source = description.value("source", "");
-        stored.accepted = time_in(description, "accepted");
-        stored.is_unverified = description.value("unverified", false);
-        return stored;
-    } catch (const Json::exception&) {
-        return fail(Errc::malformed, "it is damaged");
-    }
+    return parse_description<Releases::Stored>(
+        json, [](const Json& object, Releases::Stored& stored) {
+            stored.archive = object.value("archive", "");
+            stored.suite = object.value("suite", "");
+            stored.source = object.value("source", "");
+            stored.accepted = time_in(object, "accepted");
+            stored.is_unverified = object.value("unverified", false);
+        });
 }
 
 Result<Releases> Releases::open(const std::filesystem::path& state)
