@@ -11,17 +11,11 @@
 #include "archive/front.h"
 #include "archive/names.h"
 #include "base/check.h"
+#include "input.h"
 
 using namespace aptward;
 
 namespace {
-
-std::string_view next_line(std::string_view& rest)
-{
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    return line;
-}
 
 // As http/target gives it out, without its first slash.
 bool is_normalised(std::string_view path)
@@ -108,14 +102,14 @@ void check_network(const std::string& text)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {
     std::string_view rest(reinterpret_cast<const char*>(bytes), size);
-    const std::string_view path = next_line(rest);
-    const std::string_view suite = next_line(rest);
-    const std::string pattern(next_line(rest));
+    const std::string_view path = fuzz::next_line(rest);
+    const std::string_view suite = fuzz::next_line(rest);
+    const std::string pattern(fuzz::next_line(rest));
     if (is_normalised(path)) {
         check_name(path, suite);
         check_auxiliary(path, pattern);
     }
-    check_prefix(next_line(rest), path);
+    check_prefix(fuzz::next_line(rest), path);
     check_network(std::string(rest));
     return 0;
 }

@@ -11,17 +11,11 @@
 #include "archive/auxiliary.h"
 #include "base/check.h"
 #include "base/text.h"
+#include "input.h"
 
 using namespace aptward;
 
 namespace {
-
-std::string_view next_line(std::string_view& rest)
-{
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    return line;
-}
 
 std::string base64(const std::string& text)
 {
@@ -58,7 +52,7 @@ void check_sums(std::string_view text, std::string_view name)
     std::vector<std::string_view> lines;
     bool is_listed = false;
     for (std::string_view rest = text; !rest.empty();) {
-        lines.push_back(next_line(rest));
+        lines.push_back(fuzz::next_line(rest));
         is_listed |= lines.back().size() > 66 &&
                      to_lower(lines.back().substr(0, 64)) == sum->hex() &&
                      lines.back().ends_with(name.substr(name.rfind('/') + 1));
@@ -79,8 +73,8 @@ void check_sums(std::string_view text, std::string_view name)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {
     std::string_view rest(reinterpret_cast<const char*>(bytes), size);
-    check_basic(next_line(rest));
-    const std::string_view name = next_line(rest);
+    check_basic(fuzz::next_line(rest));
+    const std::string_view name = fuzz::next_line(rest);
     check_sums(rest, name);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "catalog/descriptions.h"
 #include "catalog/proof.h"
 #include "catalog/state.h"
+#include "input.h"
 
 using namespace aptward;
 
@@ -55,8 +56,7 @@ void check_journal(std::string_view text)
 {
     std::vector<std::string> entries;
     while (!text.empty()) {
-        entries.emplace_back(text.substr(0, text.find('\n')));
-        text.remove_prefix(std::min(entries.back().size() + 1, text.size()));
+        entries.emplace_back(fuzz::next_line(text));
     }
     const auto decided = catalog::replay(entries);
     if (!decided)
@@ -76,18 +76,5 @@ void check_journal(std::string_view text)
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {
-    if (size == 0)
-        return 0;
-    const std::string_view text(reinterpret_cast<const char*>(bytes) + 1, size - 1);
-    switch (bytes[0] % 3) {
-        case 0:
-            check_release(text);
-            break;
-        case 1:
-            check_refused(text);
-            break;
-        default:
-            check_journal(text);
-    }
-    return 0;
+    return fuzz::choose(bytes, size, check_release, check_refused, check_journal);
 }

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "deb/apt_conf_text.h"
 #include "deb/sources_text.h"
+#include "input.h"
 
 using namespace aptward;
 
@@ -65,18 +66,11 @@ void check_conf(std::string_view text)
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {
-    if (size == 0)
-        return 0;
-    const std::string_view text(reinterpret_cast<const char*>(bytes) + 1, size - 1);
-    switch (bytes[0] % 3) {
-        case 0:
-            check_sources(text, deb::SourcesFormat::one_line);
-            break;
-        case 1:
-            check_sources(text, deb::SourcesFormat::deb822);
-            break;
-        default:
-            check_conf(text);
-    }
-    return 0;
+    const auto check_one_line = [](std::string_view text) {
+        check_sources(text, deb::SourcesFormat::one_line);
+    };
+    const auto check_deb822 = [](std::string_view text) {
+        check_sources(text, deb::SourcesFormat::deb822);
+    };
+    return fuzz::choose(bytes, size, check_one_line, check_deb822, check_conf);
 }

@@ -9,17 +9,11 @@
 #include "base/text.h"
 #include "deb/deb.h"
 #include "deb/path.h"
+#include "input.h"
 
 using namespace aptward;
 
 namespace {
-
-std::string_view next_line(std::string_view& rest)
-{
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    return line;
-}
 
 void check_path(std::string_view path)
 {
@@ -76,10 +70,10 @@ void check_suite(std::string_view suite, std::string_view codename, std::string_
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {
     std::string_view rest(reinterpret_cast<const char*>(bytes), size);
-    check_path(next_line(rest));
-    check_date(next_line(rest));
-    const std::string_view suite = next_line(rest);
-    const std::string_view codename = next_line(rest);
+    check_path(fuzz::next_line(rest));
+    check_date(fuzz::next_line(rest));
+    const std::string_view suite = fuzz::next_line(rest);
+    const std::string_view codename = fuzz::next_line(rest);
     check_suite(suite, codename, rest);
     return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "fetch/redirect.h"
+#include "input.h"
 
 using namespace aptward;
 
@@ -63,8 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     const Place home = place_of(url);
     bool is_home = true, was_https = bytes[0] % 2 == 1;
     for (int hop = 0; hop < fetch::kMaxRedirects; ++hop) {
-        const std::string_view location = rest.substr(0, rest.find('\n'));
-        rest.remove_prefix(std::min(location.size() + 1, rest.size()));
+        const std::string_view location = fuzz::next_line(rest);
         const auto redirect = fetch::judge_redirect(url, location);
         if (!redirect)
             return 0;

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "http/principal.h"
+#include "input.h"
 
 using namespace aptward;
 
@@ -26,8 +27,7 @@ void check_file(std::string_view text)
         return;
     std::string plain;
     for (std::string_view rest = text; !rest.empty();) {
-        const std::string_view line = rest.substr(0, rest.find('\n'));
-        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        const std::string_view line = fuzz::next_line(rest);
         const auto fields = words(line);
         if (fields.empty() || fields[0].front() == '#')
             continue;

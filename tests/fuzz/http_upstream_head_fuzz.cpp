@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "http/client_transfer.h"
+#include "input.h"
 
 using namespace aptward;
 
@@ -51,15 +52,13 @@ void check_number(std::optional<std::uint64_t> number, std::string_view head)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {
     std::string_view rest(reinterpret_cast<const char*>(bytes), size);
-    const std::string_view address = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(address.size() + 1, rest.size()));
+    const std::string_view address = fuzz::next_line(rest);
     check_address(std::string(address));
 
     const std::string_view text = rest;
     http::UpstreamHead head;
     while (!rest.empty()) {
-        const std::string_view line = rest.substr(0, rest.find('\n'));
-        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+        const std::string_view line = fuzz::next_line(rest);
         http::read_head_line(line, head);
     }
     for (const std::string* field :
