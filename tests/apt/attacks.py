@@ -60,6 +60,13 @@ class Cast:
         """A client may be given what this one says now."""
         self.good.add(identity(archive.text().decode()))
 
+    def begin(self):
+        """From now on the stage's `hostile` origins are; the first is its `origin`."""
+        self.attack.begin(self, self.origin)
+        for origin in self.hostile[1:]:
+            self.attack.third(self, origin)
+        self.origin.sent = 0
+
     def go_on(self):
         """The vendor publishes, after everything that its key has signed: only that is right now."""
         self.archive.when = max(each.when for each in self.signed)

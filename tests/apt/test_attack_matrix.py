@@ -88,12 +88,6 @@ class Stage(Cast):
         return AptRoot(self.scene.folder / f"apt{next(self.scene.numbers)}", f"deb [KEY] {url} stable main",
                        types.SimpleNamespace(keyring=self.ring), node.proxy)
 
-    def begin(self):
-        self.attack.begin(self, self.origin)
-        for origin in self.hostile[1:]:
-            self.attack.third(self, origin)
-        self.origin.sent = 0
-
     def heal(self):
         self.spoilt = [(origin, origin.fault, origin.root) for origin in self.hostile]
         for origin in self.hostile:

@@ -36,6 +36,16 @@ class Lan:
         return RemoteApt(self.network["client"], self.scene.folder / f"apt{next(self.scene.numbers)}",
                          "deb [KEY] http://archive.example stable main", self.scene.key, node.proxy)
 
+    def look(self, node, package, other):
+        """What a new client's update and download of `package` take, and then the next one's of `other`."""
+        first, apt = self.update(node)
+        get = download(apt, package)
+        warm, apt = self.update(node)
+        then = download(apt, other)
+        print(f"first {first:.2f} s, download {get:.2f} s, warm {warm:.2f} s, download {then:.2f} s")
+        assert first < 5 and get < 5
+        return warm, then
+
     def update(self, node):
         """A new client's first update, as it has to work; its seconds and the client."""
         apt = self.apt(node)
@@ -68,14 +78,8 @@ def test_C6_R15_A10_a_source_whose_packets_are_gone_costs_a_cold_node_under_five
     gone, left = lan.sources
     gone.host.silence() if end == "silent" else gone.host.unplug()
     node = lan.node()
-    cold, apt = lan.update(node)
-    get = download(apt, "foo")
-    warm, apt = lan.update(node)
-    then = download(apt, "bar")
-    print(f"{end}: healthy {healthy:.2f} s, cold {cold:.2f} s, download {get:.2f} s, "
-          f"warm {warm:.2f} s, download {then:.2f} s")
+    warm, then = lan.look(node, "foo", "bar")
     assert gone.requests == [] and left.requests
-    assert cold < 5 and get < 5
     assert warm < healthy + 1 and then < healthy + 1, "it is remembered"
     assert node.scrub() == 0
 
@@ -93,14 +97,8 @@ def test_C6_R15_A10_a_source_that_falls_silent_beneath_open_connections_costs_un
     asked = len(favourite.requests)
     archive.add("baz")
     archive.publish()
-    first, apt = lan.update(node)
-    get = download(apt, "baz")
-    warm, apt = lan.update(node)
-    then = download(apt, "foo")
-    print(f"{end}: healthy {healthy:.2f} s, first {first:.2f} s, download {get:.2f} s, "
-          f"warm {warm:.2f} s, download {then:.2f} s")
+    warm, then = lan.look(node, "baz", "foo")
     assert len(favourite.requests) == asked and left.requests
-    assert first < 5 and get < 5
     assert warm < healthy + 1 and then < healthy + 1, "it is remembered"
     assert node.scrub() == 0
 

@@ -117,12 +117,6 @@ class Stage(attacks.Cast):
                       f"deb [KEY] {(origin or self.origin).url} stable main",
                       types.SimpleNamespace(keyring=self.ring), self.proxy)
 
-    def begin(self):
-        self.attack.begin(self, self.origin)
-        for origin in self.hostile[1:]:
-            self.attack.third(self, origin)
-        self.origin.sent = 0
-
     def ask(self):
         client = self.known if self.attack.package else self.client()
         client.ends = None
