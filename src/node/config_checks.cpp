@@ -133,7 +133,8 @@ Result<void> check_host_prefix(std::string_view text)
     const bool has_scheme = text.find("://") != std::string_view::npos;
     std::string place(without_scheme(text));
     const std::size_t star = place.find('*');
-    if (star < place.find('/') && place.find_first_not_of("*.", 0) < place.find('/'))
+    const std::size_t end = place.find_first_of(":/");
+    if (star < end && place.find_first_not_of("*.") < end)
         place[star] = 'x';  // what it stands for is part of a name
     if ((has_scheme && !begins_with_any(text, {"http://", "https://"})) || !is_place(place))
         return wrong(text,

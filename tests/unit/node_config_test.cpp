@@ -81,6 +81,8 @@ TEST(Config, NamesOneWrongValuePerKeyWithItsLineAndWhatIsAccepted)
         {"hosts = [\"http://foo bar/\"]", "archive.hosts", "archive.example/debian", true},
         {"hosts = [\"\"]", "archive.hosts", "archive.example/debian", true},
         {"hosts = [\"ftp://x/y\"]", "archive.hosts", "archive.example/debian", true},
+        {"hosts = [\"*\"]", "archive.hosts", "archive.example/debian", true},
+        {"hosts = [\"*:80\"]", "archive.hosts", "archive.example/debian", true},
         {"suites = [\"../..\"]", "archive.suites", "bookworm", true},
         {"suites = [\"\"]", "archive.suites", "bookworm", true},
         {"suites = [\"flat//\"]", "archive.suites", "FOLDER/", true},
