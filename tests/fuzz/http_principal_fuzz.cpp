@@ -66,8 +66,7 @@ void check_request(std::string_view bytes)
     const bool has_our_own = std::any_of(headers.begin(), headers.end(), [](const auto& header) {
         return equals_ignoring_case(header.name, "Proxy-Authorization");
     });
-    CHECK(!is_for_others || has_our_own,
-          "Authorization is the archive's in a proxied request");
+    CHECK(!is_for_others || has_our_own, "Authorization is the archive's in a proxied request");
 }
 
 }  // namespace
