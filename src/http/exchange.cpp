@@ -25,6 +25,19 @@ std::string_view date_line()
     return line;
 }
 
+namespace {
+
+void append_header(std::string& lines, std::string_view name, std::string_view value)
+{
+    lines.append(name).append(": ");
+    // Values may hold what an upstream or a client said: no byte of theirs may end the line (A18).
+    for (const char c : value)
+        lines += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    lines += "\r\n";
+}
+
+}  // namespace
+
 std::string head_of(const Answer& answer, std::optional<std::uint64_t> content_length)
 {
     std::string text;
@@ -45,12 +58,13 @@ std::string head_of(const Answer& answer, std::optional<std::uint64_t> content_l
 
 Answer& Answer::header(std::string_view name, std::string_view value)
 {
-    header_lines.append(name).append(": ");
-    // Values may hold what an upstream or a client said: no byte of theirs may end the line (A18).
-    for (const char c : value)
-        header_lines += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-    header_lines += "\r\n";
+    append_header(header_lines, name, value);
     return *this;
+}
+
+void Exchange::add_header(std::string_view name, std::string_view value)
+{
+    append_header(added_lines_, name, value);
 }
 
 bool Exchange::is_file_unreadable() const
@@ -66,6 +80,7 @@ std::string Exchange::render(const Answer& answer, std::optional<std::uint64_t> 
     if (answer.close)
         connection_.must_close() = true;
     std::string text = head_of(answer, content_length);
+    text += added_lines_;
     text += date_line();
     if (connection_.must_close())
         text += "Connection: close\r\n";

@@ -89,6 +89,9 @@ public:
     const Target& target() const { return target_; }
     const Principal& principal() const { return principal_; }
 
+    /// A header of whatever answer is sent.
+    void add_header(std::string_view name, std::string_view value);
+
     /// A whole answer from memory. HEAD gets the head only.
     Async<bool> send(Answer answer, std::string_view body);
 
@@ -140,6 +143,7 @@ private:
     const RequestHead& head_;
     const Target& target_;
     const Principal& principal_;
+    std::string added_lines_;            // of the head of the answer
     std::unique_ptr<RequestBody> body_;  // once somebody reads it
     std::uint64_t body_limit_ = std::uint64_t{1} << 20;
     bool has_answered_ = false;
