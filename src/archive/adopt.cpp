@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "archive/past.h"
 #include "archive/suite.h"
 #include "base/check.h"
 
@@ -12,10 +13,8 @@ namespace aptward::archive {
 namespace {
 
 constexpr std::chrono::hours kVanishedWait{6};  // a vendor may really have dropped an index
-constexpr std::size_t kRecentKept = 4;          // generations besides the current one (V33)
 
 using catalog::is_tabled;
-using catalog::table_name;
 
 // The Packages and Sources of a configured suite, without their compression suffix.
 std::vector<std::string> index_bases(const KnownSuite& known, const deb::Release& release)
@@ -48,24 +47,6 @@ std::optional<std::string> best_variant(const deb::Release& release, const std::
 }
 
 }  // namespace
-
-http::Async<void> Suite::take_turn()
-{
-    while (std::exchange(is_adopting_, true)) {
-        auto signal = co_await http::make_signal();
-        turns_.push_back(signal);
-        co_await signal->wait_until(http::kNoDeadline);
-    }
-}
-
-void Suite::end_turn()
-{
-    is_adopting_ = false;
-    if (turns_.empty())
-        return;
-    turns_.front()->notify();
-    turns_.pop_front();
-}
 
 void Suite::touch()
 {
@@ -108,7 +89,7 @@ std::vector<std::string> Suite::needed_indexes(const deb::Release& release) cons
 
 http::Async<void> Suite::in_turn(std::function<http::Async<void>()> step)
 {
-    co_await take_turn();
+    co_await turns_.take();
     std::string failure;
     try {
         co_await step();
@@ -119,7 +100,7 @@ http::Async<void> Suite::in_turn(std::function<http::Async<void>()> step)
         held_ = "the node ran short of something: " + failure;
         event("release.held", "", held_);
     }
-    end_turn();
+    turns_.end();
 }
 
 http::Async<void> Suite::adopt(Observation observation)
@@ -250,9 +231,10 @@ http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
                                      generation->accepted(),
                                      generation->verified().signers().empty(),
                                      generation->files()};
-    auto job = [this, stored = std::move(stored), floor, id]() -> Result<void> {
+    auto job = [this, stored = std::move(stored), floor, id,
+                date = generation->date()]() -> Result<void> {
         TRY_VOID(services_.releases.put(stored));
-        return services_.state.publish(stored.archive, name_, floor, id);
+        return services_.state.publish(stored.archive, name_, floor, id, date);
     };
     const auto committed = co_await http::on_worker(services_.state_thread, std::move(job));
     if (!committed) {
@@ -267,7 +249,10 @@ http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
     }
     event("release.published", generation->origin_url(),
           "published the release of " + deb::format_release_date(generation->date()), id);
+    const catalog::Published published{id, generation->date(), system_now(), floor_.signers};
+    catalog::note_published(timeline_, published);
     show(std::move(generation));
+    archive_.past_->note_published(published.date);
     drop_withdrawn();  // a revocation may have come meanwhile
     co_return true;
 }
@@ -291,9 +276,9 @@ http::Async<void> Suite::withdraw()
     if (!view_.current || !archive_.is_withdrawn(view_.current->verified().signers()))
         co_return;
     archive_.publish_view(name_, {});  // at once; what is being adopted may take its time
-    co_await take_turn();
+    co_await turns_.take();
     drop_withdrawn();
-    end_turn();
+    turns_.end();
 }
 
 void Suite::drop_withdrawn()
@@ -344,95 +329,17 @@ http::Async<void> Suite::adopt_index(std::string generation_id, std::string path
 http::Async<void> Suite::adopt_index_in_turn(std::string generation_id, std::string path)
 {
     const std::string base(deb::without_compression(path));
-    const catalog::GenerationPtr generation = view_.current;
-    if (!generation || generation->id() != generation_id || generation->tables().count(base) != 0)
+    const catalog::GenerationPtr generation = find_generation(generation_id);
+    if (!generation || generation->tables().count(base) != 0)
         co_return;
     auto table = co_await table_of(*generation, path);
     if (table) {
-        view_.current = view_.current->with_table(base, *table);
-        archive_.publish_view(name_, view_);
+        take_table(generation_id, base, *table);
     } else {
         if (table.error().code() == Errc::not_found)
-            unpublished_.insert(base);
+            unpublished_.insert(generation_id + base);
         event("index.refused", "", path + ": " + table.error().message(), generation_id);
     }
-}
-
-http::Async<void> Suite::restore(catalog::SuiteState state)
-{
-    floor_ = state.floor;
-    const bool must_be_proven = archive_.settings_.verify == Verify::enforce;
-    // What was published while nothing had to be proven sets no limits to what is proven.
-    if (must_be_proven && floor_.signers.empty()) {
-        floor_ = trust::Floor();
-        floor_.approved = state.floor.approved;
-    }
-    noted_.insert(state.used.begin(), state.used.end());
-    for (auto path = state.used.rbegin(); path != state.used.rend(); ++path) {
-        const bool is_other_form =
-            std::any_of(used_.begin(), used_.end(), [&](const std::string& known) {
-                return deb::without_compression(known) == deb::without_compression(*path);
-            });
-        if (!is_other_form)
-            used_.insert(*path);
-    }
-    std::set<std::string> journalled(state.previous.begin(), state.previous.end());
-    journalled.insert(state.current);
-    std::vector<std::string> ids = {state.current};
-    ids.insert(ids.end(), state.previous.begin(), state.previous.end());
-    ids.resize(std::min(ids.size(), kRecentKept + 1));
-    std::vector<catalog::GenerationPtr> generations;
-    for (const std::string& id : ids) {
-        if (id.empty())
-            continue;
-        auto load = [this, id, journalled]() -> Result<catalog::GenerationPtr> {
-            TRY(auto stored, services_.releases.get(id));
-            auto text = stored.files.inrelease.empty()
-                            ? crypto::join_detached(stored.files.release, stored.files.release_gpg)
-                            : crypto::split_clearsigned(stored.files.inrelease);
-            if (!text && stored.is_unverified)
-                text = crypto::SignedText{stored.files.release, ""};
-            if (!text)
-                return tl::unexpected<Error>(text.error());
-            auto signers = stored.is_unverified ? std::vector<std::string>() : floor_.signers;
-            TRY(auto release, trust::recall(std::move(*text), journalled, std::move(signers)));
-            return std::make_shared<const catalog::Generation>(
-                std::move(release), std::move(stored.files), stored.accepted, stored.source);
-        };
-        auto generation = co_await http::on_worker(services_.workers, load);
-        if (generation && must_be_proven && (*generation)->verified().signers().empty())
-            generation = fail(Errc::untrusted, "it was never proven, and now it has to be");
-        if (!generation) {
-            event("release.lost", "", id + ": " + generation.error().message(), id);
-            continue;
-        }
-        for (const std::string& path : needed_indexes((*generation)->release())) {
-            if (!is_tabled(path))
-                continue;
-            const deb::Release& release = (*generation)->release();
-            const auto target = services_.tables / table_name(release, *release.find(path));
-            // Recent generations serve what their tables still hold; only the current one is
-            // rebuilt.
-            auto table = catalog::Table::open(target);
-            if (!table && id == state.current) {
-                table = co_await table_of(**generation, path);
-            }
-            if (table)
-                generation =
-                    (*generation)->with_table(std::string(deb::without_compression(path)), *table);
-        }
-        generations.push_back(*generation);
-    }
-    if (generations.empty())
-        co_return;
-    view_.current = generations.front();
-    view_.recent.assign(generations.begin() + 1, generations.end());
-    view_.checked_at = view_.current->accepted();
-    verdict_ = {"release.restored", "accepted before the restart"};
-    if (archive_.is_withdrawn(view_.current->verified().signers()))
-        drop_withdrawn();
-    else
-        archive_.publish_view(name_, view_);
 }
 
 }  // namespace aptward::archive

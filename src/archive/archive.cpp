@@ -6,6 +6,7 @@
 #include <random>
 
 #include "archive/hot_answers.h"
+#include "archive/past.h"
 #include "archive/signed_files.h"
 #include "archive/suite.h"
 
@@ -25,6 +26,7 @@ Archive::Archive(ArchiveSettings settings, Services& services)
     for (const fetch::SourceSettings& upstream : settings_.upstreams)
         sources_.push_back(std::make_shared<fetch::Source>(upstream));
     signed_files_ = std::make_unique<SignedFiles>(settings_, sources_, services_);
+    past_ = std::make_unique<Past>(*this);
 }
 
 Archive::~Archive() = default;
@@ -107,14 +109,15 @@ http::Async<void> Archive::keep_fresh(std::string name)
 }
 
 http::Async<void> Archive::restore(std::map<std::string, catalog::SuiteState> suites,
-                                   std::optional<std::set<std::string>> approved)
+                                   catalog::ArchiveDecisions decisions)
 {
-    co_await restore_keys(std::move(approved));
+    co_await restore_keys(std::move(decisions.approved_keys));
     co_await restore_admission();
     for (auto& [name, state] : suites) {
         catalog::SuiteState owned = std::move(state);
         co_await suite(name).restore(std::move(owned));
     }
+    co_await past_->restore(std::move(decisions));
 }
 
 http::Async<bool> Archive::refresh(std::string name, SteadyTime deadline)

@@ -75,8 +75,10 @@ struct ProposedKey {
 /// How long an operator's request waits for the control loop.
 inline constexpr std::chrono::seconds kControlLimit{10};
 
+class Past;
 class Suite;
 class SignedFiles;
+struct PastView;
 struct SignedOutcome;
 
 class Archive : public std::enable_shared_from_this<Archive> {
@@ -88,11 +90,11 @@ public:
     const std::vector<fetch::SourcePtr>& sources() const { return sources_; }
     std::shared_ptr<const catalog::ArchiveView> view() const { return view_.load(); }
 
-    /// Brings back what was published before a restart, and which keys were approved: nothing when
-    /// the archive is new, and then the configured ones are. Control loop, before anything is
+    /// Brings back what was published before a restart and what operators decided. Without approved
+    /// keys the archive is new, and then the configured ones are. Control loop, before anything is
     /// served.
     http::Async<void> restore(std::map<std::string, catalog::SuiteState> suites,
-                              std::optional<std::set<std::string>> approved);
+                              catalog::ArchiveDecisions decisions);
 
     /// Refreshes `suite` and waits for the outcome until `deadline`, whichever is first. The
     /// refresh itself goes on. False when it is not over. Any loop.
@@ -102,6 +104,13 @@ public:
     /// it) below this archive. `moment` is that of the hot answers before this archive was
     /// chosen. Any loop.
     http::Async<void> serve(http::Exchange& exchange, std::string path, std::uint64_t moment);
+
+    /// The same, as it was at a moment: a stamp ("20260430T120000Z") or the name of a snapshot.
+    http::Async<void> serve_snapshot(http::Exchange& exchange, std::string moment,
+                                     std::string path);
+
+    /// Snapshots, and the moment that the archive is frozen to.
+    Past& past() { return *past_; }
 
     /// Control loop.
     std::vector<SuiteReport> report() const;
@@ -132,8 +141,8 @@ public:
     bool may_have_suite(const std::string& suite) const;
 
 private:
+    friend class Past;
     friend class Suite;
-    struct Wanted;
 
     // serve.cpp, on the client's loop
     http::Async<void> serve_release_file(http::Exchange& exchange, const Name& name);
@@ -143,7 +152,10 @@ private:
     http::Async<Result<std::optional<Digest>>> search_pool(std::string path);
     http::Async<bool> look_for(std::string path);
     http::Async<void> send_release_file(http::Exchange& exchange, const Name& name,
-                                        catalog::SuiteView suite);
+                                        catalog::SuiteView suite,
+                                        const catalog::Generation& generation);
+    http::Async<void> send_index(http::Exchange& exchange, const Name& name,
+                                 catalog::GenerationPtr generation);
     http::Async<void> send_listed(http::Exchange& exchange, const Name& name,
                                   catalog::GenerationPtr generation, const deb::ListedFile& file,
                                   Digest digest);
@@ -154,6 +166,22 @@ private:
     http::Async<std::optional<catalog::SuiteView>> fresh_suite(const Name& name);
     http::Async<void> refuse_unknown(http::Exchange& exchange, const Name& name);
     Result<std::optional<Digest>> find_pool(std::string_view path);
+
+    // serve_past.cpp, on the client's loop
+    using PastViewPtr = std::shared_ptr<const PastView>;
+    enum class Because { asked_for, frozen };
+    http::Async<void> serve_past(http::Exchange& exchange, std::string path, PastViewPtr past,
+                                 Because why);
+    http::Async<void> serve_past_suite(http::Exchange& exchange, const Name& name, PastViewPtr past,
+                                       Because why);
+    void note_frozen_client(const http::Exchange& exchange, const Name& name,
+                            const catalog::Generation& generation);
+    http::Async<void> serve_past_pool(http::Exchange& exchange, const Name& name, PastViewPtr past,
+                                      Because why);
+    http::Async<void> send_past_file(http::Exchange& exchange, const Name& name, Digest digest);
+    http::Async<bool> look_for_past(std::string path, PastViewPtr past);
+    http::Async<bool> refuse_later(http::Exchange& exchange, const Name& name, Because why);
+    http::Async<void> refuse_lost(http::Exchange& exchange, const Name& name, PastViewPtr past);
 
     // private.cpp
     /// What the upstream accepted last, to fetch with while it is fresh.
@@ -247,6 +275,7 @@ private:
     std::atomic<SteadyTime> metadata_judged_until_{SteadyTime{}};
     std::atomic<std::shared_ptr<const Lent>> lent_;
     std::unique_ptr<SignedFiles> signed_files_;  // control loop
+    std::unique_ptr<Past> past_;
 };
 
 }  // namespace aptward::archive

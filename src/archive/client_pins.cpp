@@ -38,4 +38,17 @@ std::string ClientPins::find(const std::string& client, const std::string& suite
                : found->second.generation;
 }
 
+std::set<std::pair<std::string, std::string>> ClientPins::holders(
+    const std::set<std::string>& generations) const
+{
+    std::set<std::pair<std::string, std::string>> found;
+    for (const Shard& mine : shards_) {
+        const std::lock_guard lock(mine.mutex);
+        for (const auto& [key, pin] : mine.pins)
+            if (generations.count(pin.generation) > 0)
+                found.emplace(key.substr(0, key.find(' ')), key.substr(key.find(' ') + 1));
+    }
+    return found;
+}
+
 }  // namespace aptward::archive

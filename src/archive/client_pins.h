@@ -5,8 +5,10 @@
 
 #include <array>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -19,6 +21,9 @@ public:
     void note(const std::string& client, const std::string& suite, const std::string& generation);
     /// Empty when the client has fetched no InRelease of the suite lately.
     std::string find(const std::string& client, const std::string& suite) const;
+    /// Client and suite of those whose last InRelease was of one of these.
+    std::set<std::pair<std::string, std::string>> holders(
+        const std::set<std::string>& generations) const;
 
 private:
     static constexpr std::chrono::minutes kKept{10};

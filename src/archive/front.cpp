@@ -8,6 +8,7 @@
 #include "archive/deliveries.h"
 #include "archive/hot_answers.h"
 #include "archive/send.h"
+#include "archive/snapshot_names.h"
 #include "base/text.h"
 #include "base/version.h"
 
@@ -44,6 +45,14 @@ bool is_welcome(const Routes& routes, const std::string& address)
     return clients.empty() ||
            std::any_of(clients.begin(), clients.end(),
                        [&](const Network& network) { return network.contains(address); });
+}
+
+// Which archive a proxy request means.
+std::optional<PrefixMatch> find_claim(const Routes& routes, std::string_view host,
+                                      std::string_view path)
+{
+    const auto match = find_prefix(routes.prefixes, host, path);
+    return match ? match : find_prefix(routes.aliases, host, path);
 }
 
 // Whether the client wants more said, or less sent, than the whole file.
@@ -154,20 +163,30 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes, s
         co_return;
     }
     if (!host.empty()) {
-        auto match = find_prefix(routes.prefixes, host, path);
-        if (!match)
-            match = find_prefix(routes.aliases, host, path);
-        if (!match) {
-            Stranger stranger{host, path, is_https};
-            co_await answer_stranger(exchange, routes, std::move(stranger));
+        if (const auto match = find_claim(routes, host, path)) {
+            const std::string rest = path.substr(std::min(match->path_bytes + 1, path.size()));
+            co_await routes.archives[match->archive]->serve(exchange, rest, moment);
             co_return;
         }
-        const std::string rest = path.substr(std::min(match->path_bytes + 1, path.size()));
-        co_await routes.archives[match->archive]->serve(exchange, rest, moment);
+        if (auto snapshot = read_vendor_snapshot(host, path)) {
+            if (const auto match = find_claim(routes, snapshot->host, snapshot->path)) {
+                co_await routes.archives[match->archive]->serve_snapshot(
+                    exchange, std::move(snapshot->moment), std::move(snapshot->rest));
+                co_return;
+            }
+        }
+        Stranger stranger{host, path, is_https};
+        co_await answer_stranger(exchange, routes, std::move(stranger));
         co_return;
     }
+    auto snapshot = read_own_snapshot(path);
     for (const auto& archive : routes.archives) {
         const std::string& id = archive->settings().id;
+        if (snapshot && snapshot->archive == id) {
+            co_await archive->serve_snapshot(exchange, std::move(snapshot->moment),
+                                             std::move(snapshot->rest));
+            co_return;
+        }
         if (path.size() > id.size() + 1 && path.compare(1, id.size(), id) == 0 &&
             path[id.size() + 1] == '/') {
             const std::string rest = path.substr(id.size() + 2);
@@ -175,6 +194,14 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes, s
             co_return;
         }
     }
+    if (snapshot)
+        path = "/" + snapshot->archive;
+    co_await refuse_archive(exchange, routes, path);
+}
+
+http::Async<void> Front::refuse_archive(http::Exchange& exchange, const Routes& routes,
+                                        std::string path)
+{
     std::string ids;
     for (const auto& archive : routes.archives)
         ids += (ids.empty() ? "/" : ", /") + archive->settings().id;

@@ -62,6 +62,8 @@ public:
 private:
     http::Async<void> route(http::Exchange& exchange, const Routes& routes, std::uint64_t moment);
     http::Async<void> connect(http::Exchange& exchange, const Routes& routes);
+    http::Async<void> refuse_archive(http::Exchange& exchange, const Routes& routes,
+                                     std::string path);
     http::Async<void> explain_usage(http::Exchange& exchange, const Routes& routes);
     struct Stranger {
         std::string host, path;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "archive/past.h"
 #include "archive/suite.h"
 #include "base/text.h"
 
@@ -259,6 +260,7 @@ http::Task<void> Archive::revoke_known(std::string fingerprint, std::string who)
     for (const auto& [name, suite] : suites_) {
         co_await suite->withdraw();
     }
+    co_await past_->compose_again();
     co_return Result<void>();
 }
 

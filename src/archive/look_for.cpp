@@ -89,9 +89,9 @@ Indexes indexes_that_may_list(const catalog::Generation& generation, std::string
 
 }  // namespace
 
-http::Async<bool> Suite::look_for(std::string pool_path)
+http::Async<bool> Suite::look_for(std::string generation_id, std::string pool_path)
 {
-    const catalog::GenerationPtr generation = view_.current;
+    catalog::GenerationPtr generation = find_generation(generation_id);
     if (!generation)
         co_return false;
     const Indexes indexes = indexes_that_may_list(*generation, pool_path, services_.architecture);
@@ -101,27 +101,30 @@ http::Async<bool> Suite::look_for(std::string pool_path)
     for (const deb::IndexName& index : indexes) {
         const auto path = listed_form(generation->release(), index.base);
         const bool is_read = generation->tables().count(index.base) != 0;
-        if (!path || is_read || unpublished_.count(index.base) != 0)
+        const std::string key = generation_id + index.base;
+        if (!path || is_read || unpublished_.count(key) != 0)
             continue;
-        SteadyTime& tried = tried_[index.base];
+        SteadyTime& tried = tried_[key];
         if (tried == SteadyTime{} || steady_now() - tried >= kLookAgain) {
             tried = steady_now();
-            auto step = [this, id = generation->id(), path = *path] {
-                return adopt_index_in_turn(id, path);
+            auto step = [this, generation_id, path = *path] {
+                return adopt_index_in_turn(generation_id, path);
             };
             co_await in_turn(std::move(step));
         }
-        if (!view_.current)
-            co_return false;  // a revocation took it away
-        const auto& tables = view_.current->tables();
-        const auto table = tables.find(index.base);
-        if (table == tables.end()) {
-            is_known = is_known && unpublished_.count(index.base) != 0;
+        generation = find_generation(generation_id);
+        if (!generation)
+            co_return false;  // a revocation took it away, or nobody asked for it any more
+        const auto table = generation->tables().find(index.base);
+        if (table == generation->tables().end()) {
+            is_known = is_known && unpublished_.count(key) != 0;
             continue;
         }
         const auto digest = table->second->find(pool_path);
         if (digest && *digest) {
-            co_await note_used(*path);  // somebody installs from it
+            if (generation == view_.current) {
+                co_await note_used(*path);  // somebody installs from it
+            }
             co_return true;
         }
     }

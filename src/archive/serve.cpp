@@ -6,6 +6,8 @@
 
 #include "archive/archive.h"
 #include "archive/hot_answers.h"
+#include "archive/offered.h"
+#include "archive/past.h"
 #include "archive/send.h"
 #include "archive/suite.h"
 
@@ -73,6 +75,11 @@ http::Async<void> Archive::serve(http::Exchange& exchange, std::string path, std
         const bool is_admitted = co_await admit(exchange, path);
         if (!is_admitted)
             co_return;
+    }
+    if (const FrozenPtr frozen = past_->frozen()) {
+        exchange.add_header("Aptward-Frozen", catalog::format_stamp(frozen->order.at));
+        co_await serve_past(exchange, std::move(path), frozen->past, Because::frozen);
+        co_return;
     }
     std::vector<std::string_view> suites;
     const auto view = view_.load();
@@ -165,7 +172,14 @@ http::Async<void> Archive::serve_release_file(http::Exchange& exchange, const Na
         co_await refuse_unknown(exchange, name);  // withdrawn meanwhile
         co_return;
     }
-    co_await send_release_file(exchange, name, *suite);
+    // A Release.gpg belongs to the Release that this client has fetched.
+    const std::string& client = exchange.principal().address;
+    catalog::GenerationPtr generation = suite->current;
+    if (name.rest == "Release.gpg")
+        generation = pinned_generation(client, name.suite, *suite);
+    else
+        pins_->note(client, name.suite, generation->id());
+    co_await send_release_file(exchange, name, *suite, *generation);
 }
 
 // The generation whose release this client fetched last; else the current one.
@@ -182,13 +196,9 @@ catalog::GenerationPtr Archive::pinned_generation(const std::string& client,
 }
 
 http::Async<void> Archive::send_release_file(http::Exchange& exchange, const Name& name,
-                                             catalog::SuiteView suite)
+                                             catalog::SuiteView suite,
+                                             const catalog::Generation& generation)
 {
-    // A Release.gpg belongs to the Release that this client has fetched.
-    catalog::GenerationPtr chosen = suite.current;
-    if (name.rest == "Release.gpg")
-        chosen = pinned_generation(exchange.principal().address, name.suite, suite);
-    const catalog::Generation& generation = *chosen;
     const catalog::ReleaseFiles& files = generation.files();
     const std::string& bytes = name.rest == "InRelease" ? files.inrelease
                                : name.rest == "Release" ? files.release
@@ -201,8 +211,6 @@ http::Async<void> Archive::send_release_file(http::Exchange& exchange, const Nam
     }
     Provenance provenance = provenance_of(suite, generation);
     provenance.is_stale = !is_fresh(name, suite) && settings_.freshness.count() > 0;
-    if (name.rest != "Release.gpg")
-        pins_->note(exchange.principal().address, name.suite, generation.id());
     const std::string etag = "\"" + generation.id() + "-" + name.rest + "\"";
     const std::string path = suite_folder(name.suite) + name.rest;
     provenance.archive = settings_.id;
@@ -223,18 +231,20 @@ http::Async<void> Archive::serve_index(http::Exchange& exchange, const Name& nam
     }
     const catalog::GenerationPtr generation =
         pinned_generation(exchange.principal().address, name.suite, *suite);
-    // Patches to indexes are deliberately not offered, whatever the release lists (V35).
-    const bool is_patch = deb::classify_index(name.rest).kind == deb::IndexKind::pdiff;
-    const deb::ListedFile* file = is_patch ? nullptr : generation->release().find(name.rest);
-    if (file == nullptr && !is_patch && name.suite.back() == '/') {
-        // A flat repository keeps its packages beside its indexes.
-        Name in_pool;
-        in_pool.rest = suite_folder(name.suite) + name.rest;
+    if (is_in_flat_pool(*generation, name)) {
+        const Name in_pool = as_pool(name);
         co_await serve_pool(exchange, in_pool, moment);
         co_return;
     }
+    co_await send_index(exchange, name, generation);
+}
+
+http::Async<void> Archive::send_index(http::Exchange& exchange, const Name& name,
+                                      catalog::GenerationPtr generation)
+{
+    const deb::ListedFile* file = find_offered(*generation, name);
     if (file == nullptr) {
-        const std::string code = is_patch ? "index.no-pdiffs" : "index.unlisted";
+        const std::string code = is_patch(name.rest) ? "index.no-pdiffs" : "index.unlisted";
         co_await send_refusal(
             exchange, 404, code,
             fmt::format("the release of {} of {} does not offer {}",
@@ -253,17 +263,12 @@ http::Async<void> Archive::serve_by_hash(http::Exchange& exchange, const Name& n
             std::vector<catalog::GenerationPtr> all = {suite->current};
             all.insert(all.end(), suite->recent.begin(), suite->recent.end());
             for (const catalog::GenerationPtr& generation : all) {
-                const deb::ListedFile* file = generation->find_by_hash(name.directory, name.hex);
-                if (file == nullptr ||
-                    deb::classify_index(file->path).kind == deb::IndexKind::pdiff)
+                const deb::ListedFile* file = find_offered(*generation, name);
+                if (file == nullptr)
                     continue;
-                for (const Digest& digest : file->digests)
-                    if (digest.hex() == name.hex) {
-                        // One file of several digests: it is held under the first of them.
-                        co_await send_listed(exchange, name, generation, *file,
-                                             file->digests.front());
-                        co_return;
-                    }
+                // One file of several digests: it is held under the first of them.
+                co_await send_listed(exchange, name, generation, *file, file->digests.front());
+                co_return;
             }
         }
         if (attempt == 0 && !(suite && steady_now() - suite->checked < kAbsentAgain)) {
@@ -318,12 +323,23 @@ http::Async<void> Archive::send_listed(http::Exchange& exchange, const Name& nam
             services_.control, "adopting " + file.path,
             adopt(shared_from_this(), name.suite, generation->id(), file.path, is_waited_for));
     }
-    if (!is_sent) {
+    if (is_sent)
+        co_return;
+    // Sources show another release by now: that they lack this index says nothing (archive-reality
+    // 2).
+    const auto now = suite_view(name.suite);
+    if (!now || now->current->id() != generation->id()) {
         co_await send_refusal(
-            exchange, 404, "index.absent",
-            fmt::format("{} is listed, but no source of {} publishes it", file.path, settings_.id),
+            exchange, 503, "index.gone",
+            fmt::format("{} of the release of {} is not held any more, and no source of {} has it",
+                        file.path, deb::format_release_date(generation->date()), settings_.id),
             services_.counters);
+        co_return;
     }
+    co_await send_refusal(
+        exchange, 404, "index.absent",
+        fmt::format("{} is listed, but no source of {} publishes it", file.path, settings_.id),
+        services_.counters);
 }
 
 // What a failing disk took from a table is built again meanwhile, also what it takes during that.
@@ -363,7 +379,8 @@ http::Async<bool> Archive::look_for(std::string path)
         for (const auto& [suite, state] : view->suites) {
             if (!state.current)
                 continue;
-            const bool one = co_await self->suite(suite).look_for(wanted);
+            const std::string id = state.current->id();
+            const bool one = co_await self->suite(suite).look_for(id, wanted);
             all = all && one;
         }
         *outcome = all;

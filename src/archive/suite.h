@@ -3,7 +3,6 @@
 // One suite on the control loop: asking the sources, judging, adopting, publishing. Private to
 // archive/. The claim path of docs/architecture.md.
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,11 +12,15 @@
 #include <vector>
 
 #include "archive/archive.h"
+#include "archive/turns.h"
 
 namespace aptward::archive {
 
 /// After a refresh, an absent name is not asked for again so soon.
 inline constexpr std::chrono::milliseconds kAbsentAgain{5000};
+
+/// Generations of a suite at hand besides the current one (V33).
+inline constexpr std::size_t kRecentKept = 4;
 
 class Suite {
 public:
@@ -30,9 +33,9 @@ public:
     http::Async<void> restore(catalog::SuiteState state);
     /// Reads an index that a client fetched into a table, and remembers that clients use it.
     http::Async<void> adopt_index(std::string generation_id, std::string path);
-    /// Reads the indexes of the current release that may list `pool_path` and were not read yet,
+    /// Reads the indexes of a generation at hand that may list `pool_path` and were not read yet,
     /// until one does. False when one of them was not to be had: then nobody knows.
-    http::Async<bool> look_for(std::string pool_path);
+    http::Async<bool> look_for(std::string generation_id, std::string pool_path);
     /// Builds again what could not be read.
     http::Async<void> mend_tables();
     /// Gets the vendor's detached Release and Release.gpg of the current release, if clients ask.
@@ -47,6 +50,11 @@ public:
     /// Serves nothing any more whose signers a revocation left too few. Control loop.
     http::Async<void> withdraw();
 
+    /// What the vendor had at `time`, of what was shown here up to `known`; null before the first.
+    /// Fails with untrusted when its signers do not count any more, as recalling it does else.
+    http::Task<catalog::GenerationPtr> generation_at(SystemTime time, SystemTime known);
+    const catalog::Timeline& timeline() const { return timeline_; }
+
     SuiteReport report() const;
     const catalog::SuiteView& view() const { return view_; }
     /// True when every source answered that it has no such suite.
@@ -54,7 +62,7 @@ public:
     /// Nothing is known of it but that, and nothing works on it.
     bool is_disposable() const
     {
-        return is_absent_ && !view_.current && !is_refreshing_ && !is_adopting_ &&
+        return is_absent_ && !view_.current && !is_refreshing_ && !turns_.is_taken() &&
                asks_running_ == 0;
     }
     SteadyTime last_try() const { return last_try_; }
@@ -102,8 +110,6 @@ private:
     /// Runs `step` while no other adoption runs. What it throws is exhausted memory (R11): it is
     /// told as a held release, and the next one has its turn.
     http::Async<void> in_turn(std::function<http::Async<void>()> step);
-    http::Async<void> take_turn();
-    void end_turn();
     http::Async<bool> still_holds(Observation& observation);
     http::Task<catalog::GenerationPtr> complete(catalog::GenerationPtr generation);
     void hold(const Observation& observation, std::string why);
@@ -126,6 +132,12 @@ private:
                                         const deb::ListedFile& file, FlightPtr flight);
     http::Task<void> build_from(const catalog::Generation& generation, const deb::ListedFile& file,
                                 FlightPtr flight);
+    enum class Rebuild { no, yes };
+    http::Task<catalog::GenerationPtr> recall(catalog::Published published, Rebuild rebuild);
+    /// The current one, a recent one, or one of a composed view of the past.
+    catalog::GenerationPtr find_generation(const std::string& id) const;
+    void take_table(const std::string& generation_id, const std::string& base,
+                    std::shared_ptr<const catalog::Table> table);
     http::Async<bool> commit(catalog::GenerationPtr generation);
     void show(catalog::GenerationPtr generation);
     void drop_withdrawn();
@@ -137,12 +149,13 @@ private:
     Services& services_;
     const std::string name_;
     catalog::SuiteView view_;
+    catalog::Timeline timeline_;
     trust::Floor floor_;
     std::set<std::string> used_;   // index paths that clients use, one compression of each
     std::set<std::string> noted_;  // of these, what the journal has
     // Since when releases have waited for an index (without compression) that is not to be had.
     std::map<std::string, SteadyTime> waits_since_;
-    // Of the current release, without compression: when an index was looked into for a pool file,
+    // By generation and index without compression: when an index was looked into for a pool file,
     // and those that no source publishes.
     std::map<std::string, SteadyTime> tried_;
     std::set<std::string> unpublished_;
@@ -158,12 +171,11 @@ private:
     std::string no_detached_of_;             // id of a release without a Release.gpg that fits
     SteadyTime no_detached_until_{};
     bool is_refreshing_ = false;
-    bool is_adopting_ = false;
     bool is_absent_ = false;
     std::size_t asks_running_ = 0;  // one that throws stays counted: then it is kept
     SteadyTime last_try_{};
     std::vector<std::shared_ptr<http::Signal>> waiting_;  // for the refresh that runs
-    std::deque<std::shared_ptr<http::Signal>> turns_;     // for the adoption that runs
+    Turns turns_;                                         // of adopting
 };
 
 }  // namespace aptward::archive

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -110,5 +111,12 @@ private:
     explicit Releases(std::filesystem::path folder) : folder_(std::move(folder)) {}
     std::filesystem::path folder_;
 };
+
+/// A generation that was published before, without its tables. `journalled`:
+/// SuiteState::releases(). Fails with not_found, untrusted when what is kept is not what the
+/// journal vouches for, malformed.
+Result<GenerationPtr> recall_generation(const Releases& releases, const std::string& id,
+                                        const std::set<std::string>& journalled,
+                                        const std::vector<std::string>& signers);
 
 }  // namespace aptward::catalog

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A state folder read by a program that is not its node: the journal says what was accepted, the
 // releases and tables say what that proves. Nothing is locked, created or repaired.
+#include <algorithm>
 #include <set>
 
 #include "base/log.h"
@@ -10,23 +11,8 @@
 namespace aptward::catalog {
 namespace {
 
-Result<GenerationPtr> load(const Releases& releases, const std::string& id, const SuiteState& suite)
-{
-    TRY(auto stored, releases.get(id));
-    auto text = stored.files.inrelease.empty()
-                    ? crypto::join_detached(stored.files.release, stored.files.release_gpg)
-                    : crypto::split_clearsigned(stored.files.inrelease);
-    if (!text && stored.is_unverified)
-        text = crypto::SignedText{stored.files.release, ""};
-    if (!text)
-        return tl::unexpected<Error>(text.error());
-    std::set<std::string> journalled(suite.previous.begin(), suite.previous.end());
-    journalled.insert(suite.current);
-    auto signers = stored.is_unverified ? std::vector<std::string>() : suite.floor.signers;
-    TRY(auto release, trust::recall(std::move(*text), journalled, std::move(signers)));
-    return std::make_shared<const Generation>(std::move(release), std::move(stored.files),
-                                              stored.accepted, stored.source);
-}
+constexpr std::ptrdiff_t kMostRead =
+    9;  // generations of a suite: what a node has at hand, and more
 
 // Every table that is there: which indexes a node has read depends on its clients.
 GenerationPtr with_tables(GenerationPtr generation, const std::filesystem::path& tables)
@@ -60,18 +46,18 @@ Result<Held> read_held(const std::filesystem::path& state)
     const Releases releases = Releases::look_at(state);
     for (const auto& [key, suite] : held.suites) {
         SuiteView view;
-        std::vector<std::string> ids = {suite.current};
-        ids.insert(ids.end(), suite.previous.begin(), suite.previous.end());
-        for (const std::string& id : ids) {
-            if (id.empty())
-                continue;
-            auto generation = load(releases, id, suite);
+        const std::set<std::string> journalled = suite.releases();
+        const auto oldest = suite.timeline.rbegin() +
+                            std::min<std::ptrdiff_t>(kMostRead, std::ssize(suite.timeline));
+        for (auto published = suite.timeline.rbegin(); published != oldest; ++published) {
+            const std::string& id = published->release;
+            auto generation = recall_generation(releases, id, journalled, published->signers);
             if (!generation) {
                 log_warning("release.lost", {{"release", id}}, generation.error().message());
                 continue;
             }
             GenerationPtr whole = with_tables(std::move(*generation), state / "tables");
-            if (id == suite.current)
+            if (published == suite.timeline.rbegin())
                 view.current = std::move(whole);
             else
                 view.recent.push_back(std::move(whole));

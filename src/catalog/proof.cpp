@@ -154,10 +154,8 @@ void look_up_release(const ProofQuestion& question, const SuiteStates& suites,
     };
     for (const auto& suite : suites) {
         const auto& [archive, name] = suite.first;
-        const std::vector<std::string>& previous = suite.second.previous;
         if (question.release.empty() || !is_meant(archive) ||
-            std::find(previous.begin(), previous.end(), question.release) == previous.end() ||
-            is_proven(proof, archive, name))
+            suite.second.releases().count(question.release) == 0 || is_proven(proof, archive, name))
             continue;
         ProofPlace place;
         place.kind = ProofPlace::Kind::release;

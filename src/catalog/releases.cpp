@@ -123,4 +123,22 @@ std::vector<Releases::Stored> Releases::all() const
     return found;
 }
 
+Result<GenerationPtr> recall_generation(const Releases& releases, const std::string& id,
+                                        const std::set<std::string>& journalled,
+                                        const std::vector<std::string>& signers)
+{
+    TRY(auto stored, releases.get(id));
+    auto text = stored.files.inrelease.empty()
+                    ? crypto::join_detached(stored.files.release, stored.files.release_gpg)
+                    : crypto::split_clearsigned(stored.files.inrelease);
+    if (!text && stored.is_unverified)
+        text = crypto::SignedText{stored.files.release, ""};
+    if (!text)
+        return tl::unexpected<Error>(text.error());
+    TRY(auto release, trust::recall(std::move(*text), journalled,
+                                    stored.is_unverified ? std::vector<std::string>() : signers));
+    return std::make_shared<const Generation>(std::move(release), std::move(stored.files),
+                                              stored.accepted, stored.source);
+}
+
 }  // namespace aptward::catalog

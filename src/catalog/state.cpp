@@ -15,7 +15,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t kPreviousKept = 8;
 constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS suites (archive TEXT, suite TEXT, state TEXT NOT NULL,"
     " PRIMARY KEY (archive, suite)) WITHOUT ROWID;"
@@ -68,20 +67,7 @@ trust::Floor floor_of(const Json& json)
 
 Json to_json(const SuiteState& state)
 {
-    return {{"floor", to_json(state.floor)},
-            {"current", state.current},
-            {"previous", state.previous},
-            {"used", state.used}};
-}
-
-void make_current(SuiteState& state, const std::string& release_id)
-{
-    if (!state.current.empty() && state.current != release_id)
-        state.previous.insert(state.previous.begin(), state.current);
-    std::erase(state.previous, release_id);
-    if (state.previous.size() > kPreviousKept)
-        state.previous.resize(kPreviousKept);
-    state.current = release_id;
+    return {{"floor", to_json(state.floor)}, {"current", state.current()}, {"used", state.used}};
 }
 
 void note(SuiteState& state, const std::string& base)
@@ -90,20 +76,43 @@ void note(SuiteState& state, const std::string& base)
         state.used.push_back(base);
 }
 
+// False when the entry is of another kind.
+bool apply_decision(Replayed& decided, const std::string& kind, const Json& entry)
+{
+    if (kind != "keys" && kind != "snapshot" && kind != "snapshot-dropped" && kind != "frozen" &&
+        kind != "thawed")
+        return false;
+    ArchiveDecisions& archive = decided.archives[entry.value("archive", "")];
+    if (kind == "keys")
+        archive.approved_keys = entry.value("approved", std::set<std::string>());
+    else if (kind == "snapshot")
+        archive.snapshots[entry.value("name", "")] = time_in(entry, "at");
+    else if (kind == "snapshot-dropped")
+        archive.snapshots.erase(entry.value("name", ""));
+    else if (kind == "frozen")
+        archive.freeze = {time_in(entry, "at"), time_in(entry, "time"), entry.value("who", "")};
+    else
+        archive.freeze.reset();
+    return true;
+}
+
 // Replays one entry of the journal. Unknown kinds are of a newer version: ignored.
 void apply_entry(Replayed& decided, const Json& entry)
 {
     const std::string kind = entry.value("kind", "");
-    if (kind == "keys") {
-        decided.approved_keys[entry.value("archive", "")] =
-            entry.value("approved", std::set<std::string>());
+    if (apply_decision(decided, kind, entry))
         return;
-    }
     SuiteState& state = decided.suites[{entry.value("archive", ""), entry.value("suite", "")}];
     if (kind == "published") {
         state.floor = floor_of(entry.value("floor", Json::object()));
         // Not always the release of the floor: what nobody signed raises none.
-        make_current(state, entry.value("release", state.floor.release_id));
+        Published published;
+        published.release = entry.value("release", state.floor.release_id);
+        published.signers = state.floor.signers;
+        published.published = time_in(entry, "time");
+        published.date = entry.contains("date") ? time_in(entry, "date")
+                                                : state.floor.date.value_or(published.published);
+        note_published(state.timeline, std::move(published));
     } else if (kind == "approved") {
         state.floor.approved.insert(entry.value("release", ""));
     } else if (kind == "used") {
@@ -112,6 +121,14 @@ void apply_entry(Replayed& decided, const Json& entry)
 }
 
 }  // namespace
+
+std::set<std::string> SuiteState::releases() const
+{
+    std::set<std::string> ids;
+    for (const Published& one : timeline)
+        ids.insert(one.release);
+    return ids;
+}
 
 Result<Replayed> replay(const std::vector<std::string>& journal_entries)
 {
@@ -231,7 +248,8 @@ std::map<std::pair<std::string, std::string>, SuiteState> State::suites() const
 }
 
 Result<void> State::publish(const std::string& archive, const std::string& suite,
-                            const trust::Floor& floor, const std::string& release_id)
+                            const trust::Floor& floor, const std::string& release_id,
+                            SystemTime date)
 {
     const trust::Floor& before = database_->decided.suites[{archive, suite}].floor;
     if (before.date && floor.date < before.date && before.approved.count(release_id) == 0)
@@ -240,7 +258,8 @@ Result<void> State::publish(const std::string& archive, const std::string& suite
                               {"archive", archive},
                               {"suite", suite},
                               {"floor", to_json(floor)},
-                              {"release", release_id}});
+                              {"release", release_id},
+                              {"date", to_unix(date)}});
 }
 
 Result<void> State::approve(const std::string& archive, const std::string& suite,
@@ -260,9 +279,38 @@ Result<void> State::approve_keys(const std::string& archive, const std::set<std:
         {{"kind", "keys"}, {"archive", archive}, {"approved", keys}, {"who", who}});
 }
 
-std::map<std::string, std::set<std::string>> State::approved_keys() const
+ArchiveDecisions State::decisions(const std::string& archive) const
 {
-    return database_->decided.approved_keys;
+    const auto found = database_->decided.archives.find(archive);
+    return found == database_->decided.archives.end() ? ArchiveDecisions() : found->second;
+}
+
+Result<void> State::keep_snapshot(const std::string& archive, const std::string& name,
+                                  SystemTime at, const std::string& who)
+{
+    return database_->append({{"kind", "snapshot"},
+                              {"archive", archive},
+                              {"name", name},
+                              {"at", to_unix(at)},
+                              {"who", who}});
+}
+
+Result<void> State::drop_snapshot(const std::string& archive, const std::string& name,
+                                  const std::string& who)
+{
+    return database_->append(
+        {{"kind", "snapshot-dropped"}, {"archive", archive}, {"name", name}, {"who", who}});
+}
+
+Result<void> State::freeze(const std::string& archive, SystemTime at, const std::string& who)
+{
+    return database_->append(
+        {{"kind", "frozen"}, {"archive", archive}, {"at", to_unix(at)}, {"who", who}});
+}
+
+Result<void> State::thaw(const std::string& archive, const std::string& who)
+{
+    return database_->append({{"kind", "thawed"}, {"archive", archive}, {"who", who}});
 }
 
 Result<void> State::note_used(const std::string& archive, const std::string& suite,

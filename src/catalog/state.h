@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "catalog/timeline.h"
 #include "trust/trust.h"
 
 namespace aptward::catalog {
@@ -30,18 +31,35 @@ struct Event {
 /// What is known of a suite.
 struct SuiteState {
     trust::Floor floor;
-    std::string current;                ///< Release id; empty: none published yet.
-    std::vector<std::string> previous;  ///< Newest first.
-    std::vector<std::string> used;      ///< Index base names that clients use.
+    Timeline timeline;              ///< Every generation that was shown and is not forgotten.
+    std::vector<std::string> used;  ///< Index base names that clients use.
+
+    /// Release id of what is shown; empty: nothing yet.
+    std::string current() const { return timeline.empty() ? "" : timeline.back().release; }
+    /// Ids of what the journal vouches for.
+    std::set<std::string> releases() const;
 };
 
 /// By (archive, suite).
 using SuiteStates = std::map<std::pair<std::string, std::string>, SuiteState>;
 
+/// What operators decided about an archive.
+struct ArchiveDecisions {
+    std::optional<std::set<std::string>> approved_keys;  ///< Nothing: it was never served.
+    /// By name, or by stamp where none was given: what these moments need is not evicted.
+    std::map<std::string, SystemTime> snapshots;
+    /// The moment that clients are given instead of now.
+    struct Freeze {
+        SystemTime at{}, since{};
+        std::string who;
+    };
+    std::optional<Freeze> freeze;
+};
+
 /// What the entries of a journal add up to.
 struct Replayed {
     SuiteStates suites;
-    std::map<std::string, std::set<std::string>> approved_keys;  ///< By archive.
+    std::map<std::string, ArchiveDecisions> archives;
 };
 /// Fails with malformed for an entry of a known kind in another form. Pure.
 Result<Replayed> replay(const std::vector<std::string>& journal_entries);
@@ -84,18 +102,26 @@ public:
     /// By (archive, suite).
     std::map<std::pair<std::string, std::string>, SuiteState> suites() const;
 
-    /// Journals the floor, then makes `release_id` current in one transaction: the commit of a
+    /// Journals the floor and makes `release_id`, which is of `date`, current: the commit of a
     /// publication. A crash leaves the old generation or the new one.
     Result<void> publish(const std::string& archive, const std::string& suite,
-                         const trust::Floor& floor, const std::string& release_id);
+                         const trust::Floor& floor, const std::string& release_id, SystemTime date);
     /// An operator's approval of a release that the policy refused.
     Result<void> approve(const std::string& archive, const std::string& suite,
                          const std::string& release_id, const std::string& who);
     /// The keys of an archive that count from now on: all of them, as primary fingerprints.
     Result<void> approve_keys(const std::string& archive, const std::set<std::string>& keys,
                               const std::string& who);
-    /// By archive; none for an archive that was never served.
-    std::map<std::string, std::set<std::string>> approved_keys() const;
+    /// What was decided about an archive.
+    ArchiveDecisions decisions(const std::string& archive) const;
+    /// Keeps the moment `at` under a name, in the place of an older one of that name.
+    Result<void> keep_snapshot(const std::string& archive, const std::string& name, SystemTime at,
+                               const std::string& who);
+    Result<void> drop_snapshot(const std::string& archive, const std::string& name,
+                               const std::string& who);
+    /// Clients of the archive get the state of `at`, until thaw().
+    Result<void> freeze(const std::string& archive, SystemTime at, const std::string& who);
+    Result<void> thaw(const std::string& archive, const std::string& who);
     Result<void> note_used(const std::string& archive, const std::string& suite,
                            const std::string& index_base);
 

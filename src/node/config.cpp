@@ -23,7 +23,7 @@ constexpr std::uint64_t kMaxConfigBytes = 1 << 20;
 
 bool is_archive_id(std::string_view id)
 {
-    return !id.empty() && id.size() <= 64 && id != "HTTPS" &&
+    return !id.empty() && id.size() <= 64 && id != "HTTPS" && id != "snapshot" &&
            id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") ==
                std::string_view::npos &&
            id.front() != '.';

@@ -43,7 +43,7 @@ Result<void> check_threshold(const archive::ArchiveSettings& settings, const Sui
     if (settings.verify == archive::Verify::unverified)
         return {};
     for (const auto& [name, suite] : suites)
-        if (!suite.current.empty() && !suite.floor.signers.empty() &&
+        if (!suite.current().empty() && !suite.floor.signers.empty() &&
             suite.floor.signers.size() < settings.threshold)
             return fail(
                 Errc::malformed,
@@ -101,7 +101,7 @@ Result<void> Node::Parts::restore(archive::Routes& routes)
     std::promise<void> is_read;
     std::map<std::pair<std::string, std::string>, catalog::SuiteState> suites;
     std::map<std::string, catalog::SourceState> remembered;
-    std::map<std::string, std::set<std::string>> keys;
+    std::map<std::string, catalog::ArchiveDecisions> decisions;
     std::string strangers;
     SystemTime observed_since = system_now();
     const bool is_observing = routes.unknown_hosts == archive::UnknownHosts::observe;
@@ -109,7 +109,8 @@ Result<void> Node::Parts::restore(archive::Routes& routes)
         strangers = state->fact(kStrangers).value_or("");
         if (is_observing)
             observed_since = remembered_since(*state, kObservedSince, observed_since);
-        keys = state->approved_keys();
+        for (const auto& archive : routes.archives)
+            decisions[archive->settings().id] = state->decisions(archive->settings().id);
         suites = state->suites();
         remembered = state->sources();
         is_read.set_value();
@@ -129,12 +130,11 @@ Result<void> Node::Parts::restore(archive::Routes& routes)
             }
         });
         const auto own = suites_of(archive->settings().id, suites);
-        std::optional<std::set<std::string>> approved;
-        if (const auto known = keys.find(archive->settings().id); known != keys.end())
-            approved = known->second;
         const bool is_restored =
             run_on(services->control, "restore", kRestoreLimit,
-                   [archive, own, approved]() { return archive->restore(own, approved); });
+                   [archive, own, decided = decisions[archive->settings().id]]() {
+                       return archive->restore(own, decided);
+                   });
         if (!is_restored)
             return fail(Errc::storage, "restoring " + archive->settings().id + " takes too long");
     }

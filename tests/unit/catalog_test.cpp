@@ -155,8 +155,8 @@ TEST_F(CatalogTest, R9_R10_WhatWasPublishedSurvivesTheLossOfTheDatabase)
     {
         const auto state = State::open(folder);
         ASSERT_TRUE(state) << state.error().message();
-        ASSERT_TRUE((*state)->publish("a", "stable", floor_at("one", 10), "one"));
-        ASSERT_TRUE((*state)->publish("a", "stable", floor_at("two", 20), "two"));
+        ASSERT_TRUE((*state)->publish("a", "stable", floor_at("one", 10), "one", from_unix(10)));
+        ASSERT_TRUE((*state)->publish("a", "stable", floor_at("two", 20), "two", from_unix(20)));
         ASSERT_TRUE((*state)->note_used("a", "stable", "main/binary-amd64/Packages.xz"));
         ASSERT_TRUE((*state)->approve("a", "stable", "three", "root"));
     }
@@ -171,12 +171,75 @@ TEST_F(CatalogTest, R9_R10_WhatWasPublishedSurvivesTheLossOfTheDatabase)
         ASSERT_TRUE(state) << state.error().message();
         EXPECT_TRUE((*state)->was_rebuilt());
         const SuiteState suite = (*state)->suites().at({"a", "stable"});
-        EXPECT_EQ(suite.current, "two");
-        EXPECT_EQ(suite.previous, std::vector<std::string>{"one"});
+        EXPECT_EQ(suite.current(), "two");
+        EXPECT_EQ(suite.releases(), (std::set<std::string>{"one", "two"}));
         EXPECT_EQ(suite.floor.date, from_unix(20));
         EXPECT_EQ(suite.floor.approved, std::set<std::string>{"three"});
         EXPECT_EQ(suite.used.size(), 1U);
     }
+}
+
+TEST_F(CatalogTest, R9_WhatOperatorsDecidedAboutTimeSurvivesTheLossOfTheDatabase)
+{
+    {
+        const auto state = State::open(folder);
+        ASSERT_TRUE(state) << state.error().message();
+        ASSERT_TRUE((*state)->keep_snapshot("a", "good", from_unix(10), "root"));
+        ASSERT_TRUE((*state)->keep_snapshot("a", "bad", from_unix(20), "root"));
+        ASSERT_TRUE((*state)->drop_snapshot("a", "bad", "root"));
+        ASSERT_TRUE((*state)->freeze("a", from_unix(15), "root"));
+        ASSERT_TRUE((*state)->freeze("b", from_unix(15), "root"));
+        ASSERT_TRUE((*state)->thaw("b", "root"));
+    }
+    std::filesystem::remove(folder / "aptward.db");
+    const auto state = State::open(folder);
+    ASSERT_TRUE(state) << state.error().message();
+    const ArchiveDecisions decided = (*state)->decisions("a");
+    EXPECT_EQ(decided.snapshots, (std::map<std::string, SystemTime>{{"good", from_unix(10)}}));
+    ASSERT_TRUE(decided.freeze);
+    EXPECT_EQ(decided.freeze->at, from_unix(15));
+    EXPECT_EQ(decided.freeze->who, "root");
+    EXPECT_FALSE((*state)->decisions("b").freeze);
+    EXPECT_FALSE((*state)->decisions("c").approved_keys);
+}
+
+TEST(Timeline, AMomentMeansTheLatestDateUpToIt)
+{
+    Timeline timeline;
+    EXPECT_EQ(find_at(timeline, from_unix(100)), nullptr);
+    for (const Published& one : Timeline{{"one", from_unix(10), from_unix(1000), {}},
+                                         {"two", from_unix(20), from_unix(1010), {}},
+                                         {"again", from_unix(20), from_unix(1020), {}},
+                                         {"three", from_unix(30), from_unix(1030), {}},
+                                         {"one", from_unix(10), from_unix(1040), {}}})
+        note_published(timeline, one);
+    const auto release_at = [&](std::int64_t time, std::int64_t known = 5000) {
+        const Published* found = find_at(timeline, from_unix(time), from_unix(known));
+        return found == nullptr ? std::string() : found->release;
+    };
+    EXPECT_EQ(timeline.size(), 4U);
+    EXPECT_EQ(timeline.back().release, "one") << "brought back by an operator";
+    EXPECT_EQ(release_at(9), "");
+    EXPECT_EQ(release_at(10), "one");
+    EXPECT_EQ(release_at(19), "one");
+    EXPECT_EQ(release_at(20), "again") << "of two of one date the one shown last";
+    EXPECT_EQ(release_at(1000), "three");
+    EXPECT_EQ(release_at(1000, 1025), "again") << "what came later was not known";
+    EXPECT_EQ(release_at(1000, 1010), "two");
+}
+
+TEST(Timeline, StampsAreThoseOfSnapshotServices)
+{
+    EXPECT_EQ(format_stamp(from_unix(1777550400)), "20260430T120000Z");
+    EXPECT_EQ(parse_stamp("20260430T120000Z"), from_unix(1777550400));
+    EXPECT_EQ(parse_stamp("20240229T235959Z"), from_unix(1709251199));
+    EXPECT_EQ(parse_stamp("29990101T000000Z"), from_unix(32472144000));
+    EXPECT_EQ(format_stamp(from_unix(32472144000)), "29990101T000000Z");
+    for (const char* text :
+         {"", "20260430", "20260430T120000", "20260430T120000z", "20260431T120000Z",
+          "20230229T000000Z", "20260430T240000Z", "20260430T126000Z", "20260430T120060Z",
+          "2026043OT120000Z", "20260430 120000Z", "+0260430T120000Z", "20260430T120000Z "})
+        EXPECT_FALSE(parse_stamp(text)) << text;
 }
 
 TEST_F(CatalogTest, EventsAreNumberedForEver)
@@ -229,11 +292,12 @@ TEST_F(CatalogTest, V27_TheJournalledFloorGoesBackOnlyByAnApproval)
 {
     const auto state = State::open(folder);
     ASSERT_TRUE(state) << state.error().message();
-    ASSERT_TRUE((*state)->publish("a", "stable", floor_at("two", 20), "two"));
-    EXPECT_EQ(code_of((*state)->publish("a", "stable", floor_at("one", 10), "one")), Errc::stale);
-    EXPECT_EQ((*state)->suites().at({"a", "stable"}).current, "two");
+    ASSERT_TRUE((*state)->publish("a", "stable", floor_at("two", 20), "two", from_unix(20)));
+    EXPECT_EQ(code_of((*state)->publish("a", "stable", floor_at("one", 10), "one", from_unix(10))),
+              Errc::stale);
+    EXPECT_EQ((*state)->suites().at({"a", "stable"}).current(), "two");
     ASSERT_TRUE((*state)->approve("a", "stable", "one", "root"));
-    EXPECT_TRUE((*state)->publish("a", "stable", floor_at("one", 10), "one"));
+    EXPECT_TRUE((*state)->publish("a", "stable", floor_at("one", 10), "one", from_unix(10)));
     EXPECT_EQ((*state)->suites().at({"a", "stable"}).floor.date, from_unix(10));
 }
 
@@ -296,7 +360,10 @@ TEST(Replay, AnEntryInAnotherFormIsNotTakenForNone)
     for (const char* json :
          {R"({"kind":1})", R"({"kind":"published","archive":1})", R"({"kind":"used","index":[]})",
           R"({"kind":"published","archive":"a","suite":"s","floor":{"date":1e300}})",
-          R"({"kind":"keys","archive":"a","approved":"x"})"})
+          R"({"kind":"keys","archive":"a","approved":"x"})",
+          R"({"kind":"published","archive":"a","suite":"s","release":"r","date":"x"})",
+          R"({"kind":"snapshot","archive":"a","name":"n","at":1e300})",
+          R"({"kind":"frozen","archive":"a","at":"x"})"})
         EXPECT_EQ(code_of(replay({good, json})), Errc::malformed) << json;
     const auto decided = replay({good, R"({"kind":"of a newer version","archive":"a"})"});
     ASSERT_TRUE(decided);

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// What an archive was at moments before now: snapshots, and the one that it is frozen to.
+//
+// A moment means the generations that the vendor had then, across all suites, as far as this node
+// has shown them (catalog/timeline.h). Views are composed on the control loop, when somebody asks,
+// and read by the loops as those of now are. Private to archive/;
+// docs/decisions/0017-time-travel.md.
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "archive/turns.h"
+#include "catalog/catalog.h"
+#include "catalog/state.h"
+
+namespace aptward::archive {
+
+class Archive;
+
+/// An archive as it was. Immutable; any thread.
+struct PastView {
+    SystemTime at{};         ///< The last change up to the moment that was asked for.
+    bool is_frozen = false;  ///< Without what came here after the order.
+    catalog::ArchiveView view;
+    std::map<std::string, std::string> lost;  ///< By suite: why its generation is not to be had.
+};
+using PastViewPtr = std::shared_ptr<const PastView>;
+
+struct Frozen {
+    catalog::ArchiveDecisions::Freeze order;
+    PastViewPtr past;
+};
+using FrozenPtr = std::shared_ptr<const Frozen>;
+
+/// What `aptward snapshot list` shows of one generation.
+struct PastGeneration {
+    std::string suite;
+    catalog::Published published;
+};
+
+class Past {
+public:
+    explicit Past(Archive& archive);
+
+    /// The moment that everybody gets instead of now; null: none. Any thread.
+    FrozenPtr frozen() const { return frozen_.load(); }
+
+    /// Where a stamp or a name leads.
+    struct Moment {
+        std::optional<SystemTime> change;  ///< The last one up to it; nothing: refused.
+        std::string code, message;         ///< Why.
+    };
+    /// Any thread.
+    Moment find(std::string_view stamp_or_name) const;
+    Moment find(SystemTime time) const;
+
+    /// The view of a `change` that find() gave; null when it cannot be had in time. Any loop.
+    http::Async<PastViewPtr> view_at(SystemTime change);
+
+    /// The view that has taken the place of `past` since: more of its indexes are read. Any thread.
+    PastViewPtr newest(const PastViewPtr& past) const;
+
+    /// A client showed that it holds a newer list of a suite than the frozen one, or that it holds
+    /// none. Any thread.
+    void note_newer(const std::string& client, const std::string& suite);
+    void note_none(const std::string& client, const std::string& suite);
+    /// Those that hold newer lists than the frozen ones, as far as is known. Any thread.
+    std::vector<std::string> newer_clients() const;
+
+    /// By name. Any thread.
+    std::map<std::string, SystemTime> snapshots() const { return moments_.load()->names; }
+
+    // Control loop from here on.
+
+    http::Async<void> restore(catalog::ArchiveDecisions decisions);
+    /// A suite has shown a release of this date: what was composed of moments after it is stale.
+    void note_published(SystemTime date);
+    /// Of a view that somebody asked for lately; null else.
+    catalog::GenerationPtr find_generation(const std::string& suite, const std::string& id) const;
+    /// A table came to a generation.
+    void replace(const std::string& suite, const catalog::GenerationPtr& generation);
+    /// A key was revoked: nothing composed before holds.
+    http::Async<void> compose_again();
+
+    /// Fail with not_found for a moment before the first generation, or without a freeze; malformed
+    /// for one to come; storage. What they give is a sentence for the operator.
+    http::Task<std::string> freeze(SystemTime at, std::string who);
+    http::Task<std::string> thaw(std::string who);
+    /// Keeps what the moment needs; under its stamp when `name` is empty.
+    http::Task<std::string> keep(std::string name, SystemTime at, std::string who);
+    http::Task<std::string> drop(std::string name, std::string who);
+
+    std::vector<PastGeneration> generations() const;
+
+private:
+    static constexpr std::size_t kViewsKept = 16;
+    struct Moments {
+        std::vector<SystemTime> changes;  // sorted
+        std::map<std::string, SystemTime> names;
+    };
+    using Views = std::deque<PastViewPtr>;
+
+    void note_changes();
+    PastViewPtr known_view(SystemTime change) const;
+    http::Async<PastViewPtr> compose(SystemTime at, std::optional<SystemTime> frozen_since);
+    http::Async<PastViewPtr> compose_in_turn(SystemTime change);
+    http::Async<void> freeze_now(catalog::ArchiveDecisions::Freeze order);
+    http::Async<void> find_newer_clients(FrozenPtr frozen);
+    Moment find(SystemTime time, std::string_view as_written) const;
+    Result<void> check_moment(SystemTime at) const;
+    void tell(std::string code, std::string message, std::string who) const;
+
+    Archive& archive_;
+    std::atomic<FrozenPtr> frozen_;
+    std::atomic<std::shared_ptr<const Moments>> moments_;
+    std::atomic<std::shared_ptr<const Views>> views_;  // the newest first
+    Turns composing_;                                  // control loop
+    mutable std::mutex newer_mutex_;                   // while frozen, and for refused clients only
+    std::set<std::pair<std::string, std::string>> newer_;  // client and suite
+};
+
+}  // namespace aptward::archive

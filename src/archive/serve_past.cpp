@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// From a path to proven bytes as they were at a moment: for who asks for that moment, and for
+// everybody while the archive is frozen. Nothing is refreshed here.
+#include <fmt/format.h>
+
+#include "archive/archive.h"
+#include "archive/offered.h"
+#include "archive/past.h"
+#include "archive/send.h"
+#include "archive/suite.h"
+
+namespace aptward::archive {
+namespace {
+
+constexpr std::chrono::seconds kLookLimit{9};  // well inside apt's 30 s
+
+}  // namespace
+
+http::Async<void> Archive::serve_snapshot(http::Exchange& exchange, std::string moment,
+                                          std::string path)
+{
+    ++services_.counters.requests;
+    if (settings_.is_private) {
+        const bool is_admitted = co_await admit(exchange, path);
+        if (!is_admitted)
+            co_return;
+    }
+    const Past::Moment found = past_->find(moment);
+    if (!found.change) {
+        co_await send_refusal(exchange, 404, found.code, found.message, services_.counters);
+        co_return;
+    }
+    const SystemTime change = *found.change;
+    const FrozenPtr frozen = past_->frozen();
+    if (frozen && change > frozen->order.at) {
+        co_await send_refusal(exchange, 403, "freeze.later",
+                              fmt::format("{} is frozen to {}, and this is a later state",
+                                          settings_.id, catalog::format_stamp(frozen->order.at)),
+                              services_.counters);
+        co_return;
+    }
+    const auto past = co_await past_->view_at(change);
+    if (past == nullptr) {
+        co_await send_refusal(exchange, 503, "snapshot.slow",
+                              "the state of that moment is still being put together, ask again",
+                              services_.counters);
+        co_return;
+    }
+    exchange.add_header("Aptward-Snapshot", catalog::format_stamp(change));
+    co_await serve_past(exchange, std::move(path), past, Because::asked_for);
+}
+
+http::Async<void> Archive::serve_past(http::Exchange& exchange, std::string path, PastViewPtr past,
+                                      Because why)
+{
+    std::vector<std::string_view> suites;
+    for (const auto& [suite, state] : past->view.suites)
+        suites.push_back(suite);
+    for (const auto& [suite, reason] : past->lost)
+        suites.push_back(suite);
+    const Name name = read_name(path, suites);
+    if (why == Because::frozen) {
+        const bool is_auxiliary = co_await serve_auxiliary(exchange, name, path);
+        if (is_auxiliary)
+            co_return;  // no index names it, so that it has no past
+    }
+    if (name.kind == Name::Kind::pool) {
+        co_await serve_past_pool(exchange, name, past, why);
+        co_return;
+    }
+    co_await serve_past_suite(exchange, name, past, why);
+}
+
+http::Async<void> Archive::serve_past_suite(http::Exchange& exchange, const Name& name,
+                                            PastViewPtr past, Because why)
+{
+    const catalog::SuiteView* suite = past->view.find(name.suite);
+    if (suite == nullptr) {
+        co_await refuse_lost(exchange, name, past);
+        co_return;
+    }
+    const catalog::GenerationPtr generation = suite->current;
+    if (name.kind == Name::Kind::release_file) {
+        if (why == Because::frozen)
+            note_frozen_client(exchange, name, *generation);
+        co_await send_release_file(exchange, name, *suite, *generation);
+        co_return;
+    }
+    if (name.kind == Name::Kind::index && is_in_flat_pool(*generation, name)) {
+        const Name in_pool = as_pool(name);
+        co_await serve_past_pool(exchange, in_pool, past, why);
+        co_return;
+    }
+    if (name.kind == Name::Kind::by_hash && find_offered(*generation, name) == nullptr) {
+        const bool is_refused = co_await refuse_later(exchange, name, why);
+        if (is_refused)
+            co_return;
+    }
+    co_await send_index(exchange, name, generation);
+}
+
+// apt names the date of the list that it has: a newer one it keeps, whatever it gets.
+void Archive::note_frozen_client(const http::Exchange& exchange, const Name& name,
+                                 const catalog::Generation& generation)
+{
+    const std::string& client = exchange.principal().address;
+    pins_->note(client, name.suite, generation.id());  // for the moment after a thaw
+    const auto since = exchange.head().header("If-Modified-Since");
+    const auto date = since ? http::parse_http_date(*since) : std::nullopt;
+    if (date && *date > generation.date())
+        past_->note_newer(client, name.suite);
+    else
+        past_->note_none(client, name.suite);
+}
+
+http::Async<void> Archive::serve_past_pool(http::Exchange& exchange, const Name& name,
+                                           PastViewPtr past, Because why)
+{
+    auto found = past->view.find_pool(name.rest);
+    bool is_known = true;
+    if (found && !*found) {
+        is_known = co_await look_for_past(name.rest, past);
+        found = past_->newest(past)->view.find_pool(name.rest);
+    }
+    if (!found) {
+        co_await send_refusal(
+            exchange, 503, "table.unreadable",
+            "what this archive listed then cannot be read now: " + found.error().message(),
+            services_.counters);
+        co_return;
+    }
+    if (!*found) {
+        const bool is_refused = co_await refuse_later(exchange, name, why);
+        if (is_refused)
+            co_return;
+        if (!is_known) {
+            co_await send_refusal(exchange, 503, "pool.unknown",
+                                  fmt::format("whether {} had {} then is not known: an index that "
+                                              "may list it is not held",
+                                              settings_.id, name.rest),
+                                  services_.counters);
+            co_return;
+        }
+        co_await send_refusal(exchange, 404, "pool.absent",
+                              fmt::format("no index of {} listed {} then", settings_.id, name.rest),
+                              services_.counters);
+        co_return;
+    }
+    co_await send_past_file(exchange, name, **found);
+}
+
+http::Async<void> Archive::send_past_file(http::Exchange& exchange, const Name& name, Digest digest)
+{
+    fetch::Want want = want_of(digest);
+    want.paths.push_back(http::encode_path(name.rest));
+    Provenance provenance;
+    provenance.modified = modified_of(digest);
+    provenance.archive = settings_.id;
+    provenance.path = name.rest;
+    const bool is_sent = co_await send_wanted(exchange, std::move(want), provenance, services_);
+    if (is_sent)
+        co_return;
+    co_await send_refusal(
+        exchange, 503, "pool.gone",
+        fmt::format("{} was in {} then, but it is not held, and no source has it any more",
+                    name.rest, settings_.id),
+        services_.counters);
+}
+
+// False when an index that may list it is not to be had.
+http::Async<bool> Archive::look_for_past(std::string path, PastViewPtr past)
+{
+    auto make = [self = shared_from_this(), path, past]() -> http::Task<bool> {
+        bool all = true;
+        for (const auto& [name, suite] : past->view.suites) {
+            const std::string id = suite.current->id();
+            const bool one = co_await self->suite(name).look_for(id, path);
+            all = all && one;
+        }
+        co_return all && past->lost.empty();
+    };
+    const SteadyTime deadline = steady_now() + kLookLimit;
+    const auto known =
+        co_await http::on_loop(services_.control, "looking for " + path, std::move(make), deadline);
+    co_return known && *known;
+}
+
+// A client whose lists are newer than the freeze must not install what it keeps out. True when it
+// was answered.
+http::Async<bool> Archive::refuse_later(http::Exchange& exchange, const Name& name, Because why)
+{
+    const FrozenPtr frozen = past_->frozen();
+    if (why != Because::frozen || !frozen)
+        co_return false;
+    bool is_later = false;
+    const auto view = view_.load();
+    if (name.kind == Name::Kind::pool) {
+        const auto now = view->find_pool(name.rest);
+        is_later = now && *now;
+    } else if (const catalog::SuiteView* suite = view->find(name.suite)) {
+        is_later = suite->current && find_offered(*suite->current, name) != nullptr;
+        for (const catalog::GenerationPtr& recent : suite->recent)
+            is_later = is_later || find_offered(*recent, name) != nullptr;
+    }
+    if (!is_later)
+        co_return false;
+    co_await send_refusal(
+        exchange, 403, "freeze.later",
+        fmt::format("{} is frozen to {}, and only a later release names {}: remove what is in "
+                    "/var/lib/apt/lists on this client, then update",
+                    settings_.id, catalog::format_stamp(frozen->order.at), name.rest),
+        services_.counters);
+    co_return true;
+}
+
+http::Async<void> Archive::refuse_lost(http::Exchange& exchange, const Name& name, PastViewPtr past)
+{
+    if (const auto lost = past->lost.find(name.suite); lost != past->lost.end()) {
+        co_await send_refusal(exchange, 503, "snapshot.lost",
+                              fmt::format("the release that {} of {} had then is not to be had: {}",
+                                          name.suite, settings_.id, lost->second),
+                              services_.counters);
+        co_return;
+    }
+    co_await send_refusal(exchange, 404, "suite.absent",
+                          fmt::format("no release of {} of {} from before {} is known here",
+                                      name.suite, settings_.id, catalog::format_stamp(past->at)),
+                          services_.counters);
+}
+
+}  // namespace aptward::archive

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Requests for a moment: below this node's own address, and at the vendors' snapshot services.
+// Private to archive/. Pure.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace aptward::archive {
+
+struct SnapshotName {
+    std::string host;  ///< Of the archive that is meant; empty: `archive` has its id.
+    std::string path;  ///< "/debian": where that host has it.
+    std::string archive;
+    std::string moment;  ///< A stamp or a name.
+    std::string rest;    ///< Below the archive.
+};
+
+/// "/snapshot/MOMENT/ARCHIVE/REST", as this node serves it.
+std::optional<SnapshotName> read_own_snapshot(std::string_view path);
+
+/// "snapshot.ubuntu.com/ubuntu/MOMENT/REST" and "snapshot.debian.org/archive/debian/MOMENT/REST".
+std::optional<SnapshotName> read_vendor_snapshot(std::string_view host, std::string_view path);
+
+}  // namespace aptward::archive

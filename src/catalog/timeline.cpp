@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "catalog/timeline.h"
+
+#include <fmt/chrono.h>
+
+#include <algorithm>
+#include <ctime>
+
+namespace aptward::catalog {
+
+void note_published(Timeline& timeline, Published published)
+{
+    std::erase_if(timeline, [&](const Published& one) { return one.release == published.release; });
+    timeline.push_back(std::move(published));
+}
+
+const Published* find_at(const Timeline& timeline, SystemTime time, SystemTime known)
+{
+    const Published* found = nullptr;
+    for (const Published& one : timeline)
+        if (one.date <= time && one.published <= known &&
+            (found == nullptr || one.date >= found->date))
+            found = &one;
+    return found;
+}
+
+std::string format_stamp(SystemTime time)
+{
+    return fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(static_cast<std::time_t>(to_unix(time))));
+}
+
+std::optional<SystemTime> parse_stamp(std::string_view text)
+{
+    constexpr std::string_view kForm = "ddddddddTddddddZ";
+    if (text.size() != kForm.size())
+        return std::nullopt;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool is_digit = text[i] >= '0' && text[i] <= '9';
+        if (kForm[i] == 'd' ? !is_digit : text[i] != kForm[i])
+            return std::nullopt;
+    }
+    const auto number = [&](std::size_t at, std::size_t digits) {
+        unsigned value = 0;
+        for (const char c : text.substr(at, digits))
+            value = value * 10 + static_cast<unsigned>(c - '0');
+        return value;
+    };
+    const std::chrono::year_month_day day(std::chrono::year(static_cast<int>(number(0, 4))),
+                                          std::chrono::month(number(4, 2)),
+                                          std::chrono::day(number(6, 2)));
+    const unsigned hours = number(9, 2), minutes = number(11, 2), seconds = number(13, 2);
+    if (!day.ok() || hours > 23 || minutes > 59 || seconds > 59)
+        return std::nullopt;
+    return SystemTime(std::chrono::sys_days(day)) + std::chrono::hours(hours) +
+           std::chrono::minutes(minutes) + std::chrono::seconds(seconds);
+}
+
+}  // namespace aptward::catalog

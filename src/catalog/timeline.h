@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Which generation of a suite stood at a moment. Pure.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace aptward::catalog {
+
+/// A generation that this node has shown to clients.
+struct Published {
+    std::string release;     ///< Its id.
+    SystemTime date{};       ///< The release's own: since when it was the vendor's.
+    SystemTime published{};  ///< When this node showed it, for the last time that it was new here.
+    std::vector<std::string> signers;  ///< Primary fingerprints; empty: nothing had to be proven.
+};
+
+/// Of one suite, in the order in which they were shown: the current one is the last. No release
+/// stands there twice.
+using Timeline = std::vector<Published>;
+
+/// Makes it the current one.
+void note_published(Timeline& timeline, Published published);
+
+/// What the vendor had at `time`, of what this node had shown up to `known`: the release of the
+/// latest date up to then, and of two of one date the one shown last. Null before the first.
+///
+/// By the vendor's date and not by when it came here: so that nodes agree, also with the vendors'
+/// own snapshot services.
+const Published* find_at(const Timeline& timeline, SystemTime time,
+                         SystemTime known = SystemTime::max());
+
+/// "20260430T120000Z", as in the URLs of snapshot services.
+std::string format_stamp(SystemTime time);
+/// Nothing for any other form, or a moment that no calendar has.
+std::optional<SystemTime> parse_stamp(std::string_view text);
+
+}  // namespace aptward::catalog
