@@ -3,6 +3,7 @@
 // The commands of `aptward`, one file each. Private to cli/.
 
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,9 @@ void add_config_suggest(CLI::App& config, Action& action);
 void add_client(CLI::App& app, Action& action);
 void add_import(CLI::App& app, Action& action);
 void add_scrub(CLI::App& app, Action& action);
+void add_snapshot(CLI::App& app, Action& action);
+void add_freeze(CLI::App& app, Action& action);
+void add_thaw(CLI::App& app, Action& action);
 void add_approve(CLI::App& app, Action& action);
 void add_keys(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
@@ -82,6 +86,15 @@ Result<AdminAnswer> ask_admin(const std::string& address, const std::string& met
 /// Fails with unavailable when no node answers, or it falls silent for three heartbeats.
 Result<void> follow_admin(const std::string& address, const std::string& target,
                           const std::function<void(std::string_view line)>& take);
+
+/// Posts what an operator orders and prints the sentence that the node answers with.
+int send_order(const Reach& reach, const char* path, const nlohmann::json& request);
+
+/// "2026-04-30", "2026-04-30T10:15:00Z", "20260430T101500Z", or "90m": so long before `now`. In
+/// seconds since 1970; nothing for anything else.
+std::optional<std::int64_t> parse_moment(const std::string& text, std::int64_t now);
+/// Says how moments are written; the exit status. `what`: "--since"
+int wrong_moment(const char* what, const std::string& text);
 
 /// Prints `status`' table. Colours only when `out` is a terminal.
 std::string render_status_table(const std::string& status_json, bool has_colours);

@@ -23,48 +23,6 @@ struct Options {
     std::string since, until;
 };
 
-std::optional<std::int64_t> seconds_of_unit(char unit)
-{
-    switch (unit) {
-        case 's':
-            return 1;
-        case 'm':
-            return 60;
-        case 'h':
-            return 3600;
-        case 'd':
-            return 86400;
-        default:
-            return std::nullopt;
-    }
-}
-
-// "2026-04-30", "2026-04-30T10:15:00Z", "20260430T101500Z", or "90m": so long ago. Seconds.
-std::optional<std::int64_t> parse_moment(const std::string& text, std::int64_t now)
-{
-    if (!text.empty())
-        if (const auto unit = seconds_of_unit(text.back()))
-            if (const auto count = parse_number<std::uint32_t>(text.substr(0, text.size() - 1)))
-                return now - *unit * std::int64_t{*count};
-    for (const char* format :
-         {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y%m%dT%H%M%SZ", "%Y-%m-%d"}) {
-        std::tm parts{};
-        const char* end = ::strptime(text.c_str(), format, &parts);
-        if (end != nullptr && *end == '\0')
-            return ::timegm(&parts);
-    }
-    return std::nullopt;
-}
-
-int wrong_moment(const char* option, const std::string& text)
-{
-    std::fprintf(stderr,
-                 "aptward: %s \"%s\" is no time: write 2026-04-30, 2026-04-30T10:15:00Z (UTC), or "
-                 "2h for two hours ago\n",
-                 option, text.c_str());
-    return kUsage;
-}
-
 std::string text_of(std::int64_t time_ms)
 {
     const std::time_t seconds = time_ms / 1000;

@@ -90,33 +90,16 @@ int list(const Options& options)
     return kOk;
 }
 
-// Posts the operator's decision and prints what the node says of it.
-int decide(const Reach& reach, const char* path, const Json& request)
-{
-    const auto config = load_config_to_ask(reach);
-    if (!config)
-        return kUsage;
-    const auto answer =
-        ask_admin(config->admin, "POST", path,
-                  request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-    if (!answer) {
-        std::fprintf(stderr, "aptward: %s\n", answer.error().message().c_str());
-        return kUnknown;
-    }
-    std::fputs(answer->body.c_str(), answer->status == 200 ? stdout : stderr);
-    return answer->status == 200 ? kOk : kNo;
-}
-
 int approve(const Options& options)
 {
-    return decide(options.reach, "/api/v1/keys/approve",
-                  {{"archive", options.archive}, {"keys", options.fingerprints}});
+    return send_order(options.reach, "/api/v1/keys/approve",
+                      {{"archive", options.archive}, {"keys", options.fingerprints}});
 }
 
 int revoke(const Options& options)
 {
-    return decide(options.reach, "/api/v1/keys/revoke",
-                  {{"archive", options.archive}, {"key", options.fingerprints.front()}});
+    return send_order(options.reach, "/api/v1/keys/revoke",
+                      {{"archive", options.archive}, {"key", options.fingerprints.front()}});
 }
 
 }  // namespace

@@ -63,6 +63,34 @@ aside and fetched again when they are asked for. With a running node this is a j
 which goes on when this command is interrupted; without one, the command works on the state folder
 itself, and says so when there is none. The exit status is 1 when something was damaged.)",
          ""},
+        {"snapshot",
+         R"(Every state that was ever served stays reachable while its files are held, below
+/snapshot/MOMENT/ARCHIVE/ and by the names of the vendors' own snapshot services
+(snapshot.ubuntu.com/ubuntu/MOMENT/, snapshot.debian.org/archive/debian/MOMENT/) when clients use
+the node as their proxy. A moment means the releases that the vendor had then, by their dates, in
+all suites of an archive. A pinned or named moment keeps what it needs on this disk.)",
+         R"(Keep the state of now before a risky upgrade, and use it:
+
+    aptward snapshot name debian 0s before-upgrade
+    deb http://node.example:3142/snapshot/before-upgrade/debian bookworm main)"},
+        {"freeze",
+         R"(Gives all clients of an archive the state of a moment until "aptward thaw", for the hour in
+which nobody knows whether what is new can be trusted. Every answer says so in the header
+Aptward-Frozen. What only later releases name is refused.
+
+apt keeps a newer list that it already has and says nothing. "aptward status" names the clients
+that are known to hold newer lists; on those, remove what is in /var/lib/apt/lists and update, and
+packages that are newer than the frozen state stay installed until they are downgraded by version.)",
+         R"(Back to the state of this morning, and to that of now again:
+
+    aptward freeze debian --at 2026-04-30T08:00:00Z
+    aptward thaw debian)"},
+        {"thaw",
+         R"(Ends what "aptward freeze" began: from now on clients get what is current again, at once;
+it was fetched and judged meanwhile.)",
+         R"(After the all-clear:
+
+    aptward thaw debian)"},
         {"verify",
          R"(Says of each file whether a release that is held, signed by keys that count, names exactly
 these bytes, and by which index: a package, a source, an index, or a Release itself. For a file that

@@ -98,18 +98,9 @@ int show_events(const Options& options)
 
 int approve(const Options& options)
 {
-    const auto config = load_config_to_ask(options.reach);
-    if (!config)
-        return kUsage;
-    const nlohmann::json request = {
-        {"archive", options.archive}, {"suite", options.suite}, {"release", options.release}};
-    const auto answer =
-        ask_admin(config->admin, "POST", "/api/v1/approve",
-                  request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-    if (!answer)
-        return failed(answer.error());
-    std::fputs(answer->body.c_str(), answer->status == 200 ? stdout : stderr);
-    return answer->status == 200 ? kOk : kNo;
+    return send_order(
+        options.reach, "/api/v1/approve",
+        {{"archive", options.archive}, {"suite", options.suite}, {"release", options.release}});
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ constexpr const char* kGreen = "\033[32m";
 constexpr const char* kRed = "\033[31m";
 constexpr const char* kYellow = "\033[33m";
 constexpr const char* kPlain = "\033[0m";
+constexpr std::size_t kMostNamed = 10;
 
 struct Row {
     std::vector<std::string> cells;
@@ -98,6 +99,27 @@ Row source_row(const Json& archive, const Json& source)
                                : kYellow};
 }
 
+// What clients of a frozen archive get, and whose lists an operator has to purge.
+std::string frozen_note(const Json& archive)
+{
+    const Json frozen = archive.value("frozen", Json());
+    if (!frozen.is_object())
+        return "";
+    std::string text =
+        fmt::format("\nFROZEN: {} to {} by {}, until aptward thaw {}\n", archive.value("id", ""),
+                    frozen.value("stamp", ""), frozen.value("who", ""), archive.value("id", ""));
+    const Json clients = frozen.value("clients_with_newer_lists", Json::array());
+    std::string names;
+    for (std::size_t i = 0; i < clients.size() && i < kMostNamed; ++i)
+        names += " " + clients[i].get<std::string>();
+    if (clients.size() > kMostNamed)
+        names += fmt::format(" and {} more (--json has all)", clients.size() - kMostNamed);
+    if (!names.empty())
+        text += "  with newer lists, which apt keeps until /var/lib/apt/lists is emptied:" + names +
+                "\n";
+    return text;
+}
+
 }  // namespace
 
 std::string render_status_table(const std::string& status_json, bool has_colours)
@@ -114,6 +136,8 @@ std::string render_status_table(const std::string& status_json, bool has_colours
             sources.push_back(source_row(archive, source));
     }
     std::string text = aligned(suites, has_colours) + "\n" + aligned(sources, has_colours);
+    for (const Json& archive : status.value("archives", Json::array()))
+        text += frozen_note(archive);
     const Json tunnels = status.value("tunnels", Json::object());
     if (tunnels.value("count", 0) > 0)
         text += fmt::format("\nunprotected: {} CONNECT tunnels, {} (neither verified nor kept)\n",

@@ -7,14 +7,13 @@
 #include "console/answers.h"
 #include "console/deliveries.h"
 #include "console/jobs.h"
+#include "console/orders.h"
 #include "console/proof.h"
 
 namespace aptward::console {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr std::size_t kMaxRequestBytes = 64 * 1024;
 
 std::string verify_name(archive::Verify verify)
 {
@@ -71,34 +70,17 @@ Json to_json(const fetch::SourceReport& source)
             {"last_good_at", to_unix(source.last_good_time)}};
 }
 
-http::Async<void> send_outcome(http::Exchange& exchange, Result<void> done, std::string word)
+// Null when the archive is not frozen.
+Json to_json(const ArchiveReport& report)
 {
-    const int status = done ? 200 : 409;
-    const std::string text = (done ? word : done.error().message()) + "\n";
-    co_await send_text(exchange, status, text);
-}
-
-std::string text_in(const Json& request, const char* key)
-{
-    const bool is_text = request.contains(key) && request[key].is_string();
-    return is_text ? request[key].get<std::string>() : std::string();
-}
-
-// The object in a request's body; discarded when there is none, which has then been answered.
-http::Async<Json> read_json(http::Exchange& exchange)
-{
-    const auto body = co_await exchange.read_body(kMaxRequestBytes);
-    Json request(Json::value_t::discarded);
-    std::string why =
-        "the body is no JSON object; send one such as {\"archive\": \"debian\"} (aptward does)";
-    if (body)
-        request = Json::parse(*body, nullptr, false);
-    else
-        why = body.error().message();
-    if (request.is_object())
-        co_return request;
-    co_await send_text(exchange, 400, "request.malformed: " + why + "\n");
-    co_return Json(Json::value_t::discarded);
+    if (!report.frozen)
+        return nullptr;
+    const auto& order = report.frozen->order;
+    return {{"at", to_unix(order.at)},
+            {"stamp", catalog::format_stamp(order.at)},
+            {"since", to_unix(order.since)},
+            {"who", order.who},
+            {"clients_with_newer_lists", report.newer_clients}};
 }
 
 }  // namespace
@@ -118,6 +100,8 @@ http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
             to->approved_keys = from->approved_keys();
             to->revoked_keys = from->revoked_keys();
             to->proposed_keys = from->proposed_keys();
+            to->frozen = from->past().frozen();
+            to->newer_clients = from->past().newer_clients();
             done->notify();
             co_return;
         };
@@ -167,6 +151,7 @@ http::Async<std::string> Admin::status()
                                         {"approved_keys", report.approved_keys},
                                         {"revoked_keys", report.revoked_keys},
                                         {"proposed_keys", proposed},
+                                        {"frozen", to_json(report)},
                                         {"suites", suites},
                                         {"sources", sources}});
     }
@@ -191,6 +176,11 @@ Admin::Admin(archive::Services& services, archive::Front& front, const http::Loo
     add("/api/v1/approve", "POST", http::Role::operating, &Admin::approve);
     add("/api/v1/keys/approve", "POST", http::Role::operating, &Admin::approve_keys);
     add("/api/v1/keys/revoke", "POST", http::Role::operating, &Admin::revoke_key);
+    add("/api/v1/snapshots", "GET", http::Role::viewer, &Admin::answer_snapshots);
+    add("/api/v1/snapshots", "POST", http::Role::operating, &Admin::keep_snapshot);
+    add("/api/v1/snapshots/drop", "POST", http::Role::operating, &Admin::drop_snapshot);
+    add("/api/v1/freeze", "POST", http::Role::operating, &Admin::freeze);
+    add("/api/v1/thaw", "POST", http::Role::operating, &Admin::thaw);
 }
 
 void Admin::add(const char* path, const char* method, http::Role least_role,
@@ -253,15 +243,6 @@ http::Async<void> Admin::change_job(http::Exchange& exchange)
     co_await change_jobs(exchange, services_, std::move(request), who);
 }
 
-std::shared_ptr<archive::Archive> Admin::find_archive(const std::string& id) const
-{
-    const auto routes = front_.routes();
-    for (const auto& archive : routes->archives)
-        if (archive->settings().id == id)
-            return archive;
-    return nullptr;
-}
-
 http::Async<void> Admin::answer(http::Exchange& exchange)
 {
     return router_.answer(exchange);
@@ -299,74 +280,6 @@ http::Async<void> Admin::answer_status(http::Exchange& exchange)
 {
     const std::string text = co_await status();
     co_await send_json(exchange, text);
-}
-
-http::Async<void> Admin::reload(http::Exchange& exchange)
-{
-    auto reload = [this] { return actions_.reload(); };
-    const auto done = co_await http::on_worker(services_.workers, reload);
-    co_await send_outcome(exchange, done, "reloaded");
-}
-
-http::Async<void> Admin::approve(http::Exchange& exchange)
-{
-    const Json request = co_await read_json(exchange);
-    if (request.is_discarded())
-        co_return;
-    const std::string suite = text_in(request, "suite");
-    const std::string release = text_in(request, "release");
-    const auto target = find_archive(text_in(request, "archive"));
-    if (suite.empty() || release.empty()) {
-        co_await send_text(
-            exchange, 400,
-            "request.malformed: archive, suite and release are wanted; send "
-            "{\"archive\": ID, \"suite\": NAME, \"release\": ID of aptward events}\n");
-        co_return;
-    }
-    if (!target) {
-        co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
-        co_return;
-    }
-    const std::string who = exchange.principal().who();
-    auto done = co_await target->approve(suite, release, who);
-    co_await send_outcome(exchange, done, "approved");
-}
-
-// {"archive": "debian", "keys": ["40 hex digits", ...]}; no keys: all that are proposed.
-http::Async<void> Admin::approve_keys(http::Exchange& exchange)
-{
-    const Json request = co_await read_json(exchange);
-    if (request.is_discarded())
-        co_return;
-    std::vector<std::string> keys;
-    if (request.contains("keys") && request["keys"].is_array())
-        for (const Json& key : request["keys"])
-            keys.push_back(key.is_string() ? key.get<std::string>() : std::string());
-    const auto target = find_archive(text_in(request, "archive"));
-    if (!target) {
-        co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
-        co_return;
-    }
-    const std::string who = exchange.principal().who();
-    auto done = co_await target->approve_keys(std::move(keys), who);
-    co_await send_outcome(exchange, done, "approved");
-}
-
-// {"archive": "debian", "key": "40 hex digits"}
-http::Async<void> Admin::revoke_key(http::Exchange& exchange)
-{
-    const Json request = co_await read_json(exchange);
-    if (request.is_discarded())
-        co_return;
-    const auto target = find_archive(text_in(request, "archive"));
-    if (!target) {
-        co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
-        co_return;
-    }
-    const std::string key = text_in(request, "key");
-    const std::string who = exchange.principal().who();
-    auto done = co_await target->revoke_key(key, who);
-    co_await send_outcome(exchange, done, "revoked");
 }
 
 }  // namespace aptward::console

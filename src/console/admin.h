@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "archive/front.h"
+#include "archive/past.h"
 #include "http/event_stream.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -65,7 +66,11 @@ private:
     http::Async<void> approve(http::Exchange& exchange);
     http::Async<void> approve_keys(http::Exchange& exchange);
     http::Async<void> revoke_key(http::Exchange& exchange);
-    std::shared_ptr<archive::Archive> find_archive(const std::string& id) const;
+    http::Async<void> answer_snapshots(http::Exchange& exchange);
+    http::Async<void> keep_snapshot(http::Exchange& exchange);
+    http::Async<void> drop_snapshot(http::Exchange& exchange);
+    http::Async<void> freeze(http::Exchange& exchange);
+    http::Async<void> thaw(http::Exchange& exchange);
 
     archive::Services& services_;
     archive::Front& front_;
@@ -85,6 +90,8 @@ struct ArchiveReport {
     std::vector<archive::ProposedKey> proposed_keys;
     std::set<std::string> approved_keys, revoked_keys;
     std::vector<fetch::SourceReport> sources;
+    archive::FrozenPtr frozen;
+    std::vector<std::string> newer_clients;  ///< Known to hold newer lists than the frozen ones.
 };
 
 /// Gathers what the archives know, from the loops that own it. Any loop.

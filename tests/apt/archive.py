@@ -28,6 +28,11 @@ class Key:
         self.keyring = self.home / "keyring.gpg"
         self.keyring.write_bytes(self.gpg("--export"))
 
+    @property
+    def fingerprint(self):
+        lines = self.gpg("--with-colons", "--list-keys").decode().splitlines()
+        return next(line.split(":")[9] for line in lines if line.startswith("fpr:"))
+
     def revoke(self):
         """The keyring says that it is revoked; it goes on signing all the same."""
         twin = copy.copy(self)

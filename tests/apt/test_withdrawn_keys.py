@@ -12,14 +12,9 @@ RELEASE = "/test/dists/stable/InRelease"
 PACKAGES = "/test/dists/stable/main/binary-amd64/Packages.xz"
 
 
-def fingerprint(key):
-    lines = key.gpg("--with-colons", "--list-keys").decode().splitlines()
-    return next(line.split(":")[9] for line in lines if line.startswith("fpr:"))
-
-
 def test_V16_a_revoked_key_ends_what_it_signed_until_another_signs_or_it_is_approved(scene, other_key):
     archive = scene.archive()
-    vendor, key = archive.key, fingerprint(archive.key)
+    vendor, key = archive.key, archive.key.fingerprint
     both = scene.folder / "both.gpg"
     both.write_bytes(vendor.keyring.read_bytes() + other_key.keyring.read_bytes())
     node = scene.node(archive, scene.origin(archive), keyrings=[str(both)])
@@ -63,7 +58,7 @@ def test_V16_a_revoked_key_ends_what_it_signed_until_another_signs_or_it_is_appr
 
 def test_V16_a_signer_that_left_its_keyring_is_named_everywhere(scene, other_key):
     archive = scene.archive()
-    key = fingerprint(archive.key)
+    key = archive.key.fingerprint
     keyring = scene.folder / "keyring.gpg"
     keyring.write_bytes(archive.key.keyring.read_bytes())
     node = scene.node(archive, scene.origin(archive), keyrings=[str(keyring)])

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `aptward snapshot`, `freeze` and `thaw`: the states of archives at moments.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/commands.h"
+
+namespace aptward::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Options {
+    Reach reach;
+    std::string archive, moment, name;
+    bool is_json = false;
+};
+
+// What changed at each moment, and what it is called: "20260430T120000Z  stable 0123456789ab  kept"
+void print_archive(const Json& archive)
+{
+    std::map<std::string, std::string> lines;
+    for (const Json& one : archive.value("generations", Json::array())) {
+        std::string& line = lines[one.value("stamp", "")];
+        line += fmt::format("{}{} {}", line.empty() ? "" : ", ", one.value("suite", ""),
+                            one.value("release", "").substr(0, 12));
+    }
+    fmt::print("{}\n", archive.value("archive", ""));
+    for (const auto& [stamp, line] : lines)
+        fmt::print("  {}  {}\n", stamp, line);
+    for (const Json& one : archive.value("snapshots", Json::array()))
+        fmt::print("  {}  kept as {}\n", one.value("stamp", ""), one.value("name", ""));
+    if (lines.empty())
+        fmt::print("  nothing was served yet\n");
+}
+
+int list(const Options& options)
+{
+    const auto config = load_config_to_ask(options.reach);
+    if (!config)
+        return kUsage;
+    const auto answer = ask_admin(config->admin, "GET", "/api/v1/snapshots");
+    if (!answer) {
+        std::fprintf(stderr, "aptward: %s\n", answer.error().message().c_str());
+        return kUnknown;
+    }
+    const Json document = Json::parse(answer->body, nullptr, false);
+    if (!document.is_array())
+        return kUnknown;
+    Json chosen = Json::array();
+    for (const Json& archive : document)
+        if (options.archive.empty() || archive.value("archive", "") == options.archive)
+            chosen.push_back(archive);
+    if (chosen.empty() && !options.archive.empty()) {
+        std::fprintf(stderr, "aptward: this node has no archive %s\n",
+                     printable(options.archive).c_str());
+        return kNo;
+    }
+    if (options.is_json) {
+        fmt::print("{}\n", chosen.dump(1));
+        return kOk;
+    }
+    for (const Json& archive : chosen)
+        print_archive(archive);
+    return kOk;
+}
+
+// Posts an order about the moment that the options name; none named: now.
+int order_at(const Options& options, const char* path, const char* what)
+{
+    Json request = {{"archive", options.archive}, {"name", options.name}};
+    if (!options.moment.empty()) {
+        const auto at = parse_moment(options.moment, to_unix(system_now()));
+        if (!at)
+            return wrong_moment(what, options.moment);
+        request["at"] = *at;
+    }
+    return send_order(options.reach, path, request);
+}
+
+int drop(const Options& options)
+{
+    return send_order(options.reach, "/api/v1/snapshots/drop",
+                      {{"archive", options.archive}, {"name", options.name}});
+}
+
+int thaw(const Options& options)
+{
+    return send_order(options.reach, "/api/v1/thaw", {{"archive", options.archive}});
+}
+
+CLI::App* add_command(CLI::App& parent, const char* name, const char* description, Options& options)
+{
+    CLI::App* command = parent.add_subcommand(name, description);
+    add_reach_options(*command, options.reach);
+    command->add_option("archive", options.archive, "Id of the archive")->required();
+    return command;
+}
+
+void add_moment(CLI::App& command, Options& options)
+{
+    command
+        .add_option("moment", options.moment,
+                    "2026-04-30T12:00:00Z, 20260430T120000Z, or 2h for two hours ago")
+        ->required();
+}
+
+}  // namespace
+
+void add_snapshot(CLI::App& app, Action& action)
+{
+    auto options = std::make_shared<Options>();
+    CLI::App* snapshot =
+        app.add_subcommand("snapshot", "Show and keep the states of archives at moments");
+    snapshot->require_subcommand(1);
+    CLI::App* listing = snapshot->add_subcommand("list", "Show at which moments what changed");
+    add_reach_options(*listing, options->reach);
+    listing->add_option("archive", options->archive, "Only this archive");
+    listing->add_flag("--json", options->is_json, "Print the facts as JSON");
+    listing->callback([&action, options] { action = [options] { return list(*options); }; });
+    CLI::App* pinning =
+        add_command(*snapshot, "pin", "Keep what a moment needs on this disk", *options);
+    add_moment(*pinning, *options);
+    CLI::App* naming =
+        add_command(*snapshot, "name", "Keep what a moment needs, and give it a name", *options);
+    add_moment(*naming, *options);
+    naming->add_option("name", options->name, "Name: also below /snapshot/NAME/")->required();
+    for (CLI::App* command : {pinning, naming})
+        command->callback([&action, options] {
+            action = [options] { return order_at(*options, "/api/v1/snapshots", "the moment"); };
+        });
+    CLI::App* dropping =
+        add_command(*snapshot, "drop", "Keep a pinned or named moment no longer", *options);
+    dropping->add_option("name", options->name, "Its name, or its stamp when it was pinned")
+        ->required();
+    dropping->callback([&action, options] { action = [options] { return drop(*options); }; });
+}
+
+void add_freeze(CLI::App& app, Action& action)
+{
+    auto options = std::make_shared<Options>();
+    CLI::App* command =
+        add_command(app, "freeze", "Give all clients the state of a moment, until thaw", *options);
+    command->add_option("--at", options->moment,
+                        "2026-04-30T12:00:00Z, or 2h for two hours ago; without it: now");
+    command->callback([&action, options] {
+        action = [options] { return order_at(*options, "/api/v1/freeze", "--at"); };
+    });
+}
+
+void add_thaw(CLI::App& app, Action& action)
+{
+    auto options = std::make_shared<Options>();
+    CLI::App* command =
+        add_command(app, "thaw", "Give all clients what is current again", *options);
+    command->callback([&action, options] { action = [options] { return thaw(*options); }; });
+}
+
+}  // namespace aptward::cli

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What operators can change through the admin port, and what they need to see for that.
+#include <algorithm>
+
+#include "archive/past.h"
+#include "console/admin.h"
+#include "console/answers.h"
+#include "console/orders.h"
+
+namespace aptward::console {
+namespace {
+
+using Json = nlohmann::json;
+
+Result<std::string> say(const Result<void>& done, const char* word)
+{
+    if (done)
+        return word;
+    return tl::unexpected<Error>(done.error());
+}
+
+// Runs what `make` gives, a Task<std::string> of an archive's past, on the control loop.
+template <class Make>
+http::Task<std::string> on_control(archive::Services& services, std::string what, Make make)
+{
+    const SteadyTime deadline = steady_now() + archive::kControlLimit;
+    co_return co_await http::on_loop(services.control, std::move(what), std::move(make), deadline);
+}
+
+constexpr std::int64_t kYear10000 = 253'402'300'800;
+
+// The moment of an order: its "at", in seconds since 1970, else now.
+SystemTime moment_of(const Order& order)
+{
+    const auto at = order.request.find("at");
+    if (at == order.request.end() || !at->is_number_integer())
+        return system_now();
+    return from_unix(std::clamp<std::int64_t>(at->get<std::int64_t>(), 0, kYear10000 - 1));
+}
+
+}  // namespace
+
+http::Async<void> Admin::reload(http::Exchange& exchange)
+{
+    auto reload = [this] { return actions_.reload(); };
+    const auto done = co_await http::on_worker(services_.workers, reload);
+    co_await send_outcome(exchange, say(done, "reloaded"));
+}
+
+http::Async<void> Admin::approve(http::Exchange& exchange)
+{
+    const Order order = co_await read_order(exchange, front_);
+    if (!order.archive)
+        co_return;
+    const std::string suite = order.text("suite");
+    const std::string release = order.text("release");
+    if (suite.empty() || release.empty()) {
+        co_await send_text(
+            exchange, 400,
+            "request.malformed: archive, suite and release are wanted; send "
+            "{\"archive\": ID, \"suite\": NAME, \"release\": ID of aptward events}\n");
+        co_return;
+    }
+    const auto done = co_await order.archive->approve(suite, release, order.who);
+    co_await send_outcome(exchange, say(done, "approved"));
+}
+
+// {"archive": "debian", "keys": ["40 hex digits", ...]}; no keys: all that are proposed.
+http::Async<void> Admin::approve_keys(http::Exchange& exchange)
+{
+    const Order order = co_await read_order(exchange, front_);
+    if (!order.archive)
+        co_return;
+    std::vector<std::string> keys;
+    if (order.request.contains("keys") && order.request["keys"].is_array())
+        for (const Json& key : order.request["keys"])
+            keys.push_back(key.is_string() ? key.get<std::string>() : std::string());
+    const auto done = co_await order.archive->approve_keys(std::move(keys), order.who);
+    co_await send_outcome(exchange, say(done, "approved"));
+}
+
+// {"archive": "debian", "key": "40 hex digits"}
+http::Async<void> Admin::revoke_key(http::Exchange& exchange)
+{
+    const Order order = co_await read_order(exchange, front_);
+    if (!order.archive)
+        co_return;
+    const std::string key = order.text("key");
+    const auto done = co_await order.archive->revoke_key(key, order.who);
+    co_await send_outcome(exchange, say(done, "revoked"));
+}
+
+// {"archive": "debian", "at": SECONDS}; no time: now.
+http::Async<void> Admin::freeze(http::Exchange& exchange)
+{
+    const Order order = co_await read_order(exchange, front_);
+    if (!order.archive)
+        co_return;
+    auto make = [archive = order.archive, at = moment_of(order), who = order.who] {
+        return archive->past().freeze(at, who);
+    };
+    auto sentence = co_await on_control(services_, "freezing", std::move(make));
+    co_await send_outcome(exchange, std::move(sentence));
+}
+
+// {"archive": "debian"}
+http::Async<void> Admin::thaw(http::Exchange& exchange)
+{
+    const Order order = co_await read_order(exchange, front_);
+    if (!order.archive)
+        co_return;
+    auto make = [archive = order.archive, who = order.who] { return archive->past().thaw(who); };
+    auto sentence = co_await on_control(services_, "thawing", std::move(make));
+    co_await send_outcome(exchange, std::move(sentence));
+}
+
+// {"archive": "debian", "name": "before-upgrade", "at": SECONDS}; no time: now; no name: its stamp.
+http::Async<void> Admin::keep_snapshot(http::Exchange& exchange)
+{
+    const Order order = co_await read_order(exchange, front_);
+    if (!order.archive)
+        co_return;
+    auto make = [archive = order.archive, name = order.text("name"), at = moment_of(order),
+                 who = order.who] { return archive->past().keep(name, at, who); };
+    auto sentence = co_await on_control(services_, "keeping a snapshot", std::move(make));
+    co_await send_outcome(exchange, std::move(sentence));
+}
+
+// {"archive": "debian", "name": "before-upgrade"}
+http::Async<void> Admin::drop_snapshot(http::Exchange& exchange)
+{
+    const Order order = co_await read_order(exchange, front_);
+    if (!order.archive)
+        co_return;
+    auto make = [archive = order.archive, name = order.text("name"), who = order.who] {
+        return archive->past().drop(name, who);
+    };
+    auto sentence = co_await on_control(services_, "dropping a snapshot", std::move(make));
+    co_await send_outcome(exchange, std::move(sentence));
+}
+
+http::Async<void> Admin::answer_snapshots(http::Exchange& exchange)
+{
+    Json document = Json::array();
+    const auto routes = front_.routes();
+    for (const auto& archive : routes->archives) {
+        auto make = [archive]() -> http::Task<std::vector<archive::PastGeneration>> {
+            co_return archive->past().generations();
+        };
+        const SteadyTime deadline = steady_now() + archive::kControlLimit;
+        const auto generations =
+            co_await http::on_loop(services_.control, "snapshots", std::move(make), deadline);
+        Json list = Json::array();
+        if (generations)
+            for (const archive::PastGeneration& one : *generations)
+                list.push_back({{"suite", one.suite},
+                                {"release", one.published.release},
+                                {"date", to_unix(one.published.date)},
+                                {"stamp", catalog::format_stamp(one.published.date)},
+                                {"published", to_unix(one.published.published)}});
+        Json names = Json::array();
+        for (const auto& [name, at] : archive->past().snapshots())
+            names.push_back(
+                {{"name", name}, {"at", to_unix(at)}, {"stamp", catalog::format_stamp(at)}});
+        document.push_back({{"archive", archive->settings().id},
+                            {"generations", std::move(list)},
+                            {"snapshots", std::move(names)}});
+    }
+    const std::string text = document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+    co_await send_json(exchange, text);
+}
+
+}  // namespace aptward::console

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "console/orders.h"
+
+#include "console/answers.h"
+
+namespace aptward::console {
+namespace {
+
+using Json = nlohmann::json;
+
+std::shared_ptr<archive::Archive> find_archive(const archive::Routes& routes, const std::string& id)
+{
+    for (const auto& archive : routes.archives)
+        if (archive->settings().id == id)
+            return archive;
+    return nullptr;
+}
+
+}  // namespace
+
+std::string Order::text(const char* key) const
+{
+    const auto value = request.find(key);
+    return value != request.end() && value->is_string() ? value->get<std::string>() : "";
+}
+
+http::Async<Order> read_order(http::Exchange& exchange, archive::Front& front)
+{
+    const auto body = co_await exchange.read_body(kMaxRequestBytes);
+    Order order;
+    order.who = exchange.principal().who();
+    std::string why =
+        "the body is no JSON object; send one such as {\"archive\": \"debian\"} (aptward does)";
+    if (body)
+        order.request = Json::parse(*body, nullptr, false);
+    else
+        why = body.error().message();
+    if (!order.request.is_object()) {
+        co_await send_text(exchange, 400, "request.malformed: " + why + "\n");
+        co_return order;
+    }
+    order.archive = find_archive(*front.routes(), order.text("archive"));
+    if (!order.archive) {
+        co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
+    }
+    co_return order;
+}
+
+http::Async<void> send_outcome(http::Exchange& exchange, Result<std::string> sentence)
+{
+    const int status = sentence ? 200 : 409;
+    const std::string text = (sentence ? *sentence : sentence.error().message()) + "\n";
+    co_await send_text(exchange, status, text);
+}
+
+}  // namespace aptward::console

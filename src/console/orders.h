@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// What an operator orders for one archive: a JSON object with its id, and the answer in a sentence.
+// Private to console/.
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "archive/front.h"
+#include "http/server.h"
+
+namespace aptward::console {
+
+inline constexpr std::size_t kMaxRequestBytes = 64 * 1024;
+
+struct Order {
+    nlohmann::json request;
+    std::shared_ptr<archive::Archive> archive;  ///< Null: there is no order; that was answered.
+    std::string who;
+
+    /// Empty when it is not there or no text.
+    std::string text(const char* key) const;
+};
+
+/// Reads an order from a request's body.
+http::Async<Order> read_order(http::Exchange& exchange, archive::Front& front);
+
+/// 200 with the sentence, or 409 with why not.
+http::Async<void> send_outcome(http::Exchange& exchange, Result<std::string> sentence);
+
+}  // namespace aptward::console

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots and freezes: an archive as it was."""
+import copy
+import datetime
+import json
+
+import pytest
+
+from client import AptRoot
+from node import until
+
+pytestmark = pytest.mark.smoke
+
+
+def stamp(when):
+    return when.strftime("%Y%m%dT%H%M%SZ")
+
+
+def apt_at(scene, node, moment, suite="stable"):
+    """A client whose sources name a moment."""
+    return AptRoot(scene.folder / f"apt{next(scene.numbers)}",
+                   f"deb [KEY] {node.proxy}/snapshot/{moment}/test {suite} main", scene.key)
+
+
+def versions(apt, name="foo"):
+    """What a fresh look of this client gets: the version of a package that it can download."""
+    apt.clean()
+    updated = apt.update()
+    assert updated.returncode == 0, updated
+    got = apt.download(name)
+    assert got.returncode == 0, got
+    return [file.name.split("_")[1] for file in sorted((apt.folder / "downloads").iterdir())]
+
+
+@pytest.fixture
+def story(scene):
+    """An archive with two generations that a client went through, foo 1 and foo 2."""
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin, hosts=["archive.example", "archive.ubuntu.com/ubuntu"])
+    apt = scene.apt(node)
+    first = archive.when
+    assert versions(apt) == ["1"]
+    archive.add("foo", "2")
+    archive.publish()
+    assert versions(apt) == ["2"]
+    return archive, origin, node, apt, first
+
+
+def test_a_moment_gives_the_release_and_the_packages_of_then(scene, story):
+    archive, origin, node, apt, first = story
+    origin.die()
+    later = first + datetime.timedelta(seconds=30)
+    assert versions(apt_at(scene, node, stamp(first))) == ["1"]
+    assert versions(apt_at(scene, node, stamp(later))) == ["1"]
+    assert versions(apt_at(scene, node, stamp(archive.when))) == ["2"]
+    assert versions(apt_at(scene, node, stamp(datetime.datetime.utcnow()))) == ["2"]
+    assert versions(apt) == ["2"], "now is as it was"
+    said = node.get(f"/snapshot/{stamp(later)}/test/dists/stable/InRelease")
+    assert said.getheader("Aptward-Snapshot") == stamp(first)
+
+
+def test_the_vendors_snapshot_services_are_answered_from_what_is_held(story):
+    archive, origin, node, _, first = story
+    origin.die()
+    for url in ("http://snapshot.ubuntu.com/ubuntu/{}/dists/stable/InRelease",
+                "http://127.0.0.1:{port}/HTTPS/snapshot.ubuntu.com/ubuntu/{}/dists/stable/InRelease"):
+        url = url.replace("{port}", node.address.rsplit(":", 1)[1])
+        old = node.get(url.format(stamp(first)))
+        assert old.status == 200 and old.getheader("Aptward-Snapshot") == stamp(first)
+        assert old.content != node.get(url.format(stamp(archive.when))).content
+    other = node.get(f"http://snapshot.debian.org/archive/debian/{stamp(first)}/dists/stable/InRelease")
+    assert other.status == 403, "no archive here is Debian's"
+
+
+@pytest.mark.parametrize("moment, code", [
+    ("20010101T000000Z", "snapshot.before-first"), ("29990101T000000Z", "snapshot.future"),
+    ("20261301T000000Z", "snapshot.unknown"), ("yesterday", "snapshot.unknown")])
+def test_a_moment_that_cannot_be_is_refused_in_a_sentence(story, moment, code):
+    node = story[2]
+    answer = node.get(f"/snapshot/{moment}/test/dists/stable/InRelease")
+    assert answer.status == 404 and answer.content.decode().startswith(code + ": "), answer.content
+    assert len(answer.content.splitlines()) == 1
+
+
+def test_a_snapshot_of_an_archive_that_is_not_here_names_those_that_are(story):
+    answer = story[2].get(f"/snapshot/{stamp(story[4])}/other/dists/stable/InRelease")
+    assert answer.status == 404 and b"archive.unknown" in answer.content and b"/test" in answer.content
+
+
+def test_names_and_pins_last_until_they_are_dropped(scene, story):
+    archive, origin, node, _, first = story
+    named = node.command("snapshot", "name", "test", stamp(first), "before-upgrade")
+    assert named.returncode == 0, named.stderr
+    assert node.command("snapshot", "pin", "test", stamp(archive.when)).returncode == 0
+    node.kill()
+    node.start()
+    origin.die()
+    assert versions(apt_at(scene, node, "before-upgrade")) == ["1"]
+    (listed,) = json.loads(node.command("snapshot", "list", "--json").stdout)
+    assert {one["name"] for one in listed["snapshots"]} == {"before-upgrade", stamp(archive.when)}
+    assert [one["stamp"] for one in listed["generations"]] == [stamp(first), stamp(archive.when)]
+    text = node.command("snapshot", "list", "test").stdout
+    assert "kept as before-upgrade" in text and stamp(archive.when) in text
+    assert node.command("snapshot", "drop", "test", "before-upgrade").returncode == 0
+    again = node.command("snapshot", "drop", "test", "before-upgrade")
+    assert again.returncode == 1 and "no snapshot before-upgrade" in again.stderr
+    answer = node.get("/snapshot/before-upgrade/test/dists/stable/InRelease")
+    assert answer.status == 404 and b"snapshot.unknown" in answer.content
+
+
+@pytest.mark.parametrize("words, status, said", [
+    (("snapshot", "name", "test", "20010101T000000Z", "early"), 1, "before the first"),
+    (("snapshot", "name", "test", "0s", "1st"), 1, "no name for a snapshot"),
+    (("snapshot", "pin", "test", "noon"), 2, "is no time"),
+    (("snapshot", "pin", "none", "0s"), 1, "no such archive"),
+    (("snapshot", "list", "none"), 1, "no archive none"),
+    (("freeze", "test", "--at", "20010101T000000Z"), 1, "before the first"),
+    (("freeze", "test", "--at", "2999-01-01"), 1, "still to come"),
+    (("thaw", "test"), 1, "is not frozen")])
+def test_an_impossible_order_changes_nothing(story, words, status, said):
+    node = story[2]
+    before = node.command("snapshot", "list", "--json").stdout
+    done = node.command(*words)
+    assert done.returncode == status and said in done.stderr, done
+    assert len(done.stderr.splitlines()) == 1
+    assert node.command("snapshot", "list", "--json").stdout == before
+    assert node.status()["archives"][0]["frozen"] is None
+
+
+def test_all_suites_are_those_of_one_instant(scene):
+    archive = scene.archive()
+    security = copy.copy(archive)
+    security.suite, security.packages = "stable-security", {}
+    security.add("sec")
+    security.publish(later=30)
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin)
+    plain, secure = scene.apt(node), scene.apt(node, suite="stable-security main")
+    first = security.when
+    assert versions(plain) == ["1"] and versions(secure, "sec") == ["1"]
+    archive.add("foo", "2")
+    archive.publish(later=60)  # 30 s after the first of security
+    security.add("sec", "2")
+    security.publish(later=60)
+    assert versions(plain) == ["2"] and versions(secure, "sec") == ["2"]
+    origin.die()
+    for moment, foo, sec in ((first, "1", "1"), (archive.when, "2", "1"), (security.when, "2", "2")):
+        assert versions(apt_at(scene, node, stamp(moment))) == [foo]
+        assert versions(apt_at(scene, node, stamp(moment), "stable-security"), "sec") == [sec]
+    early = node.get(f"/snapshot/{stamp(first - datetime.timedelta(seconds=1))}/test/dists/stable-security/InRelease")
+    assert early.status == 404 and b"suite.absent" in early.content
+
+
+def test_tables_of_the_past_are_built_again_from_what_is_held(scene, story):
+    _, origin, node, _, first = story
+    node.stop()
+    for table in (node.folder / "state/tables").iterdir():
+        table.unlink()
+    node.start()
+    origin.die()
+    assert versions(apt_at(scene, node, stamp(first))) == ["1"]
+
+
+def test_what_the_past_does_not_have_is_absent_there(story):
+    archive, origin, node, _, first = story
+    origin.die()
+    new = archive.packages["foo"][1].name
+    answer = node.get(f"/snapshot/{stamp(first)}/test/pool/{new}")
+    assert answer.status == 404 and b"pool.absent" in answer.content
+    assert node.get(f"/snapshot/{stamp(archive.when)}/test/pool/{new}").status == 200
+
+
+def test_a_revoked_key_takes_the_past_that_it_signed_with_it(scene, story):
+    _, _, node, _, first = story
+    path = f"/snapshot/{stamp(first)}/test/dists/stable/InRelease"
+    assert node.get(path).status == 200
+    assert node.command("keys", "revoke", "test", scene.key.fingerprint).returncode == 0
+    answer = node.get(path)
+    assert answer.status == 503 and b"snapshot.lost" in answer.content, answer.content
+
+
+def test_a_freeze_gives_everybody_the_state_of_then_and_says_so(scene, story):
+    archive, origin, node, updated, first = story
+    done = node.command("freeze", "test", "--at", stamp(first))
+    assert done.returncode == 0 and "1 client is known to hold newer lists" in done.stdout, done
+    status = node.status()["archives"][0]["frozen"]
+    assert status["stamp"] == stamp(first) and status["clients_with_newer_lists"] == ["127.0.0.1"]
+    table = node.command("status").stdout
+    assert "FROZEN: test to " + stamp(first) in table and "127.0.0.1" in table
+    fresh = scene.apt(node)
+    assert versions(fresh) == ["1"]
+    archive.add("foo", "3")
+    archive.publish()
+    node.get("/test/dists/stable/InRelease")
+    assert versions(fresh) == ["1"], "what comes meanwhile waits"
+    for path in ("dists/stable/InRelease", "pool/foo_1_all.deb", "pool/none_1_all.deb"):
+        assert node.get("/test/" + path).getheader("Aptward-Frozen") == stamp(first)
+    node.kill()
+    node.start()
+    fresh = scene.apt(node)
+    assert versions(fresh) == ["1"], "also after a crash"
+    assert node.command("thaw", "test").returncode == 0
+    until("the newest", lambda: versions(fresh) == ["3"])
+    assert node.get("/test/dists/stable/InRelease").getheader("Aptward-Frozen") is None
+    assert {"archive.frozen", "archive.thawed"} <= node.event_codes()
+
+
+def test_a_client_with_newer_lists_gets_nothing_new_and_recovers_by_purging_them(scene, story):
+    archive, _, node, updated, first = story
+    assert node.command("freeze", "test", "--at", stamp(first)).returncode == 0
+    for file in (updated.folder / "downloads").iterdir():
+        file.unlink()
+    again = updated.update()
+    assert again.returncode == 0, "apt keeps its newer list and says nothing"
+    refused = updated.download("foo")
+    assert refused.returncode != 0 and "403" in refused.output, refused
+    answer = node.get("/test/pool/" + archive.packages["foo"][1].name)
+    assert answer.status == 403 and answer.content.startswith(b"freeze.later: ")
+    assert node.status()["archives"][0]["frozen"]["clients_with_newer_lists"] == ["127.0.0.1"]
+    assert versions(updated) == ["1"], "with its lists purged"
+    assert node.status()["archives"][0]["frozen"]["clients_with_newer_lists"] == []
+
+
+def test_a_freeze_of_now_keeps_out_what_comes_later(scene, story):
+    archive, _, node, apt, _ = story
+    assert node.command("freeze", "test").returncode == 0
+    archive.add("foo", "3")
+    archive.publish()
+    assert versions(apt) == ["2"]
+    later = node.get(f"/snapshot/{stamp(datetime.datetime.utcnow())}/test/dists/stable/InRelease")
+    old = node.get("/test/dists/stable/InRelease")
+    assert later.content == old.content
+    assert node.command("thaw", "test").returncode == 0
+    until("the newest", lambda: versions(apt) == ["3"])
