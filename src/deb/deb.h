@@ -108,6 +108,7 @@ struct PoolFile {
     std::string_view path;  ///< As the index writes it ("./" removed); for flat repositories
                             ///< relative to the repository's root as Filename says.
     Digest digest;
+    std::string_view record;  ///< All that the index says of its package: for PackageFields.
 };
 
 /// Calls `visit` for every object. Sources give one object per listed file.
@@ -119,6 +120,19 @@ struct PoolFile {
 using VisitPoolFile = std::function<void(const PoolFile&)>;
 Result<void> scan_packages(std::string_view text, const VisitPoolFile& visit);
 Result<void> scan_sources(std::string_view text, const VisitPoolFile& visit);
+
+/// What a record of a Packages or Sources index says of its package, as it is written there.
+struct PackageFields {
+    std::string_view package, source, section;
+    std::string_view pre_depends, depends, recommends, provides;
+};
+/// Reads one record; a field given twice counts as apt takes it, the last one. The views live as
+/// long as `record`. Pure.
+PackageFields read_package_fields(std::string_view record);
+
+/// The names in a field such as Depends: "a (>= 1) | b:any, c" gives {{a, b}, {c}}. Versions and
+/// architectures are left out, as is what is no name. The views live as long as `field`. Pure.
+std::vector<std::vector<std::string_view>> parse_relations(std::string_view field);
 
 /// Cleans a relative path: removes "./" and doubled slashes.
 /// Nothing for what would leave the archive or is impossible: "..", control bytes, backslash,

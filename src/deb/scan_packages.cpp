@@ -40,7 +40,7 @@ struct Value {
 class RecordReader {
 public:
     RecordReader(std::string_view text, const VisitPoolFile& visit)
-        : begin_(text.data()), end_(text.data() + text.size()), visit_(visit)
+        : begin_(text.data()), end_(text.data() + text.size()), visit_(visit), record_begin_(begin_)
     {
     }
 
@@ -50,7 +50,7 @@ public:
         while (line < end_ && *line == '\r')
             ++line;
         if (line >= end_ || *line == '\n')
-            return finish_record();
+            return finish_record(line);
         switch (*line) {
             case 'F':
                 return starts_with(line, "Filename:") ? take(path_, line, 9) : read_odd_line(line);
@@ -70,10 +70,13 @@ public:
         }
     }
 
-    bool finish_record()
+    /// The record ends at `to`; what follows is the next one's.
+    bool finish_record(const char* to)
     {
+        record_ = {record_begin_, static_cast<std::size_t>(to - record_begin_)};
         const bool goes_on = !path_.is_present() || report();
         path_ = size_ = sha256_ = sha512_ = {};
+        record_begin_ = to;
         return goes_on;
     }
 
@@ -169,6 +172,7 @@ private:
         if (!sha256_.is_present() && !sha512_.is_present())
             return refuse(path_.begin, "there is neither SHA256 nor SHA512");
         PoolFile file;
+        file.record = record_;
         if (!read_digest(file.digest))
             return refuse(path_.begin, "the hash is not hexadecimal of the right length");
         file.digest.size_bytes = *size;
@@ -203,6 +207,8 @@ private:
     const char* begin_;
     const char* end_;
     const VisitPoolFile& visit_;
+    const char* record_begin_;
+    std::string_view record_;
     Value path_, size_, sha256_, sha512_;
     std::string failure_;
 };
@@ -216,7 +222,7 @@ Result<void> walk_lines(RecordReader& reader, const char* line, const char* end)
         const void* newline = std::memchr(line, '\n', static_cast<std::size_t>(end - line));
         line = newline != nullptr ? static_cast<const char*>(newline) + 1 : end;
     }
-    reader.finish_record();
+    reader.finish_record(end);
     return std::move(reader).result();
 }
 

@@ -29,15 +29,19 @@ SourceField field_named(std::string_view name)
 
 class SourceReader {
 public:
-    explicit SourceReader(const VisitPoolFile& visit) : visit_(visit) {}
+    SourceReader(std::string_view text, const VisitPoolFile& visit)
+        : visit_(visit), record_begin_(text.data())
+    {
+    }
 
     Result<void> read_line(std::string_view line)
     {
         ++line_number_;
+        const char* const begin = line.data();
         while (!line.empty() && line.front() == '\r')
             line.remove_prefix(1);
         if (line.empty())
-            return finish_record();
+            return finish_record(begin);
         const char first = line.front();
         if (is_blank(first) || first == '\v' || first == '\f')
             return read_continuation(line);
@@ -49,8 +53,11 @@ public:
         return start_field(line.substr(colon + 1));
     }
 
-    Result<void> finish_record()
+    /// The record ends at `to`; what follows is the next one's.
+    Result<void> finish_record(const char* to)
     {
+        record_ = {record_begin_, static_cast<std::size_t>(to - record_begin_)};
+        record_begin_ = to;
         const bool has_sha256 = sha256_.is_present;
         const List& list = has_sha256 ? sha256_ : sha512_;
         for (const auto& [line, number] : list.lines) {
@@ -113,6 +120,7 @@ private:
         const auto size = parse_number(next_word(line));
         const std::string_view name = next_word(line);
         PoolFile file;
+        file.record = record_;
         file.digest.algorithm = algorithm;
         if (hex.size() != 2 * hash_bytes(algorithm) || !decode_hex(hex, file.digest.hash.data()))
             return "column 1 is no such hash";
@@ -139,6 +147,8 @@ private:
     }
 
     const VisitPoolFile& visit_;
+    const char* record_begin_;
+    std::string_view record_;
     std::size_t line_number_ = 0;
     SourceField field_ = SourceField::other;
     bool has_directory_ = false;
@@ -151,10 +161,11 @@ private:
 
 Result<void> scan_sources(std::string_view text, const VisitPoolFile& visit)
 {
-    SourceReader reader(visit);
+    SourceReader reader(text, visit);
+    const char* const end = text.data() + text.size();
     while (!text.empty())
         TRY_VOID(reader.read_line(next_line(text)));
-    return reader.finish_record();
+    return reader.finish_record(end);
 }
 
 }  // namespace aptward::deb

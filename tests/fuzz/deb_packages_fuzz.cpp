@@ -11,12 +11,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     const std::string_view text(static_cast<const char*>(static_cast<const void*>(bytes)), size);
     std::vector<std::string> portable, vectors;
     const bool is_fine = aptward::deb::scan_packages_portable(text, [&](const auto& file) {
-                             portable.push_back(std::string(file.path) + file.digest.hex());
+                             portable.push_back(std::string(file.path) + file.digest.hex() +
+                                                std::string(file.record));
                          }).has_value();
     if (!aptward::deb::has_vector_scan())
         return 0;
     const bool is_fine_too = aptward::deb::scan_packages_vector(text, [&](const auto& file) {
-                                 vectors.push_back(std::string(file.path) + file.digest.hex());
+                                 vectors.push_back(std::string(file.path) + file.digest.hex() +
+                                                   std::string(file.record));
                              }).has_value();
     if (is_fine != is_fine_too || (is_fine && portable != vectors))
         std::abort();

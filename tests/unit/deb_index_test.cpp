@@ -32,6 +32,43 @@ TEST(Packages, GivesEveryFileWithItsDigest)
     EXPECT_EQ(files[1].second.algorithm, HashAlgorithm::sha512);
 }
 
+TEST(Packages, EachFileComesWithTheRecordThatNamesIt)
+{
+    const std::string text =
+        "Package: a\nFilename: a.deb\nSize: 7\nSHA256: " + kHash +
+        "\n\nPackage: virtual\n\n\nPackage: b\nFilename: b.deb\nSize: 9\nSHA256: " + kHash +
+        "\nSection: net\n";
+    std::vector<std::string> packages;
+    const auto visit = [&](const PoolFile& file) {
+        const PackageFields fields = read_package_fields(file.record);
+        packages.push_back(std::string(fields.package) + "/" + std::string(fields.section));
+    };
+    ASSERT_TRUE(scan_packages(text, visit));
+    ASSERT_TRUE(scan_packages_portable(text, visit));
+    EXPECT_EQ(packages, (std::vector<std::string>{"a/", "b/net", "a/", "b/net"}));
+}
+
+TEST(PackageFields, AreReadInEverySpellingAndOverSeveralLines)
+{
+    const PackageFields fields = read_package_fields(
+        "package : foo\r\nSource: bar (1.0)\nDescription: x\n Depends: not this\n"
+        "Depends: a,\n b | c\nSection: net\nSection: admin\n");
+    EXPECT_EQ(fields.package, "foo");
+    EXPECT_EQ(fields.source, "bar (1.0)");
+    EXPECT_EQ(fields.depends, "a,\n b | c");
+    EXPECT_EQ(fields.section, "admin");
+    EXPECT_TRUE(fields.provides.empty());
+}
+
+TEST(PackageFields, RelationsAreNamesWithoutVersionsAndArchitectures)
+{
+    using Names = std::vector<std::vector<std::string_view>>;
+    EXPECT_EQ(parse_relations("a (>= 1.2) | b:any,\n libc++1 [amd64] <!nocheck>, ,d|e"),
+              (Names{{"a", "b"}, {"libc++1"}, {"d", "e"}}));
+    EXPECT_EQ(parse_relations(" , | (>= 1)"), Names());
+    EXPECT_EQ(parse_relations(""), Names());
+}
+
 TEST(Packages, A25_RefusesRecordsThatNameAFileWithoutProof)
 {
     const auto nothing = [](const PoolFile&) {};
@@ -53,7 +90,10 @@ TEST(Sources, GivesOneFilePerListedName)
     std::vector<std::string> paths;
     const auto done = scan_sources("Package: a\nDirectory: pool/a\nChecksums-Sha256:\n " + kHash +
                                        " 5 a.dsc\n " + kHash + " 6 a.tar.xz\n",
-                                   [&](const PoolFile& file) { paths.emplace_back(file.path); });
+                                   [&](const PoolFile& file) {
+                                       paths.emplace_back(file.path);
+                                       EXPECT_EQ(read_package_fields(file.record).package, "a");
+                                   });
     ASSERT_TRUE(done) << done.error().message();
     EXPECT_EQ(paths, (std::vector<std::string>{"pool/a/a.dsc", "pool/a/a.tar.xz"}));
 }
