@@ -113,12 +113,18 @@ Result<Fd> create_unnamed(const std::filesystem::path& directory, ::mode_t mode)
 }
 
 // linkat() of an unnamed file needs the path of its descriptor (open(2), O_TMPFILE).
-Result<void> name_durably(const Fd& unnamed, const std::filesystem::path& path)
+Result<void> give_name(const Fd& unnamed, const std::filesystem::path& path)
 {
     const std::string descriptor = "/proc/self/fd/" + std::to_string(unnamed.get());
     if (::linkat(AT_FDCWD, descriptor.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0 &&
         errno != EEXIST)
         return fail_errno("naming " + path.string(), errno);
+    return {};
+}
+
+Result<void> name_durably(const Fd& unnamed, const std::filesystem::path& path)
+{
+    TRY_VOID(give_name(unnamed, path));
     return sync_directory(path.parent_path());
 }
 

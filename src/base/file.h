@@ -70,8 +70,11 @@ Result<void> sync_file_system(const std::filesystem::path& directory);
 /// A file without a name in `directory`, for reading and writing: gone with its descriptor.
 Result<Fd> create_unnamed(const std::filesystem::path& directory, ::mode_t mode);
 
-/// Gives such a file, whose bytes were synced, its name and syncs that; an existing file of this
-/// name stays, and that is fine.
+/// Gives such a file, whose bytes were synced, its name; an existing file of this name stays, and
+/// that is fine. The name is lost with a power cut until its directory is synced.
+Result<void> give_name(const Fd& unnamed, const std::filesystem::path& path);
+
+/// give_name(), and syncs the directory.
 Result<void> name_durably(const Fd& unnamed, const std::filesystem::path& path);
 
 /// Replaces `path` by `bytes`: temporary file, fdatasync, rename, directory sync.

@@ -183,7 +183,15 @@ public:
     store::Blobs& blobs() { return *blobs_; }
 
 private:
-    Result<void> keep(const Flight& flight, const std::vector<Digest>& proven);
+    /// Right bytes that are not stored yet.
+    struct Landed {
+        std::shared_ptr<Flight> flight;
+        std::vector<Digest> proven;
+        std::string archive;
+    };
+    void store_landed();
+    std::vector<Result<void>> keep(const std::vector<Landed>& batch);
+    void settle(const std::vector<Landed>& batch, const std::vector<Result<void>>& kept);
     void forget(const Flight& flight);
     void start_waiting();
     static std::shared_ptr<Flight> refused(const Digest& digest);
@@ -195,6 +203,9 @@ private:
     EventSink sink_;
     mutable std::mutex mutex_;                                                   // misses only
     std::map<std::pair<Digest, std::string>, std::shared_ptr<Flight>> flights_;  // with owner
+    std::mutex landed_mutex_;
+    std::vector<Landed> landed_;
+    bool is_storing_ = false;  // a worker has come for them, or will
     // On the fetch thread:
     std::deque<std::shared_ptr<FlightRun>> waiting_;
     // Outlives the fetcher with whoever still reads.

@@ -193,21 +193,58 @@ void Fetcher::land(const std::shared_ptr<Flight>& flight, const std::vector<Dige
     flight->wake();
     if (!is_kept)
         return;
-    workers_.post([this, flight, proven, archive] {
-        const auto kept = keep(*flight, proven);
-        client_.post([this, flight, kept, archive] {
-            if (!kept)
-                event("store.failed", archive, nullptr, kept.error().message());
-            flight->phase_.store(Flight::Phase::stored, std::memory_order_release);
-            drop(flight);
-        });
-    });
+    {
+        const std::lock_guard lock(landed_mutex_);
+        landed_.push_back({flight, proven, archive});
+        if (std::exchange(is_storing_, true))
+            return;
+    }
+    workers_.post([this] { store_landed(); });
 }
 
-Result<void> Fetcher::keep(const Flight& flight, const std::vector<Digest>& proven)
+// Whatever landed while the last ones were synced is stored together: many files at once cost one
+// sync of all, few are not delayed. One worker at a time, and the next batch queues behind the jobs
+// of others.
+void Fetcher::store_landed()
 {
-    TRY_VOID(private_marks_.settle(*blobs_, proven, flight.owner_));
-    return blobs_->commit(*flight.file(), proven);
+    std::vector<Landed> batch;
+    {
+        const std::lock_guard lock(landed_mutex_);
+        batch.swap(landed_);
+    }
+    auto kept = keep(batch);
+    client_.post([this, batch = std::move(batch), kept = std::move(kept)] { settle(batch, kept); });
+    const std::lock_guard lock(landed_mutex_);
+    is_storing_ = !landed_.empty();
+    if (is_storing_)
+        workers_.post([this] { store_landed(); });
+}
+
+std::vector<Result<void>> Fetcher::keep(const std::vector<Landed>& batch)
+{
+    std::vector<Result<void>> kept;
+    std::vector<store::Blobs::Staged> staged;
+    for (const Landed& landed : batch) {
+        kept.push_back(private_marks_.settle(*blobs_, landed.proven, landed.flight->owner_));
+        if (kept.back())
+            staged.push_back({landed.flight->file(), landed.proven});
+    }
+    auto committed = blobs_->commit_all(staged);
+    auto next = committed.begin();
+    for (Result<void>& result : kept)
+        if (result)
+            result = std::move(*next++);
+    return kept;
+}
+
+void Fetcher::settle(const std::vector<Landed>& batch, const std::vector<Result<void>>& kept)
+{
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        if (!kept[i])
+            event("store.failed", batch[i].archive, nullptr, kept[i].error().message());
+        batch[i].flight->phase_.store(Flight::Phase::stored, std::memory_order_release);
+        drop(batch[i].flight);
+    }
 }
 
 void Fetcher::drop(const std::shared_ptr<Flight>& flight)

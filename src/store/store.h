@@ -45,6 +45,15 @@ public:
     /// `digests`: every digest proven for these bytes; one of them must be SHA-256.
     Result<void> commit(const Fd& staged, const std::vector<Digest>& digests);
 
+    /// Staged bytes with every digest proven for them; one of them must be SHA-256.
+    struct Staged {
+        std::shared_ptr<const Fd> file;
+        std::vector<Digest> digests;
+    };
+    /// commit() for many at once: for many of them the file system is synced twice, instead of each
+    /// file and folder. One result for each.
+    std::vector<Result<void>> commit_all(const std::vector<Staged>& batch);
+
     /// stage, write, commit for small bytes that are in memory; returns the SHA-256 digest.
     Result<Digest> put(std::string_view bytes);
 

@@ -196,7 +196,7 @@ def test_R3_an_unreadable_file_cuts_its_client_off_and_nothing_follows(scene):
 
 CHANGING = re.compile(r"""^\d+\s+(?:
     openat\(.*(?:O_WRONLY|O_RDWR|O_CREAT) | linkat\( | mkdir(?:at)?\( | rename(?:at2?)?\( | unlink(?:at)?\( |
-    fsync\( | fdatasync\( | ftruncate\( | p?write(?:64)?\( | close\( )""", re.X)
+    fsync\( | fdatasync\( | syncfs\( | sync_file_range\( | ftruncate\( | p?write(?:64)?\( | close\( )""", re.X)
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
@@ -207,7 +207,7 @@ def test_R2_R3_no_call_on_the_state_folder_passes_the_shim_by(scene):
     shim = Shim(scene.folder, state)
     trace = scene.folder / "trace"
     calls = "openat,open,linkat,link,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,fsync," \
-        "fdatasync,ftruncate,fallocate,write,writev,pwrite64,pwritev,copy_file_range,sync_file_range,close"
+        "fdatasync,syncfs,ftruncate,fallocate,write,writev,pwrite64,pwritev,copy_file_range,sync_file_range,close"
     node = Node(scene.folder / "node-shim", archive, [scene.origin(archive)], environment=shim.environment,
                 prefix=["strace", "-D", "-f", "-y", "-qq", "-s", "8", "-o", str(trace), "-e", f"trace={calls}"])
     scene.nodes.append(node)

@@ -340,6 +340,32 @@ int fdatasync(int fd)
     return synced(fd, SYS_fdatasync, "fdatasync");
 }
 
+// Of the whole file system: the names in every folder, and the journal, reach the disk with it.
+int syncfs(int fd)
+{
+    if (kind_of(fd) && judge_file("syncfs", 0, fd))
+        return -1;
+    uint64_t links[256] = {0}, written = 0;
+    if (control)
+        written = atomic_load(&control->journal_written);
+    for (int i = 0; control && i < 256; ++i)
+        links[i] = atomic_load(&control->linked[i]);
+    int done = (int)syscall(SYS_syncfs, fd);
+    if (done != 0 || !control || !kind_of(fd))
+        return done;
+    for (int i = 0; i < 256; ++i)
+        if (atomic_load(&control->synced[i]) < links[i])
+            atomic_store(&control->synced[i], links[i]);
+    atomic_store(&control->journal_synced, written);
+    return done;
+}
+int sync_file_range(int fd, off64_t offset, off64_t count, unsigned flags)
+{
+    if (kind_of(fd) && judge_file("sync_file_range", 0, fd))
+        return -1;
+    return (int)syscall(SYS_sync_file_range, fd, offset, count, flags);
+}
+
 static int truncated(int fd, off_t length)
 {
     return kind_of(fd) && judge_file("ftruncate", 0, fd) ? -1 : (int)syscall(SYS_ftruncate, fd, length);

@@ -90,6 +90,34 @@ TEST_F(StoreTest, WhatIsHeldForEverybodyStaysSo)
     EXPECT_TRUE(marks.may_give(*digest, "other"));
 }
 
+// Below the number for which the file system is synced, and above.
+TEST_F(StoreTest, ManyAreCommittedAtOnceAndADamagedOneIsReplaced)
+{
+    for (const std::size_t count : {2U, 40U}) {
+        std::vector<Blobs::Staged> batch;
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::string bytes = std::to_string(count) + "/" + std::to_string(i);
+            auto file = blobs->stage();
+            ASSERT_TRUE(file);
+            ASSERT_TRUE(write_all(file->get(), bytes));
+            batch.push_back(
+                {std::make_shared<const Fd>(std::move(*file)), {crypto::digest_of(bytes)}});
+        }
+        const Digest& damaged = batch.front().digests.front();
+        ASSERT_TRUE(blobs->put(std::to_string(count) + "/0"));
+        rot(damaged);
+        batch.push_back(batch.back());  // twice in one batch
+        const auto results = blobs->commit_all(batch);
+        ASSERT_EQ(results.size(), batch.size());
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            EXPECT_TRUE(results[i]) << results[i].error().message();
+            EXPECT_TRUE(blobs->holds(batch[i].digests.front()));
+        }
+        EXPECT_TRUE(blobs->scrub({})->damaged_names.empty());
+    }
+    EXPECT_TRUE(blobs->commit_all({}).empty());
+}
+
 TEST_F(StoreTest, R7_R26_ScrubFindsAFlippedBitAndSetsItAside)
 {
     const auto digest = blobs->put("hello");
