@@ -75,6 +75,15 @@ void Front::use(std::shared_ptr<const Routes> routes)
     admits_all_ = admits_all;
 }
 
+std::shared_ptr<Archive> Front::find_archive(const std::string& id) const
+{
+    const auto routes = routes_.load();
+    for (const auto& archive : routes->archives)
+        if (archive->settings().id == id)
+            return archive;
+    return nullptr;
+}
+
 std::optional<http::ReadyAnswer> Front::find(const http::RequestHead& head,
                                              const http::Principal& principal)
 {

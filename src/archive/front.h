@@ -49,6 +49,8 @@ public:
     /// Any thread.
     void use(std::shared_ptr<const Routes> routes);
     std::shared_ptr<const Routes> routes() const { return routes_.load(); }
+    /// Null when the configuration has none of that id. Any thread.
+    std::shared_ptr<Archive> find_archive(const std::string& id) const;
     Strangers& strangers() { return strangers_; }
 
     /// Any loop.

@@ -34,10 +34,7 @@ struct Jobs::Job {
 };
 
 Jobs::Jobs(catalog::State& state, WorkerPool& state_thread, EventLog& events)
-    : state_(state),
-      state_thread_(state_thread),
-      events_(events),
-      thread_(std::make_unique<WorkerPool>(1))
+    : state_(state), state_thread_(state_thread), events_(events)
 {
 }
 
@@ -92,12 +89,16 @@ void Jobs::restore()
     }
 }
 
+// Under the lock.
 void Jobs::enqueue(const JobPtr& job)
 {
-    thread_->post([this, job] { run(job); });
+    auto& thread = threads_[job->record.kind];
+    if (!thread)
+        thread = std::make_unique<WorkerPool>(1);
+    thread->post([this, job] { run(job); });
 }
 
-Result<std::int64_t> Jobs::start(const std::string& kind, std::string options,
+Result<std::int64_t> Jobs::start(const std::string& kind, std::string request,
                                  const std::string& who)
 {
     const auto known = kinds_.find(kind);
@@ -107,6 +108,10 @@ Result<std::int64_t> Jobs::start(const std::string& kind, std::string options,
             names += (names.empty() ? "" : ", ") + name;
         return fail(Errc::not_found,
                     fmt::format("there is no job of kind \"{}\"; there are: {}", kind, names));
+    }
+    std::string options = std::move(request);
+    if (known->second.read_options) {
+        TRY(options, known->second.read_options(options));
     }
     const std::lock_guard lock(mutex_);
     if (is_stopping_)
@@ -271,13 +276,14 @@ std::optional<SystemTime> Jobs::last_over(const std::string& kind) const
 
 void Jobs::stop()
 {
+    std::map<std::string, std::unique_ptr<WorkerPool>> ending;  // without the lock: jobs take it
     {
         const std::lock_guard lock(mutex_);
         is_stopping_ = true;
         for (const auto& [id, job] : jobs_)
             job->must_stop = true;
+        ending.swap(threads_);
     }
-    thread_.reset();
 }
 
 JobRecord Jobs::Run::record() const

@@ -7,8 +7,9 @@
 //                  v
 //             interrupted -> queued (same id, from its cursor), when its kind can go on
 //
-// One job runs at a time, on a thread of its own: a job is background work and takes no worker from
-// clients. Every change is an event with who.
+// Of each kind one job runs at a time, on a thread of that kind: a job is background work and takes
+// no worker from clients, and a mirror job of days keeps no scrub waiting. Every change is an event
+// with who.
 
 #include <atomic>
 #include <functional>
@@ -17,6 +18,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "archive/events.h"
@@ -44,6 +46,9 @@ public:
     struct Kind {
         std::string unit;
         bool is_resumable = false;
+        /// Checks the JSON that asks for a job, and gives what it keeps as its options; none: takes
+        /// anything. Fails with malformed, not_found.
+        std::function<Result<std::string>(std::string_view request)> read_options;
         std::function<Result<End>(Run&)> work;
     };
 
@@ -61,8 +66,8 @@ public:
     void restore();
 
     /// The new job's id. An operator's job takes the place of the node's own one of the same kind.
-    /// Fails with not_found, naming the kinds. Any thread.
-    Result<std::int64_t> start(const std::string& kind, std::string options,
+    /// Fails with not_found, naming the kinds, and as reading the options does. Any thread.
+    Result<std::int64_t> start(const std::string& kind, std::string request,
                                const std::string& who);
 
     /// Fails with not_found, or stale when it is over already. A running job ends soon after.
@@ -78,7 +83,7 @@ public:
     /// When one last ended in any way: also failed or cancelled.
     std::optional<SystemTime> last_over(const std::string& kind) const;
 
-    /// Tells the running job to stop, to be continued after a restart. Blocks until it has.
+    /// Tells the running jobs to stop, to be continued after a restart. Blocks until they have.
     void stop();
 
 private:
@@ -103,10 +108,10 @@ private:
     std::map<std::int64_t, JobPtr> jobs_;
     std::int64_t last_id_ = 0;
     bool is_stopping_ = false;
-    std::unique_ptr<WorkerPool> thread_;
+    std::map<std::string, std::unique_ptr<WorkerPool>> threads_;  // by kind; once one was queued
 };
 
-/// What a job's work sees of it. On the jobs' thread.
+/// What a job's work sees of it. On the thread of its kind.
 class Jobs::Run {
 public:
     Run(Jobs& jobs, JobPtr job) : jobs_(jobs), job_(std::move(job)) {}

@@ -72,6 +72,21 @@ private:
 
 }  // namespace
 
+namespace {
+
+Result<std::string> read_request(std::string_view text)
+{
+    const Json request = Json::parse(text, nullptr, false);
+    const bool has_rate = request.is_object() && request.contains("rate");
+    if (!request.is_object() || (has_rate && !request["rate"].is_number_unsigned()))
+        return fail(Errc::malformed,
+                    "rate (bytes per second) may be given; send {\"kind\": \"scrub\", \"rate\": "
+                    "50000000}");
+    return scrub_options(has_rate ? request["rate"].get<std::uint64_t>() : 0);
+}
+
+}  // namespace
+
 std::string scrub_options(std::uint64_t rate_bytes_per_s)
 {
     return Json({{"rate", rate_bytes_per_s}}).dump();
@@ -98,6 +113,7 @@ Jobs::Kind make_scrub(const store::Blobs& blobs, EventLog& events)
     Jobs::Kind kind;
     kind.unit = "bytes";
     kind.is_resumable = true;
+    kind.read_options = read_request;
     kind.work = [&blobs, &events](Jobs::Run& run) -> Result<Jobs::End> {
         const JobRecord record = run.record();
         const Json options = Json::parse(record.options, nullptr, false);

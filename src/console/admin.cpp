@@ -15,6 +15,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr std::size_t kMaxJobBytes = 1024 * 1024;  // a list of packages may be long
+
 std::string verify_name(archive::Verify verify)
 {
     switch (verify) {
@@ -233,7 +235,7 @@ http::Async<void> Admin::answer_jobs(http::Exchange& exchange)
 
 http::Async<void> Admin::change_job(http::Exchange& exchange)
 {
-    auto body = co_await exchange.read_body(kMaxRequestBytes);
+    auto body = co_await exchange.read_body(kMaxJobBytes);
     if (!body) {
         co_await send_text(exchange, 400, "request.malformed: " + body.error().message() + "\n");
         co_return;

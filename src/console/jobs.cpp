@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "archive/jobs.h"
-#include "archive/scrub_job.h"
 #include "base/text.h"
 #include "console/answers.h"
 
@@ -54,25 +53,21 @@ std::string_view behind_folder(std::string_view path)
 
 int status_of(const Error& error)
 {
-    return error.code() == Errc::not_found ? 404 : 409;
+    return error.code() == Errc::not_found ? 404 : error.code() == Errc::malformed ? 400 : 409;
 }
 
 http::Async<void> start_job(http::Exchange& exchange, archive::Services& services, std::string body,
                             std::string who)
 {
     const Json request = Json::parse(body, nullptr, false);
-    const bool has_kind =
-        request.is_object() && request.contains("kind") && request["kind"].is_string();
-    const bool has_rate = has_kind && request.contains("rate");
-    if (!has_kind || (has_rate && !request["rate"].is_number_unsigned())) {
+    if (!request.is_object() || !request.contains("kind") || !request["kind"].is_string()) {
         co_await send_text(exchange, 400,
-                           "request.malformed: kind (a text) is wanted, rate (bytes per second) "
-                           "may be given; send {\"kind\": \"scrub\", \"rate\": 50000000}\n");
+                           "request.malformed: kind (a text) is wanted, as in {\"kind\": "
+                           "\"scrub\"}\n");
         co_return;
     }
-    const std::uint64_t rate = has_rate ? request["rate"].get<std::uint64_t>() : 0;
     const auto id =
-        services.jobs.start(request["kind"].get<std::string>(), archive::scrub_options(rate), who);
+        services.jobs.start(request["kind"].get<std::string>(), std::move(body), std::move(who));
     if (!id) {
         const int status = status_of(id.error());
         const std::string why = "job.refused: " + id.error().message() + "\n";

@@ -8,14 +8,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::shared_ptr<archive::Archive> find_archive(const archive::Routes& routes, const std::string& id)
-{
-    for (const auto& archive : routes.archives)
-        if (archive->settings().id == id)
-            return archive;
-    return nullptr;
-}
-
 }  // namespace
 
 std::string Order::text(const char* key) const
@@ -39,7 +31,7 @@ http::Async<Order> read_order(http::Exchange& exchange, archive::Front& front)
         co_await send_text(exchange, 400, "request.malformed: " + why + "\n");
         co_return order;
     }
-    order.archive = find_archive(*front.routes(), order.text("archive"));
+    order.archive = front.find_archive(order.text("archive"));
     if (!order.archive) {
         co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
     }
