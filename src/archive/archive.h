@@ -6,6 +6,7 @@
 // atomic pointer; the switch of that pointer is the moment a generation becomes visible.
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -16,6 +17,7 @@
 #include "archive/client_pins.h"
 #include "archive/events.h"
 #include "archive/names.h"
+#include "archive/selection.h"
 #include "archive/settings.h"
 #include "catalog/catalog.h"
 #include "catalog/refused.h"
@@ -76,6 +78,15 @@ struct ProposedKey {
 inline constexpr std::chrono::seconds kControlLimit{10};
 
 class Past;
+/// What a mirror job has of a suite before it fetches the rest.
+struct HeldIndexes {
+    catalog::GenerationPtr generation;
+    std::vector<ChosenIndex> indexes;  ///< Without those that no source publishes.
+    std::vector<fetch::Want> wants;    ///< Each of them, as clients use it.
+    std::vector<std::string> missing;  ///< Named, and no source publishes them.
+};
+using ChooseIndexes = std::function<Result<std::vector<ChosenIndex>>(const deb::Release&)>;
+
 class Suite;
 class SignedFiles;
 struct PastView;
@@ -139,6 +150,20 @@ public:
     void succeed(const Archive& before) { pins_ = before.pins_; }
 
     bool may_have_suite(const std::string& suite) const;
+
+    /// Refreshes `suite` and reads the indexes that `choose` names into tables, as if clients used
+    /// them: later releases are shown with them only. Control loop.
+    /// Fails with not_found when there is no such suite, as `choose` does, or unavailable.
+    http::Task<HeldIndexes> hold_indexes(std::string suite, ChooseIndexes choose);
+
+    /// Whether these bytes are held, and not for another archive's credentials. Any thread.
+    bool may_use(const Digest& digest) const
+    {
+        return services_.blobs.holds(digest) &&
+               services_.private_marks.may_give(digest, settings_.id);
+    }
+    /// Bytes of this archive, wherever they may be. Any thread.
+    fetch::Want want_of(const Digest& digest) const;
 
 private:
     friend class Past;
@@ -213,15 +238,6 @@ private:
     bool may_ask_sources() const;
     http::Async<void> restore_admission();
     void keep_admission();
-    /// Whether these bytes are held, and not for another archive's credentials. Any thread.
-    bool may_use(const Digest& digest) const
-    {
-        return services_.blobs.holds(digest) &&
-               services_.private_marks.may_give(digest, settings_.id);
-    }
-    /// Bytes of this archive, wherever they may be.
-    fetch::Want want_of(const Digest& digest) const;
-
     // serve_auxiliary.cpp, on the client's loop
     struct Sums;
     http::Async<bool> serve_auxiliary(http::Exchange& exchange, Name name, std::string path);

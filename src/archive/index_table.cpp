@@ -128,6 +128,11 @@ Result<void> write_checked(const Fd& packed, const PackedIndex& index, const Fd&
     return {};
 }
 
+std::uint64_t most_unpacked(const Digest& packed)
+{
+    return std::min(kLargestIndex, packed.size_bytes * kMostExpansion + (1 << 20));
+}
+
 // Nothing but the packed bytes is vouched for, which is enough: they are what clients unpack.
 Result<void> write_unlisted(const Fd& packed, const PackedIndex& index, const Fd& file)
 {
@@ -135,9 +140,8 @@ Result<void> write_unlisted(const Fd& packed, const PackedIndex& index, const Fd
     const auto compression = deb::compression_of(index.path);
     if (compression == deb::Compression::none)
         return write_table(bytes.view(), index, file);
-    const std::uint64_t limit =
-        std::min(kLargestIndex, index.digest.size_bytes * kMostExpansion + (1 << 20));
-    TRY(const std::string text, deb::decompress(bytes.view(), compression, limit));
+    TRY(const std::string text,
+        deb::decompress(bytes.view(), compression, most_unpacked(index.digest)));
     return write_table(text, index, file);
 }
 
@@ -152,6 +156,32 @@ Result<void> build_table(const Fd& packed, const PackedIndex& index,
     if (!written)
         return tl::unexpected<Error>(std::move(written).error().within(index.path));
     return name_durably(file, target);
+}
+
+Result<std::string> read_index(const store::Blobs& blobs, const deb::Release& release,
+                               const std::string& base)
+{
+    for (const char* suffix : {"", ".gz", ".zst", ".xz", ".lzma", ".bz2"}) {
+        const deb::ListedFile* const file = release.find(base + suffix);
+        if (file == nullptr)
+            continue;
+        const Digest& digest = file->digests.front();
+        const auto blob = blobs.read(digest);
+        if (!blob && blob.error().code() == Errc::not_found)
+            continue;
+        if (!blob)
+            return tl::unexpected<Error>(blob.error());
+        std::string bytes(digest.size_bytes, '\0');
+        TRY_VOID(read_all_at(blob->get(), bytes, 0));
+        const auto compression = deb::compression_of(file->path);
+        if (compression == deb::Compression::none)
+            return bytes;
+        const deb::ListedFile* const plain = release.find(base);
+        return deb::decompress(
+            bytes, compression,
+            plain != nullptr ? plain->digests.front().size_bytes : most_unpacked(digest));
+    }
+    return fail(Errc::not_found, base + " is not held");
 }
 
 }  // namespace aptward::archive

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// From the packed bytes of one index to its table file. Private to archive/ and its bench.
+// From the packed bytes of one index to its table file, or to its text. Private to archive/ and its
+// bench.
 
 #include <array>
 #include <chrono>
@@ -12,6 +13,8 @@
 #include "base/file.h"
 #include "base/pool.h"
 #include "base/result.h"
+#include "deb/deb.h"
+#include "store/store.h"
 
 namespace aptward::archive {
 
@@ -29,5 +32,10 @@ struct PackedIndex {
 /// A job of `pool`.
 Result<void> build_table(const Fd& packed, const PackedIndex& index,
                          const std::filesystem::path& target, WorkerPool& pool);
+
+/// The text of an index of which some form is held, the quickest of them.
+/// Fails with not_found when none is, malformed, storage.
+Result<std::string> read_index(const store::Blobs& blobs, const deb::Release& release,
+                               const std::string& base);
 
 }  // namespace aptward::archive

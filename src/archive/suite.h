@@ -36,6 +36,8 @@ public:
     /// Reads the indexes of a generation at hand that may list `pool_path` and were not read yet,
     /// until one does. False when one of them was not to be had: then nobody knows.
     http::Async<bool> look_for(std::string generation_id, std::string pool_path);
+    /// Reads what `choose` names of the current release into tables, and remembers it as used.
+    http::Task<HeldIndexes> hold_indexes(ChooseIndexes choose);
     /// Builds again what could not be read.
     http::Async<void> mend_tables();
     /// Gets the vendor's detached Release and Release.gpg of the current release, if clients ask.
@@ -107,6 +109,7 @@ private:
     http::Async<void> note_used(std::string path);
     http::Async<void> adopt_index_in_turn(std::string generation_id, std::string path);
     http::Async<void> mend_in_turn();
+    http::Async<bool> hold_index(const ChosenIndex& index, HeldIndexes& held);
     /// Runs `step` while no other adoption runs. What it throws is exhausted memory (R11): it is
     /// told as a held release, and the next one has its turn.
     http::Async<void> in_turn(std::function<http::Async<void>()> step);

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "cli/commands.h"
 
@@ -18,7 +19,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kFirstPause{10}, kLongestPause{200};
+constexpr milliseconds kShortestPause{10}, kLongestPause{200};
 constexpr std::size_t kBarWidth = 20;
 
 volatile std::sig_atomic_t is_detached = 0;
@@ -60,7 +61,7 @@ Result<JobEnd> follow_job(const std::string& admin, std::int64_t id, bool is_jso
     const auto before = std::signal(SIGINT, detach);
     ProgressLine line;
     std::string shown;
-    milliseconds pause = kFirstPause;
+    const SteadyTime started = steady_now();
     for (;;) {
         const auto answer = ask_admin(admin, "GET", fmt::format("/api/v1/jobs/{}", id));
         if (!answer || answer->status != 200)
@@ -86,8 +87,9 @@ Result<JobEnd> follow_job(const std::string& admin, std::int64_t id, bool is_jso
         if (is_detached != 0)
             return fail(Errc::stale,
                         fmt::format("job {} goes on in the node: aptward jobs show {}", id, id));
-        std::this_thread::sleep_for(pause);
-        pause = std::min(pause * 2, kLongestPause);
+        // The end of a short job is seen soon, a long one is not asked about all the time.
+        const auto watched = std::chrono::duration_cast<milliseconds>(steady_now() - started);
+        std::this_thread::sleep_for(std::clamp(watched / 20, kShortestPause, kLongestPause));
     }
 }
 

@@ -91,6 +91,25 @@ it was fetched and judged meanwhile.)",
          R"(After the all-clear:
 
     aptward thaw debian)"},
+        {"mirror",
+         R"(Fetches everything of some suites that is not held yet, or the part that is chosen by
+component, architecture, section or package, as a job of the running node. Each file is proven as for
+a client. The indexes count as used from then on, so that later releases are shown with them only; a
+reader sees whole releases at any time.
+
+Without suites it takes those of the configuration and those that clients use; without components and
+architectures those that the configuration names for a suite, else all that its release lists. With
+--packages or --list it takes these packages and all that they depend on and recommend, in every
+version that is listed. Nothing is fetched twice: the same command later fetches what is new, and a
+job that a restart has cut goes on by itself. The exit status is 1 when a file could not be had: the
+first is named, the others stand in "aptward jobs show --json", and all that came is held.)",
+         R"(All of two suites for two architectures, at most 20 MB a second:
+
+    aptward mirror debian bookworm bookworm-updates --architectures amd64,arm64 --rate 20M
+
+Some packages with all that they need, and their sources:
+
+    aptward mirror debian bookworm --packages nginx,postgresql --sources)"},
         {"verify",
          R"(Says of each file whether a release that is held, signed by keys that count, names exactly
 these bytes, and by which index: a package, a source, an index, or a Release itself. For a file that

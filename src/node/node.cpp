@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "archive/mirror_job.h"
 #include "archive/scrub_job.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -181,6 +182,11 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
         *parts->engine, *parts->events, parts->counters, parts->config.state / "tables",
         *parts->deliveries, *parts->jobs, parts->hot_answers, deb::native_architecture()});
     parts->front = std::make_unique<archive::Front>(*parts->services, *parts->dialers);
+    parts->jobs->add_kind(
+        archive::kMirror,
+        archive::make_mirror(*parts->services, [front = parts->front.get()](const std::string& id) {
+            return front->find_archive(id);
+        }));
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->loops);
     parts->admin->set_notes(parts->config.notes);
     parts->events->on_stored([admin = parts->admin.get()] { admin->wake_followers(); });

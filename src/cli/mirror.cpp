@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `aptward mirror`: a job of the running node that fetches all that is chosen of an archive.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "archive/mirror_job.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/job_follow.h"
+#include "cli/selection_options.h"
+
+namespace aptward::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Options {
+    Reach reach;
+    SelectionOptions chosen;
+    bool is_json = false, waits = true;
+    std::string rate = "0";
+};
+
+int failed(const std::string& message, int status)
+{
+    std::fprintf(stderr, "aptward: %s\n", message.c_str());
+    return status;
+}
+
+int follow(const std::string& admin, const Options& options, std::int64_t id)
+{
+    if (!options.waits) {
+        fmt::print("{}\n", options.is_json ? Json({{"id", id}}).dump()
+                                           : fmt::format("job {}: aptward jobs show {}", id, id));
+        return kOk;
+    }
+    const auto end = follow_job(admin, id, options.is_json);
+    if (!end)
+        return failed(end.error().message(), kUnknown);
+    if (end->state == "failed")
+        return failed(end->message, kNo);
+    if (end->state != "done")
+        return failed(fmt::format("job {} was {}: {}", id, end->state, end->message), kUnknown);
+    fmt::print("{}\n", options.is_json ? end->result : end->message);
+    return kOk;
+}
+
+int mirror(const Options& options)
+{
+    const auto rate = parse_size(options.rate);
+    if (!rate)
+        return failed(
+            fmt::format("--rate \"{}\" is no rate: write 50M or 500k", printable(options.rate)),
+            kUsage);
+    archive::MirrorRequest request{options.chosen.archive, options.chosen.suites, {}, *rate};
+    auto selection = options.chosen.read();
+    if (!selection)
+        return failed(selection.error().message(), kUsage);
+    request.selection = std::move(*selection);
+    const auto config = load_config_to_ask(options.reach);
+    if (!config)
+        return kUsage;
+    const auto answer = ask_admin(config->admin, "POST", "/api/v1/jobs", to_json(request));
+    if (!answer)
+        return failed(answer.error().message(), kUnknown);
+    const Json job = Json::parse(answer->body, nullptr, false);
+    if (answer->status == 202 && job.is_object())
+        return follow(config->admin, options, job.value("id", std::int64_t{0}));
+    const bool is_mistake = answer->status == 400 || answer->status == 404;
+    return failed(std::string(trim(answer->body.substr(0, answer->body.find('\n')))),
+                  is_mistake ? kUsage : kUnknown);
+}
+
+}  // namespace
+
+void add_mirror(CLI::App& app, Action& action)
+{
+    auto options = std::make_shared<Options>();
+    CLI::App* command =
+        app.add_subcommand("mirror", "Fetch all of an archive, or the part that is chosen");
+    add_reach_options(*command, options->reach);
+    add_selection_options(*command, options->chosen);
+    command->add_option("--rate", options->rate,
+                        "Bytes to fetch per second on average, such as 50M; 0 is no limit");
+    command->add_flag("--json", options->is_json, "Print progress and the result as lines of JSON");
+    command->add_flag("--wait,!--no-wait", options->waits,
+                      "Wait for the job to end (the default), or only start it");
+    command->footer("Ctrl-C stops watching; the node's job goes on: aptward jobs.");
+    command->callback([&action, options] { action = [options] { return mirror(*options); }; });
+}
+
+}  // namespace aptward::cli

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "cli/selection_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "base/file.h"
+#include "base/text.h"
+
+namespace aptward::cli {
+namespace {
+
+constexpr std::uint64_t kLargestList = 512 * 1024;  // what the admin API takes, and some
+
+}  // namespace
+
+// A name a line, or several; what stands behind a '#' is for people.
+Result<archive::Selection> SelectionOptions::read() const
+{
+    archive::Selection read = selection;
+    if (list_file.empty())
+        return read;
+    TRY(const std::string text, read_file(list_file, kLargestList));
+    const std::size_t before = read.packages.size();
+    for (std::size_t start = 0; start < text.size();) {
+        const std::size_t end = std::min(text.find('\n', start), text.size());
+        std::string_view line(text.data() + start, end - start);
+        for (const std::string_view name : words(line.substr(0, line.find('#'))))
+            read.packages.emplace_back(name);
+        start = end + 1;
+    }
+    if (read.packages.size() == before)
+        return fail(Errc::malformed, list_file + " names no package: write one name a line");
+    return read;
+}
+
+void add_selection_options(CLI::App& command, SelectionOptions& options)
+{
+    command.add_option("archive", options.archive, "Id of the archive")->required();
+    command.add_option("suite", options.suites, "Suites; none: those that the archive has");
+    const auto add_list = [&command](const char* name, std::vector<std::string>& list,
+                                     const char* text) {
+        command.add_option(name, list, text)->delimiter(',')->allow_extra_args(false);
+    };
+    archive::Selection& selection = options.selection;
+    add_list("--components", selection.components,
+             "Only these, such as main,contrib; none: those that are configured, else all");
+    add_list("--architectures", selection.architectures,
+             "Only these, such as amd64,arm64; none: those that are configured, else all");
+    add_list("--sections", selection.sections, "Only packages of these sections");
+    add_list("--packages", selection.packages, "Only these packages, and what they need");
+    command.add_option("--list", options.list_file, "File with names of packages, as --packages");
+    command.add_flag("--recommends,!--no-recommends", selection.has_recommends,
+                     "What packages need includes what they recommend (the default)");
+    command.add_flag("--sources", selection.has_sources, "Source packages as well");
+    command.add_flag("--contents", selection.has_contents, "Contents indexes as well");
+}
+
+}  // namespace aptward::cli
