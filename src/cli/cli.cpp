@@ -37,6 +37,7 @@ void add_commands(CLI::App& app, Action& action)
     add_freeze(app, action);
     add_thaw(app, action);
     add_mirror(app, action);
+    add_export(app, action);
     add_config(app, action);
     add_token(app, action);
     add_client(app, action);

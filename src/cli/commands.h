@@ -41,6 +41,7 @@ void add_snapshot(CLI::App& app, Action& action);
 void add_freeze(CLI::App& app, Action& action);
 void add_thaw(CLI::App& app, Action& action);
 void add_mirror(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
 void add_approve(CLI::App& app, Action& action);
 void add_keys(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);

@@ -109,7 +109,23 @@ first is named, the others stand in "aptward jobs show --json", and all that cam
 
 Some packages with all that they need, and their sources:
 
-    aptward mirror debian bookworm --packages nginx,postgresql --sources)"},
+    aptward mirror debian bookworm --packages nginx,postgresql --sources
+
+All of a suite, and then as a folder for another web server:
+
+    aptward mirror debian bookworm --export /srv/mirror/debian)"},
+        {"export",
+         R"(Writes what is held of an archive, all or the chosen part, as a plain folder with dists/ and
+pool/ that any web server can serve. Bytes are shared with the node's store where the file system can
+(reflinks, else hard links), else copied. Each suite is exchanged at once, and what the generation
+before needs stays until the next export: clients that read it meanwhile see whole releases.
+
+It reads the state folder, with a running node or without one: run it as root or as the node's user.
+The folder is empty, or has an earlier export of the same archive. The exit status is 1 when
+something was chosen that is not held; the rest is there.)",
+         R"(What is held of one suite:
+
+    aptward export debian bookworm --to /srv/mirror/debian)"},
         {"verify",
          R"(Says of each file whether a release that is held, signed by keys that count, names exactly
 these bytes, and by which index: a package, a source, an index, or a Release itself. For a file that

@@ -10,6 +10,7 @@
 #include "archive/mirror_job.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/export.h"
 #include "cli/job_follow.h"
 #include "cli/selection_options.h"
 
@@ -23,6 +24,7 @@ struct Options {
     SelectionOptions chosen;
     bool is_json = false, waits = true;
     std::string rate = "0";
+    std::string export_folder;  ///< Empty: none.
 };
 
 int failed(const std::string& message, int status)
@@ -31,14 +33,14 @@ int failed(const std::string& message, int status)
     return status;
 }
 
-int follow(const std::string& admin, const Options& options, std::int64_t id)
+int follow(const node::Config& config, const Options& options, std::int64_t id)
 {
     if (!options.waits) {
         fmt::print("{}\n", options.is_json ? Json({{"id", id}}).dump()
                                            : fmt::format("job {}: aptward jobs show {}", id, id));
         return kOk;
     }
-    const auto end = follow_job(admin, id, options.is_json);
+    const auto end = follow_job(config.admin, id, options.is_json);
     if (!end)
         return failed(end.error().message(), kUnknown);
     if (end->state == "failed")
@@ -46,7 +48,10 @@ int follow(const std::string& admin, const Options& options, std::int64_t id)
     if (end->state != "done")
         return failed(fmt::format("job {} was {}: {}", id, end->state, end->message), kUnknown);
     fmt::print("{}\n", options.is_json ? end->result : end->message);
-    return kOk;
+    if (options.export_folder.empty())
+        return kOk;
+    std::fflush(stdout);
+    return export_to(config, options.chosen, options.export_folder, options.is_json);
 }
 
 int mirror(const Options& options)
@@ -61,15 +66,18 @@ int mirror(const Options& options)
     if (!selection)
         return failed(selection.error().message(), kUsage);
     request.selection = std::move(*selection);
-    const auto config = load_config_to_ask(options.reach);
+    if (!options.waits && !options.export_folder.empty())
+        return failed("--export waits for the end of the job: leave --no-wait out", kUsage);
+    auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
+    apply(options.reach, *config);
     const auto answer = ask_admin(config->admin, "POST", "/api/v1/jobs", to_json(request));
     if (!answer)
         return failed(answer.error().message(), kUnknown);
     const Json job = Json::parse(answer->body, nullptr, false);
     if (answer->status == 202 && job.is_object())
-        return follow(config->admin, options, job.value("id", std::int64_t{0}));
+        return follow(*config, options, job.value("id", std::int64_t{0}));
     const bool is_mistake = answer->status == 400 || answer->status == 404;
     return failed(std::string(trim(answer->body.substr(0, answer->body.find('\n')))),
                   is_mistake ? kUsage : kUnknown);
@@ -82,10 +90,12 @@ void add_mirror(CLI::App& app, Action& action)
     auto options = std::make_shared<Options>();
     CLI::App* command =
         app.add_subcommand("mirror", "Fetch all of an archive, or the part that is chosen");
-    add_reach_options(*command, options->reach);
+    add_reach_options(*command, options->reach, ReadsState::yes);
     add_selection_options(*command, options->chosen);
     command->add_option("--rate", options->rate,
                         "Bytes to fetch per second on average, such as 50M; 0 is no limit");
+    command->add_option("--export", options->export_folder,
+                        "Then write what was chosen to this folder, as aptward export does");
     command->add_flag("--json", options->is_json, "Print progress and the result as lines of JSON");
     command->add_flag("--wait,!--no-wait", options->waits,
                       "Wait for the job to end (the default), or only start it");

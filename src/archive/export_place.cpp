@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "archive/export_place.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace aptward::archive {
+namespace {
+
+std::string path_of(const Fd& file)
+{
+    return "/proc/self/fd/" + std::to_string(file.get());
+}
+
+Result<void> set_time(const Fd& file, SystemTime modified)
+{
+    const ::timespec time{to_unix(modified), 0};
+    const ::timespec times[2] = {time, time};
+    if (::futimens(file.get(), times) != 0)
+        return fail_errno("setting the time of an exported file", errno);
+    return {};
+}
+
+// Readers see the old file or the new one.
+int link_over(const Fd& file, const std::filesystem::path& target)
+{
+    const std::string from = path_of(file);
+    if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, target.c_str(), AT_SYMLINK_FOLLOW) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return errno;
+    const std::filesystem::path beside = target.string() + ".aptward-new";
+    ::unlink(beside.c_str());  // what a crash left
+    if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, beside.c_str(), AT_SYMLINK_FOLLOW) != 0 ||
+        ::rename(beside.c_str(), target.c_str()) != 0)
+        return errno;
+    return 0;
+}
+
+Result<void> link_unnamed(const Fd& file, const std::filesystem::path& target, SystemTime modified)
+{
+    TRY_VOID(set_time(file, modified));
+    if (const int error = link_over(file, target); error != 0)
+        return fail_errno("naming " + target.string(), error);
+    return {};
+}
+
+// With a loop of its own where the kernel copies between no two file systems.
+Result<void> copy(const Fd& from, const Fd& to)
+{
+    std::string buffer(1 << 20, '\0');
+    for (::off_t done = 0;;) {
+        const ssize_t got = ::pread(from.get(), buffer.data(), buffer.size(), done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail_errno("reading a held file", errno);
+        if (got == 0)
+            return {};
+        TRY_VOID(write_all(to.get(), {buffer.data(), static_cast<std::size_t>(got)}));
+        done += got;
+    }
+}
+
+bool is_there(const Fd& from, const std::filesystem::path& target, SystemTime modified)
+{
+    struct ::stat there{}, wanted{};
+    if (::lstat(target.c_str(), &there) != 0 || ::fstat(from.get(), &wanted) != 0 ||
+        !S_ISREG(there.st_mode))
+        return false;
+    const bool is_same = there.st_dev == wanted.st_dev && there.st_ino == wanted.st_ino;
+    return is_same || (there.st_size == wanted.st_size && there.st_mtim.tv_nsec == 0 &&
+                       there.st_mtim.tv_sec == to_unix(modified));
+}
+
+}  // namespace
+
+std::string_view to_string(Placer::Way way)
+{
+    switch (way) {
+        case Placer::Way::reflink:
+            return "reflinks";
+        case Placer::Way::link:
+            return "hard links";
+        case Placer::Way::copy:
+            return "copies";
+    }
+    return "";
+}
+
+Result<bool> Placer::try_reflink(const Fd& from, const std::filesystem::path& target,
+                                 SystemTime modified) const
+{
+    TRY(const Fd file, create_unnamed(target.parent_path(), 0644));
+    if (::ioctl(file.get(), FICLONE, from.get()) != 0)
+        return false;
+    TRY_VOID(link_unnamed(file, target, modified));
+    return true;
+}
+
+Result<bool> Placer::place(const Fd& from, const std::filesystem::path& target, SystemTime modified)
+{
+    if (is_there(from, target, modified))
+        return false;
+    TRY_VOID(make_directories(target.parent_path()));
+    if (way_ == Way::reflink) {
+        TRY(const bool is_placed, try_reflink(from, target, modified));
+        if (is_placed)
+            return true;
+        way_ = Way::link;
+    }
+    if (way_ == Way::link) {
+        const int error = link_over(from, target);
+        if (error == 0)
+            return true;
+        if (error != EMLINK)  // too many names of this one
+            way_ = Way::copy;
+    }
+    TRY(const Fd file, create_unnamed(target.parent_path(), 0644));
+    TRY_VOID(copy(from, file));
+    TRY_VOID(link_unnamed(file, target, modified));
+    return true;
+}
+
+Result<void> Placer::write(std::string_view bytes, const std::filesystem::path& target,
+                           SystemTime modified)
+{
+    TRY_VOID(make_directories(target.parent_path()));
+    TRY(const Fd file, create_unnamed(target.parent_path(), 0644));
+    TRY_VOID(write_all(file.get(), bytes));
+    return link_unnamed(file, target, modified);
+}
+
+}  // namespace aptward::archive

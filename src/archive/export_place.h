@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Files of an export: the bytes of the store under other names. Private to archive/.
+
+#include <filesystem>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/result.h"
+
+namespace aptward::archive {
+
+/// Places files in the cheapest way that the file systems allow: bytes that are shared (reflink),
+/// a second name of the same file (hard link), a copy. The first that fails is not tried again.
+class Placer {
+public:
+    enum class Way { reflink, link, copy };
+
+    /// The bytes of `from` as `target`, which appears whole; folders are made. What stands there
+    /// already stays when it is the same file, or has this size and this time: an earlier export's.
+    /// True when it was placed now. Nothing is synced. Fails with storage.
+    Result<bool> place(const Fd& from, const std::filesystem::path& target, SystemTime modified);
+
+    /// The same for bytes in memory.
+    static Result<void> write(std::string_view bytes, const std::filesystem::path& target,
+                              SystemTime modified);
+
+    /// How the last one was placed.
+    Way way() const { return way_; }
+
+private:
+    Result<bool> try_reflink(const Fd& from, const std::filesystem::path& target,
+                             SystemTime modified) const;
+    Way way_ = Way::reflink;
+};
+std::string_view to_string(Placer::Way way);
+
+}  // namespace aptward::archive
