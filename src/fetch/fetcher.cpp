@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "fetch/flight_run.h"
@@ -212,7 +213,12 @@ void Fetcher::store_landed()
         const std::lock_guard lock(landed_mutex_);
         batch.swap(landed_);
     }
-    auto kept = keep(batch);
+    std::vector<Result<void>> kept;
+    try {
+        kept = keep(batch);
+    } catch (const std::bad_alloc&) {  // R11: what lands later is stored all the same
+        kept.assign(batch.size(), fail(Errc::storage, "no memory"));
+    }
     client_.post([this, batch = std::move(batch), kept = std::move(kept)] { settle(batch, kept); });
     const std::lock_guard lock(landed_mutex_);
     is_storing_ = !landed_.empty();
