@@ -11,17 +11,29 @@ namespace {
 
 constexpr int kMostOvertaken = 3;  // by newer releases
 
+// "bookworm-updates", "dir/" of a flat repository, "/" of one at the root.
+bool is_suite_name(std::string_view name)
+{
+    if (name == "/")
+        return true;
+    const std::string_view path = name.substr(0, name.size() - (name.ends_with('/') ? 1 : 0));
+    return deb::clean_relative_path(path) == path;
+}
+
 }  // namespace
 
 http::Task<HeldIndexes> Archive::hold_indexes(std::string name, ChooseIndexes choose)
 {
     const auto self = shared_from_this();
+    if (!is_suite_name(name))
+        co_return fail(Errc::not_found,
+                       fmt::format("\"{}\" is no name of a suite", printable(name)));
     if (!may_have_suite(name) || !has_room_for(name))
         co_return fail(Errc::not_found,
                        fmt::format("the suite \"{}\" of {} is not among the configured ones",
                                    printable(name), settings_.id));
-    Suite& target = suite(name);
-    co_await target.refresh();
+    co_await suite(name).refresh();
+    Suite& target = suite(name);  // one that nobody has may have given way meanwhile
     co_return co_await target.hold_indexes(std::move(choose));
 }
 

@@ -22,7 +22,7 @@ using Json = nlohmann::json;
 struct Options {
     Reach reach;
     SelectionOptions chosen;
-    bool is_json = false, waits = true;
+    bool is_json = !is_terminal(), waits = true;
     std::string rate = "0";
     std::string export_folder;  ///< Empty: none.
 };
@@ -96,7 +96,10 @@ void add_mirror(CLI::App& app, Action& action)
                         "Bytes to fetch per second on average, such as 50M; 0 is no limit");
     command->add_option("--export", options->export_folder,
                         "Then write what was chosen to this folder, as aptward export does");
-    command->add_flag("--json", options->is_json, "Print progress and the result as lines of JSON");
+    command->add_flag(
+        "--json,!--no-json", options->is_json,
+        "Print progress and the result as lines of JSON (the default where the output "
+        "is no terminal)");
     command->add_flag("--wait,!--no-wait", options->waits,
                       "Wait for the job to end (the default), or only start it");
     command->footer("Ctrl-C stops watching; the node's job goes on: aptward jobs.");

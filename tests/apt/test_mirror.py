@@ -200,6 +200,7 @@ def test_what_no_source_has_is_named_and_the_rest_is_held(scene):
 @pytest.mark.parametrize("options, status, said", [
     (["nowhere", "stable"], 2, 'no archive "nowhere"'),
     (["test", "unstabel"], 1, 'no source of test has a suite "unstabel"'),
+    (["test", "../stable"], 1, 'is no name of a suite'),
     (["test"], 1, "name a suite"),
     (["test", "stable", "--components", "mian"], 1, 'no component "mian"; it has: main'),
     (["test", "stable", "--architectures", "riscv"], 1, 'no architecture "riscv"; it has: amd64'),
@@ -212,7 +213,7 @@ def test_mistakes_are_one_sentence_and_nothing_is_fetched(scene, options, status
     archive = scene.archive()
     origin = scene.origin(archive)
     node = scene.node(archive, origin)
-    done = node.command("mirror", *options)
+    done = node.command("mirror", *options, "--no-json")
     assert done.returncode == status and said in done.stderr, done.stderr
     assert done.stdout == "" and len(done.stderr.splitlines()) == 1
     assert pool_requests(origin) == []
