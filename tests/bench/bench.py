@@ -25,12 +25,14 @@ import adoption
 import apt_runs
 import failover
 import idle
+import mirrors
 import serving
 import start
 
 SECTIONS = {"serving": serving.serving, "pipelined": serving.pipelined, "tls": serving.tls,
             "latency": serving.latency, "peers": serving.peers, "idle": idle.idle, "start": start.start,
-            "adoption": adoption.adoption, "apt": apt_runs.apt, "failover": failover.failover}
+            "adoption": adoption.adoption, "apt": apt_runs.apt, "failover": failover.failover,
+            "mirrors": mirrors.mirrors}
 
 
 def commit():

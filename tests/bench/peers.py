@@ -59,6 +59,7 @@ def version_of(package):
 class Peer:
     """`prefix` is a command that starts the program (taskset)."""
     process = port = None
+    address = "127.0.0.1"
 
     def start(self, command, prefix=(), **more):
         self.process = subprocess.Popen([*prefix, *command], stdout=subprocess.DEVNULL,
@@ -67,7 +68,7 @@ class Peer:
 
     def listens(self):
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self.address, self.port)) == 0
 
     @property
     def pid(self):
@@ -75,7 +76,7 @@ class Peer:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     def stop(self):
         self.process.terminate()
@@ -87,9 +88,9 @@ class Nginx(Peer):
     a TLS listener. As an origin (`log`: a file that gets the moment of every answer) it caches no
     descriptors, so that a new generation is seen at once."""
 
-    def __init__(self, folder, www, certificate=None, log=None, prefix=()):
+    def __init__(self, folder, www, certificate=None, log=None, prefix=(), address="127.0.0.1", port=None):
         folder.mkdir()
-        self.port, self.tls_port = low_port(), low_port()
+        self.address, self.port, self.tls_port = address, port or low_port(address), low_port()
         tls = f"""listen 127.0.0.1:{self.tls_port} ssl; ssl_certificate {certificate};
             ssl_certificate_key {certificate}; ssl_protocols TLSv1.3; ssl_session_cache shared:a:1m;"""
         cache = "open_file_cache max=10000 inactive=600s; open_file_cache_valid 600s;"
@@ -103,7 +104,7 @@ class Nginx(Peer):
                 types {{ }} default_type application/octet-stream;
                 client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2;
                 fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
-                server {{ listen 127.0.0.1:{self.port}; {tls if certificate else ""} root {www}; }}
+                server {{ listen {address}:{self.port}; {tls if certificate else ""} root {www}; }}
             }}
             """)
         self.start(["/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf"], prefix)
