@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "crypto/crypto.h"
 #include "store/store.h"
+#include "store/use.h"
 
 namespace aptward::store {
 namespace {
@@ -54,7 +55,9 @@ Result<std::shared_ptr<Blobs>> Blobs::open(const std::filesystem::path& state)
         TRY_VOID(sync_file_system(root));
         TRY_VOID(make_directories(state / "damaged"));
     }
-    return std::shared_ptr<Blobs>(new Blobs(root));
+    std::shared_ptr<Blobs> blobs(new Blobs(root));
+    TRY_VOID(blobs->put_back_evicted());
+    return blobs;
 }
 
 std::filesystem::path Blobs::path_of(const Digest& digest) const
@@ -90,6 +93,7 @@ Result<Fd> Blobs::read(const Digest& digest) const
     // with a size of its own. A damaged one is replaced when its bytes come again.
     if (static_cast<std::uint64_t>(status.st_size) != digest.size_bytes)
         return fail(Errc::not_found, "the held file has another size");
+    note_use(file, status);
     return file;
 }
 
@@ -123,7 +127,14 @@ Result<void> Blobs::commit(const Fd& staged, const std::vector<Digest>& digests)
         TRY_VOID(recheck(digest));  // a damaged one would keep the name
         TRY_VOID(name_durably(staged, path_of(digest)));
     }
+    count_stored(digests);
     return {};
+}
+
+void Blobs::count_stored(const std::vector<Digest>& digests)
+{
+    if (!digests.empty())
+        stored_bytes_.fetch_add(digests.front().size_bytes, std::memory_order_relaxed);
 }
 
 namespace {
@@ -158,6 +169,8 @@ std::vector<Result<void>> Blobs::commit_all(const std::vector<Staged>& batch)
             if (result)
                 result = give_name(*one.file, path_of(digest));
         }
+        if (result)
+            count_stored(one.digests);
         results.push_back(std::move(result));
     }
     const auto named = sync_file_system(root_);

@@ -72,6 +72,16 @@ Check check(const Fd& file, const Digest& digest, Pace& pace, std::vector<char>&
     }
 }
 
+// Reading is no use: evict() goes by the access time. That flag is the owner's alone.
+Fd open_unnoticed(const std::filesystem::path& path)
+{
+    constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
+    Fd file(::open(path.c_str(), kFlags | O_NOATIME));
+    if (!file && errno == EPERM)
+        file = Fd(::open(path.c_str(), kFlags));
+    return file;
+}
+
 // Names in order, so that a cursor says what is done. One folder holds a 256th of all.
 Result<std::vector<std::filesystem::path>> sorted(const std::filesystem::path& folder)
 {
@@ -108,7 +118,7 @@ Result<Blobs::ScrubReport> Blobs::scrub(const ScrubOptions& options) const
                     std::filesystem::is_regular_file(std::filesystem::symlink_status(path, error));
                 const std::uint64_t size = is_file ? std::filesystem::file_size(path, error) : 0;
                 const auto digest = parse_digest(name, size);
-                const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+                const Fd file = open_unnoticed(path);
                 if (!file && errno == ENOENT)
                     continue;  // set aside or collected since the folder was listed
                 // A want of descriptors or memory says nothing about the file.

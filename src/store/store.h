@@ -3,6 +3,7 @@
 // The face of store/: blobs by digest, the journal, and the state database.
 // Written down in docs/formats/store.md.
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/result.h"
@@ -64,6 +66,31 @@ public:
     /// Removes a blob found to be damaged: moved to `damaged/`, never served again.
     Result<void> set_aside(const Digest& digest) const;
 
+    /// A blob's name and what the file system knows of it.
+    struct Entry {
+        Digest digest;
+        std::uint64_t file = 0;  ///< The same for both names of one file.
+        SystemTime used{};       ///< To the hour: read() and use() note it.
+    };
+    /// Calls `visit` for each name, in the order of the names, until it gives false. Blocks on the
+    /// disk. Fails with storage.
+    Result<void> each(const std::function<bool(const Entry&)>& visit) const;
+
+    /// How many there are, give or take a few of a hundred: of a 256th of them.
+    std::size_t estimate() const;
+
+    /// Bytes that were stored since the start. Any thread.
+    std::uint64_t stored_bytes() const { return stored_bytes_.load(std::memory_order_relaxed); }
+
+    /// Notes that a held blob is needed: evict() spares what was used lately. False when it is not
+    /// held.
+    bool use(const Digest& digest) const;
+
+    /// Removes a blob, unless somebody has used it since `before`. True when it is gone.
+    /// Never takes one for which use() has given true since then, whatever runs beside it (R27).
+    /// A crash leaves it whole, or gone. Fails with storage.
+    Result<bool> evict(const Digest& digest, SystemTime before) const;
+
     struct ScrubReport {
         std::uint64_t checked = 0, checked_bytes = 0, total_bytes = 0;
         std::vector<std::string> damaged_names;
@@ -89,7 +116,11 @@ public:
 private:
     explicit Blobs(std::filesystem::path root) : root_(std::move(root)) {}
     std::filesystem::path path_of(const Digest& digest) const;
+    std::filesystem::path eviction_path_of(const Digest& digest) const;
+    Result<void> put_back_evicted() const;
+    void count_stored(const std::vector<Digest>& digests);
     std::filesystem::path root_;
+    std::atomic<std::uint64_t> stored_bytes_{0};
 };
 
 /// The lock that keeps a second node off the same state (R25). Held until destroyed.

@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <set>
+#include <thread>
 
 #include "base/clock.h"
 #include "code_of.h"
@@ -47,6 +49,82 @@ protected:
     std::filesystem::path state;
     std::shared_ptr<Blobs> blobs;
 };
+
+// As if nobody had used it for `seconds`.
+void grow_old(const std::filesystem::path& file, std::int64_t seconds)
+{
+    const timespec times[2] = {{to_unix(system_now()) - seconds, 0}, {0, UTIME_OMIT}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, file.c_str(), times, 0), 0);
+}
+
+TEST_F(StoreTest, EvictsWhatNobodyHasUsed)
+{
+    const Digest used = *blobs->put("used"), read = *blobs->put("read"), old = *blobs->put("old");
+    for (const Digest& digest : {used, read, old})
+        grow_old(path_of(digest), 7200);
+    const SystemTime hour_ago = system_now() - std::chrono::hours(1);
+    EXPECT_TRUE(blobs->use(used));
+    EXPECT_TRUE(blobs->read(read));
+    EXPECT_FALSE(*blobs->evict(used, hour_ago));
+    EXPECT_FALSE(*blobs->evict(read, hour_ago));
+    EXPECT_TRUE(*blobs->evict(old, hour_ago));
+    EXPECT_FALSE(*blobs->evict(old, hour_ago)) << "gone already";
+    EXPECT_TRUE(blobs->holds(used) && blobs->holds(read));
+    EXPECT_FALSE(blobs->holds(old) || blobs->use(old));
+    Digest other_size = used;
+    ++other_size.size_bytes;
+    EXPECT_FALSE(blobs->use(other_size));
+}
+
+TEST_F(StoreTest, ScrubbingIsNoUse)
+{
+    const Digest old = *blobs->put("old");
+    grow_old(path_of(old), 7200);
+    ASSERT_TRUE(blobs->scrub({}));
+    EXPECT_TRUE(*blobs->evict(old, system_now() - std::chrono::hours(1)));
+}
+
+// Whoever was told that a file is there finds it, however the collector runs beside. Each user
+// stores a file of its own, lets it grow old, and uses it at a moment that the collector does not
+// know: many short schedules, each as the machine happens to run it.
+TEST_F(StoreTest, R27_WhatSomebodyUsesIsNeverTakenFromHim)
+{
+    constexpr int kUsers = 3, kRounds = 1000, kLooks = 100'000;
+    std::vector<Digest> digests;
+    for (int user = 0; user < kUsers; ++user)
+        digests.push_back(crypto::digest_of("file " + std::to_string(user)));
+    std::atomic<int> at_work = kUsers, evicted = 0, used = 0, lost = 0;
+    std::vector<std::thread> threads;
+    for (int user = 0; user < kUsers; ++user)
+        threads.emplace_back([&, user] {
+            const Digest& digest = digests[static_cast<std::size_t>(user)];
+            for (int round = 0; round < kRounds; ++round) {
+                if (!blobs->put("file " + std::to_string(user)))
+                    ++lost;
+                const timespec old[2] = {{0, 0}, {0, UTIME_OMIT}};
+                ::utimensat(AT_FDCWD, path_of(digest).c_str(), old, 0);
+                if (!blobs->use(digest))
+                    continue;  // it went
+                ++used;
+                int looks = 0;  // it may be out of sight while the collector looks at it
+                while (!blobs->holds(digest) && looks < kLooks)
+                    ++looks;
+                if (looks == kLooks)
+                    ++lost;
+            }
+            --at_work;
+        });
+    while (at_work > 0)
+        for (const Digest& digest : digests) {
+            const auto gone = blobs->evict(digest, system_now() - std::chrono::hours(1));
+            evicted += gone && *gone ? 1 : 0;
+        }
+    for (std::thread& thread : threads)
+        thread.join();
+    EXPECT_EQ(lost, 0);
+    EXPECT_GT(used, 0);
+    EXPECT_GT(evicted, 0);
+}
 
 TEST_F(StoreTest, KeepsWhatItWasGivenUnderItsHash)
 {
