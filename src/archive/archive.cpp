@@ -41,6 +41,18 @@ fetch::Want Archive::want_of(const Digest& digest) const
     return want;
 }
 
+fetch::Want Archive::want_of(const std::string& suite, const catalog::Generation& generation,
+                             const deb::ListedFile& file) const
+{
+    fetch::Want want = want_of(file.digests.front());
+    want.is_mutable_name = true;
+    const std::string folder = suite_folder(suite);
+    if (generation.release().acquire_by_hash)
+        want.paths.push_back(http::encode_path(folder + by_hash_path(file.path, want.digest)));
+    want.paths.push_back(http::encode_path(folder + file.path));
+    return want;
+}
+
 bool Archive::may_have_suite(const std::string& suite) const
 {
     const auto& only = settings_.only_suites;

@@ -156,14 +156,18 @@ public:
     /// Fails with not_found when there is no such suite, as `choose` does, or unavailable.
     http::Task<HeldIndexes> hold_indexes(std::string suite, ChooseIndexes choose);
 
-    /// Whether these bytes are held, and not for another archive's credentials. Any thread.
+    /// Whether these bytes are held, and not for another archive's credentials; then they stay for
+    /// an hour at least. Any thread.
     bool may_use(const Digest& digest) const
     {
-        return services_.blobs.holds(digest) &&
+        return services_.blobs.use(digest) &&
                services_.private_marks.may_give(digest, settings_.id);
     }
     /// Bytes of this archive, wherever they may be. Any thread.
     fetch::Want want_of(const Digest& digest) const;
+    /// A file that a generation of a suite lists, by its own name and by-hash. Any thread.
+    fetch::Want want_of(const std::string& suite, const catalog::Generation& generation,
+                        const deb::ListedFile& file) const;
 
 private:
     friend class Past;
@@ -182,8 +186,7 @@ private:
     http::Async<void> send_index(http::Exchange& exchange, const Name& name,
                                  catalog::GenerationPtr generation);
     http::Async<void> send_listed(http::Exchange& exchange, const Name& name,
-                                  catalog::GenerationPtr generation, const deb::ListedFile& file,
-                                  Digest digest);
+                                  catalog::GenerationPtr generation, const deb::ListedFile& file);
     catalog::GenerationPtr pinned_generation(const std::string& client, const std::string& suite,
                                              const catalog::SuiteView& view) const;
     std::optional<catalog::SuiteView> suite_view(std::string_view suite) const;

@@ -41,13 +41,6 @@ struct Plan {
     bool is_new = false;  ///< Another one than what stands there.
 };
 
-std::string by_hash_of(const std::string& path, const Digest& digest)
-{
-    const std::size_t slash = path.rfind('/');
-    return (slash == std::string::npos ? "" : path.substr(0, slash + 1)) + "by-hash/" +
-           std::string(to_string(digest.algorithm)) + "/" + digest.hex();
-}
-
 Result<void> exchange(const std::filesystem::path& staged, const std::filesystem::path& target)
 {
     TRY_VOID(make_directories(target.parent_path()));
@@ -234,7 +227,7 @@ private:
         if (plan.generation->release().acquire_by_hash)
             for (const deb::ListedFile* index : plan.indexes)
                 for (const Digest& digest : index->digests)
-                    paths.insert(by_hash_of(index->path, digest));
+                    paths.insert(by_hash_path(index->path, digest));
         return paths;
     }
 
@@ -279,8 +272,8 @@ private:
             if (!plan.generation->release().acquire_by_hash)
                 continue;
             for (const Digest& digest : index->digests)
-                TRY_VOID(
-                    place(index->digests.front(), folder / by_hash_of(index->path, digest), date));
+                TRY_VOID(place(index->digests.front(), folder / by_hash_path(index->path, digest),
+                               date));
         }
         return keep_by_hash(plan, folder);
     }

@@ -147,6 +147,14 @@ Result<void> write_unlisted(const Fd& packed, const PackedIndex& index, const Fd
 
 }  // namespace
 
+PackedIndex packed_index(const deb::Release& release, const deb::ListedFile& file)
+{
+    PackedIndex index{file.path, file.digests.front(), std::nullopt};
+    if (const deb::ListedFile* plain = release.find(deb::without_compression(file.path)))
+        index.plain = plain->digests.front();
+    return index;
+}
+
 Result<void> build_table(const Fd& packed, const PackedIndex& index,
                          const std::filesystem::path& target, WorkerPool& pool)
 {

@@ -25,6 +25,9 @@ struct PackedIndex {
     std::optional<Digest> plain;  ///< Of the unpacked ones, where the release lists them.
 };
 
+/// One of the files that a release lists.
+PackedIndex packed_index(const deb::Release& release, const deb::ListedFile& file);
+
 /// Unpacks `packed`, checks what comes out against the release (V32), and writes the table file.
 /// No table stands under `target` before the check is done; a crash leaves none or a whole one.
 /// The hash runs beside the rest on another worker of `pool`, if one is free.

@@ -85,6 +85,13 @@ std::string suite_folder(std::string_view suite)
     return std::string(kDists) + std::string(suite) + "/";
 }
 
+std::string by_hash_path(std::string_view path, const Digest& digest)
+{
+    const std::size_t slash = path.rfind('/');
+    std::string folder(path.substr(0, slash == std::string_view::npos ? 0 : slash + 1));
+    return folder + "by-hash/" + std::string(to_string(digest.algorithm)) + "/" + digest.hex();
+}
+
 Name read_name(std::string_view path, const std::vector<std::string_view>& suites)
 {
     std::string_view best;

@@ -7,10 +7,15 @@
 #include <string_view>
 #include <vector>
 
+#include "base/digest.h"
+
 namespace aptward::archive {
 
 /// The folder of a suite inside its archive: "dists/bookworm/", "sub/dir/", "" for a flat root.
 std::string suite_folder(std::string_view suite);
+
+/// "main/binary-amd64/by-hash/SHA256/HEX" of "main/binary-amd64/Packages.xz".
+std::string by_hash_path(std::string_view path, const Digest& digest);
 
 struct Name {
     enum class Kind {

@@ -32,15 +32,15 @@ Report report_of(const JobRecord& record)
 /// Tells the job how far the scrub is, and everybody what it found.
 class Teller {
 public:
-    Teller(Jobs::Run& run, EventLog& events, std::size_t known)
-        : run_(run), events_(events), known_damaged_(known)
+    Teller(Jobs::Run& run, EventLog& events, Repair& repair, std::size_t known)
+        : run_(run), events_(events), repair_(repair), known_damaged_(known)
     {
     }
 
     bool goes_on(const Report& report)
     {
         for (; known_damaged_ < report.damaged_names.size(); ++known_damaged_)
-            tell_damage(report.damaged_names[known_damaged_]);
+            mend(report.damaged_names[known_damaged_]);
         const SteadyTime now = steady_now();
         if (now - told_ >= kTellEvery)
             tell(report);
@@ -54,18 +54,31 @@ public:
     }
 
 private:
-    void tell_damage(const std::string& name)
+    void mend(const std::string& name)
+    {
+        tell("store.damaged", name,
+             "scrub found the held file " + name + " damaged; it was set aside");
+        const auto again = repair_.fetch(name);
+        if (again)
+            tell("store.repaired", name, "the damaged file " + name + " was fetched again");
+        else
+            tell("store.unrepaired", name,
+                 "the damaged file " + name + " could not be fetched again: " +
+                     again.error().message() + "; it is tried again when somebody asks for it");
+    }
+
+    void tell(std::string code, const std::string& name, std::string message)
     {
         catalog::Event event;
-        event.code = "store.damaged";
-        event.message = "scrub found the held file " + name +
-                        " damaged; it was set aside and is fetched again when asked for";
+        event.code = std::move(code);
+        event.message = std::move(message);
         event.evidence = name;
         events_.add(std::move(event));
     }
 
     Jobs::Run& run_;
     EventLog& events_;
+    Repair& repair_;
     std::size_t known_damaged_;
     SteadyTime told_{};
 };
@@ -102,30 +115,37 @@ std::string to_json(const Report& report)
 
 std::string to_text(const Report& report)
 {
-    return fmt::format(
-        "checked {} blobs, {}: {} damaged{}", report.checked, human_size(report.checked_bytes),
-        report.damaged_names.size(),
-        report.damaged_names.empty() ? "" : ", set aside; they are fetched again when asked for");
+    return fmt::format("checked {} blobs, {}: {} damaged{}", report.checked,
+                       human_size(report.checked_bytes), report.damaged_names.size(),
+                       report.damaged_names.empty()
+                           ? ""
+                           : ", set aside, and fetched again where a source has them");
 }
 
-Jobs::Kind make_scrub(const store::Blobs& blobs, EventLog& events)
+Jobs::Kind make_scrub(Services& services, AllArchives archives)
 {
     Jobs::Kind kind;
     kind.unit = "bytes";
     kind.is_resumable = true;
     kind.read_options = read_request;
-    kind.work = [&blobs, &events](Jobs::Run& run) -> Result<Jobs::End> {
+    kind.work = [&services, archives = std::move(archives)](Jobs::Run& run) -> Result<Jobs::End> {
         const JobRecord record = run.record();
         const Json options = Json::parse(record.options, nullptr, false);
         store::Blobs::ScrubOptions scrub;
         scrub.before = report_of(record);
         if (options.is_object())
             scrub.rate_bytes_per_s = options.value("rate", std::uint64_t{0});
-        Teller teller(run, events, scrub.before.damaged_names.size());
+        Repair repair(services, archives, [&run] { return run.goes_on(); });
+        Teller teller(run, services.events, repair, scrub.before.damaged_names.size());
         scrub.goes_on = [&teller](const Report& report) { return teller.goes_on(report); };
-        TRY(const Report report, blobs.scrub(scrub));
+        TRY(const Report report, services.blobs.scrub(scrub));
+        const std::size_t missing = report.is_whole ? repair.fetch_missing_indexes() : 0;
         teller.tell(report);
-        return Jobs::End{report.is_whole, to_text(report)};
+        std::string text = to_text(report);
+        if (missing > 0)
+            text +=
+                fmt::format("; {} indexes of what is served were missing, and asked for", missing);
+        return Jobs::End{report.is_whole, std::move(text)};
     };
     return kind;
 }

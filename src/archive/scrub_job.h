@@ -3,6 +3,8 @@
 // Scrub as a job: rehashes everything held, at a bounded rate, from where it was interrupted (R26).
 
 #include "archive/jobs.h"
+#include "archive/repair.h"
+
 #include "store/store.h"
 
 namespace aptward::archive {
@@ -17,7 +19,7 @@ std::string to_json(const store::Blobs::ScrubReport& report);
 /// One sentence about it.
 std::string to_text(const store::Blobs::ScrubReport& report);
 
-/// Both outlive the jobs.
-Jobs::Kind make_scrub(const store::Blobs& blobs, EventLog& events);
+/// What is found damaged is fetched again at once. `services` outlive the jobs.
+Jobs::Kind make_scrub(Services& services, AllArchives archives);
 
 }  // namespace aptward::archive

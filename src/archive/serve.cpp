@@ -252,7 +252,7 @@ http::Async<void> Archive::send_index(http::Exchange& exchange, const Name& name
             services_.counters);
         co_return;
     }
-    co_await send_listed(exchange, name, generation, *file, file->digests.front());
+    co_await send_listed(exchange, name, generation, *file);
 }
 
 http::Async<void> Archive::serve_by_hash(http::Exchange& exchange, const Name& name)
@@ -267,7 +267,7 @@ http::Async<void> Archive::serve_by_hash(http::Exchange& exchange, const Name& n
                 if (file == nullptr)
                     continue;
                 // One file of several digests: it is held under the first of them.
-                co_await send_listed(exchange, name, generation, *file, file->digests.front());
+                co_await send_listed(exchange, name, generation, *file);
                 co_return;
             }
         }
@@ -288,19 +288,10 @@ http::Async<void> Archive::serve_by_hash(http::Exchange& exchange, const Name& n
 
 http::Async<void> Archive::send_listed(http::Exchange& exchange, const Name& name,
                                        catalog::GenerationPtr generation,
-                                       const deb::ListedFile& file, Digest digest)
+                                       const deb::ListedFile& file)
 {
-    fetch::Want want = want_of(digest);
-    want.is_mutable_name = true;
-    const std::string folder = suite_folder(name.suite);
-    const std::size_t slash = file.path.rfind('/');
-    const std::string directory = slash == std::string::npos ? "" : file.path.substr(0, slash + 1);
-    if (generation->release().acquire_by_hash)
-        want.paths.push_back(http::encode_path(folder + directory + "by-hash/" +
-                                               std::string(to_string(digest.algorithm)) + "/" +
-                                               digest.hex()));
-    const std::string path = folder + file.path;
-    want.paths.push_back(http::encode_path(path));
+    fetch::Want want = want_of(name.suite, *generation, file);
+    const std::string path = suite_folder(name.suite) + file.path;
     catalog::SuiteView moment;
     moment.checked_at = system_now();
     Provenance provenance = provenance_of(moment, *generation);

@@ -44,14 +44,6 @@ const deb::ListedFile* find_shortcut(const deb::Release& release, const deb::Lis
     return release.find(base + ".gz");
 }
 
-PackedIndex packed_index(const deb::Release& release, const deb::ListedFile& file)
-{
-    PackedIndex index{file.path, file.digests.front(), std::nullopt};
-    if (const deb::ListedFile* plain = release.find(deb::without_compression(file.path)))
-        index.plain = plain->digests.front();
-    return index;
-}
-
 std::chrono::milliseconds xz_time(std::uint64_t packed_bytes)
 {
     return std::chrono::milliseconds(
@@ -96,17 +88,7 @@ http::Task<void> reach(std::shared_ptr<Flight> flight, Flight::Phase phase, Stea
 
 fetch::Want Suite::want_of(const catalog::Generation& generation, const deb::ListedFile& file) const
 {
-    fetch::Want want = archive_.want_of(file.digests.front());
-    const std::string folder = suite_folder(name_);
-    const std::size_t slash = file.path.rfind('/');
-    const std::string directory = slash == std::string::npos ? "" : file.path.substr(0, slash + 1);
-    if (generation.release().acquire_by_hash)
-        want.paths.push_back(http::encode_path(folder + directory + "by-hash/" +
-                                               std::string(to_string(want.digest.algorithm)) + "/" +
-                                               want.digest.hex()));
-    want.paths.push_back(http::encode_path(folder + file.path));
-    want.is_mutable_name = true;
-    return want;
+    return archive_.want_of(name_, generation, file);
 }
 
 // What a suite needs is known from its clients and from the configuration. Before that a mirror in

@@ -119,4 +119,8 @@ Result<GenerationPtr> recall_generation(const Releases& releases, const std::str
                                         const std::set<std::string>& journalled,
                                         const std::vector<std::string>& signers);
 
+/// With every table of it that is in the folder: which indexes a node has read depends on its
+/// clients. Damaged ones are left out and named in the log.
+GenerationPtr with_tables(GenerationPtr generation, const std::filesystem::path& tables);
+
 }  // namespace aptward::catalog

@@ -14,7 +14,8 @@ namespace {
 constexpr std::ptrdiff_t kMostRead =
     9;  // generations of a suite: what a node has at hand, and more
 
-// Every table that is there: which indexes a node has read depends on its clients.
+}  // namespace
+
 GenerationPtr with_tables(GenerationPtr generation, const std::filesystem::path& tables)
 {
     std::set<std::string> bases;
@@ -32,8 +33,6 @@ GenerationPtr with_tables(GenerationPtr generation, const std::filesystem::path&
     }
     return generation;
 }
-
-}  // namespace
 
 Result<Held> read_held(const std::filesystem::path& state)
 {

@@ -33,6 +33,7 @@ void add_commands(CLI::App& app, Action& action)
     add_deliveries(app, action);
     add_jobs(app, action);
     add_scrub(app, action);
+    add_gc(app, action);
     add_snapshot(app, action);
     add_freeze(app, action);
     add_thaw(app, action);

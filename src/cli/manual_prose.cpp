@@ -59,7 +59,7 @@ allowed to root, to the node's own user and to the users of the key "admin-users
     aptward approve debian bookworm RELEASE)"},
         {"scrub",
          R"(Reads everything that is held and compares it with its hash. Damaged files are set
-aside and fetched again when they are asked for. With a running node this is a job of that node,
+aside and, by a running node, fetched again at once from whichever source has them. With a node this is a job of that node,
 which goes on when this command is interrupted; without one, the command works on the state folder
 itself, and says so when there is none. The exit status is 1 when something was damaged.)",
          ""},
@@ -126,6 +126,19 @@ something was chosen that is not held; the rest is there.)",
          R"(What is held of one suite:
 
     aptward export debian bookworm --to /srv/mirror/debian)"},
+        {"gc",
+         R"(Looks at everything that is held and lets go what the quota does not allow: first what no
+release names, then what only earlier releases name, then what is served but was not used within
+"hot-for"; of each what was used longest ago. Indexes of what is served, what pins, names and freezes
+need, and what was used within the hour stay. A node with a "quota" does this by itself. What went
+can be had again from a source. The exit status is 1 when what has to stay is more than that.)",
+         R"(What would go, and why:
+
+    aptward gc --dry-run
+
+Down to 50 GB, once, without a quota:
+
+    aptward gc --to 50G)"},
         {"verify",
          R"(Says of each file whether a release that is held, signed by keys that count, names exactly
 these bytes, and by which index: a package, a source, an index, or a Release itself. For a file that

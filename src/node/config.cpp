@@ -290,6 +290,13 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
         config.scrub_rate_bytes_per_s = *size;
     else if (!rate.empty())
         reader.mistake("scrub-rate", "\"" + rate + "\" is no rate: write \"20M\" or \"500k\"");
+    std::string quota;
+    reader.read("quota", quota);
+    if (const auto size = parse_size(quota))
+        config.quota_bytes = *size;
+    else if (!quota.empty())
+        reader.mistake("quota", "\"" + quota + "\" is no size: write \"200G\" or \"500M\"");
+    reader.read("hot-for", config.hot_for);
     reader.read("log-level", config.log_level,
                 {{"debug", LogLevel::debug},
                  {"info", LogLevel::info},

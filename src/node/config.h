@@ -37,6 +37,8 @@ struct Config {
     std::chrono::seconds deliveries_kept = std::chrono::hours(24 * 400);  ///< 0: not recorded
     std::chrono::seconds scrub_every = std::chrono::hours(24 * 30);       ///< 0: never by itself
     std::uint64_t scrub_rate_bytes_per_s = 20'000'000;                    ///< 0: no limit
+    std::uint64_t quota_bytes = 0;                                        ///< 0: none
+    std::chrono::seconds hot_for = std::chrono::hours(24 * 14);
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::text;
     std::vector<archive::ArchiveSettings> archives;

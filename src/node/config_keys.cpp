@@ -46,6 +46,12 @@ const std::vector<ConfigKey>& config_keys()
          "How often everything held is checked against its hash; 0 never by itself."},
         {"", "scrub-rate", "bytes per second", "\"20M\"",
          "How fast that reads the disk; 0 means as fast as it gives."},
+        {"", "quota", "bytes", "\"0\"",
+         "How much is held at most, such as \"200G\"; 0 means as much as comes. Near it, what "
+         "nobody "
+         "needs goes first, then what only earlier releases need (aptward gc --dry-run)."},
+        {"", "hot-for", "duration", "\"14d\"",
+         "Packages that are served now stay for so long after their last use, whatever the quota."},
         {"", "log-level", "debug, info, warning or error", "\"info\"", "The least that is logged."},
         {"", "log-format", "text or json", "\"text\"", "How log lines look."},
         {"listener", "address", "address", "",

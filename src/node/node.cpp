@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "archive/eviction_job.h"
 #include "archive/mirror_job.h"
 #include "archive/scrub_job.h"
 #include "base/log.h"
@@ -147,6 +148,26 @@ http::Async<void> Node::Parts::keep_scrubbing()
     }
 }
 
+// What is held is counted at the start, and then whenever what came since may be too much.
+http::Async<void> Node::Parts::keep_bounded()
+{
+    constexpr std::chrono::seconds kLookEvery{10};
+    const auto high = static_cast<std::uint64_t>(static_cast<double>(config.quota_bytes) *
+                                                 (1 - archive::kHighWater));
+    std::optional<std::uint64_t> counted_at;  // bytes that had come then
+    while (config.quota_bytes > 0) {
+        const std::uint64_t came = blobs->stored_bytes();
+        const bool is_due = !counted_at || came - *counted_at >= high;
+        if (is_due && !jobs->is_busy(archive::kEviction)) {
+            counted_at = came;
+            const auto started = jobs->start(archive::kEviction, "{}", "node");
+            if (!started)
+                co_return;  // the node is stopping
+        }
+        co_await http::sleep_until(steady_now() + kLookEvery);
+    }
+}
+
 Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawner)
 {
     auto parts = std::make_unique<Parts>();
@@ -161,7 +182,6 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
         parts->config.state / "deliveries", parts->config.deliveries_kept, *parts->events);
     parts->jobs =
         std::make_unique<archive::Jobs>(*parts->state, *parts->state_thread, *parts->events);
-    parts->jobs->add_kind(archive::kScrub, archive::make_scrub(*parts->blobs, *parts->events));
     parts->fetcher = std::make_unique<fetch::Fetcher>(
         parts->client, parts->blobs, parts->private_marks, *parts->workers,
         [events = parts->events.get()](const fetch::FetchEvent& happened) {
@@ -182,11 +202,17 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
         *parts->engine, *parts->events, parts->counters, parts->config.state / "tables",
         *parts->deliveries, *parts->jobs, parts->hot_answers, deb::native_architecture()});
     parts->front = std::make_unique<archive::Front>(*parts->services, *parts->dialers);
-    parts->jobs->add_kind(
-        archive::kMirror,
-        archive::make_mirror(*parts->services, [front = parts->front.get()](const std::string& id) {
-            return front->find_archive(id);
-        }));
+    const archive::FindArchive find_archive = [front = parts->front.get()](const std::string& id) {
+        return front->find_archive(id);
+    };
+    parts->jobs->add_kind(archive::kScrub,
+                          archive::make_scrub(*parts->services, [front = parts->front.get()] {
+                              return front->routes()->archives;
+                          }));
+    parts->jobs->add_kind(archive::kMirror, archive::make_mirror(*parts->services, find_archive));
+    parts->jobs->add_kind(archive::kEviction, archive::make_eviction(*parts->services, find_archive,
+                                                                     {parts->config.quota_bytes,
+                                                                      parts->config.hot_for}));
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->loops);
     parts->admin->set_notes(parts->config.notes);
     parts->events->on_stored([admin = parts->admin.get()] { admin->wake_followers(); });
@@ -205,6 +231,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     http::spawn(node->parts_->services->control, "saving", node->parts_->keep_saving());
     node->parts_->jobs->restore();
     http::spawn(node->parts_->services->control, "scrubbing", node->parts_->keep_scrubbing());
+    http::spawn(node->parts_->services->control, "bounding", node->parts_->keep_bounded());
     node->parts_->admin->set_ready(true);
     // A full disk keeps nothing from being served that is held (I6).
     if (const auto written = node->parts_->write_run_file(); !written)

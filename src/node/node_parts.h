@@ -75,6 +75,7 @@ struct Node::Parts {
     Result<void> write_run_file();
     http::Async<void> keep_saving();
     http::Async<void> keep_scrubbing();
+    http::Async<void> keep_bounded();
     http::Async<void> save_sources();
 };
 

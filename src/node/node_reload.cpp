@@ -153,6 +153,8 @@ void Node::Parts::tell_what_stays(const Config& fresh)
     compare("loops", fresh.loops == config.loops);
     compare("deliveries-kept", fresh.deliveries_kept == config.deliveries_kept);
     compare("scrub-every", fresh.scrub_every == config.scrub_every);
+    compare("quota", fresh.quota_bytes == config.quota_bytes);
+    compare("hot-for", fresh.hot_for == config.hot_for);
     compare("scrub-rate", fresh.scrub_rate_bytes_per_s == config.scrub_rate_bytes_per_s);
     if (!keys.empty())
         log_warning("config.kept", {{"keys", fmt::format("{}", fmt::join(keys, ", "))}},

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Held files that a disk damaged, or that another archive lists otherwise: fetched again, never lost."""
 import hashlib
+import json
 import lzma
 import os
 import re
@@ -89,3 +90,61 @@ def test_R8_the_hash_of_a_held_file_listed_elsewhere_with_another_size_costs_not
     node.stop()
     node.start()
     assert node.get("/test/pool/foo_1_all.deb").content == content
+
+
+def scrub(node):
+    done = node.command("scrub", "--json")
+    return done.returncode, json.loads(done.stdout.splitlines()[-1])
+
+
+def test_R7_R26_what_a_scrub_finds_damaged_it_gets_again_from_a_source(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin)
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0 and apt.download("foo").returncode == 0
+    package = archive.packages["foo"][1]
+    held = [blob_of(node, package.read_bytes()), blob_of(node, (archive.suite_folder / "main/binary-amd64/Packages.xz").read_bytes())]
+    until("both are held", lambda: all(blob.exists() for blob in held))
+    for blob in held:
+        blob.chmod(0o644)
+        with open(blob, "r+b") as file:
+            file.write(b"rotten")
+    status, result = scrub(node)
+    assert status == 1 and len(result["damaged"]) == 2
+    assert {"store.damaged", "store.repaired"} <= node.event_codes()
+    origin.die()
+    assert scrub(node)[0] == 0, "all is right again"
+    fresh = scene.apt(node)
+    assert fresh.update().returncode == 0 and fresh.download("foo").returncode == 0
+    assert node.get(f"/test/pool/{package.name}").content == package.read_bytes()
+
+
+def test_R7_what_no_source_has_any_more_is_told_and_stays_away(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin)
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0 and apt.download("foo").returncode == 0
+    blob = blob_of(node, archive.packages["foo"][1].read_bytes())
+    until("it is held", blob.exists)
+    blob.chmod(0o644)
+    blob.write_bytes(b"x" * blob.stat().st_size)
+    origin.die()
+    assert scrub(node)[0] == 1
+    assert "store.unrepaired" in node.event_codes()
+    assert node.get(f"/test/pool/{archive.packages['foo'][1].name}").status == 503
+
+
+def test_R8_an_index_that_is_gone_is_fetched_before_somebody_needs_it(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin)
+    assert scene.apt(node).update().returncode == 0
+    blob = blob_of(node, (archive.suite_folder / "main/binary-amd64/Packages.xz").read_bytes())
+    until("it is held", blob.exists)
+    blob.unlink()
+    done = node.command("scrub")
+    assert done.returncode == 0 and "1 indexes of what is served were missing" in done.stdout, done
+    origin.die()
+    assert scene.apt(node).update().returncode == 0

@@ -123,7 +123,7 @@ def test_impossible_jobs_are_refused_in_one_sentence(scene):
     archive = scene.archive()
     node = scene.node(archive, scene.origin(archive))
     unknown = post(node, "/api/v1/jobs", '{"kind": "mine"}')
-    assert unknown.status == 404 and "there are: mirror, scrub" in unknown.content
+    assert unknown.status == 404 and "there are: gc, mirror, scrub" in unknown.content
     for body in ('{"kind": 3}', "[]", '{"kind": "scrub", "rate": "fast"}', '{"kind": "scrub", "rate": -1}'):
         assert post(node, "/api/v1/jobs", body).status == 400
     assert post(node, "/api/v1/jobs/1/dance").status == 404

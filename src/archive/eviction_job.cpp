@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "archive/eviction_job.h"
+
+#include <fmt/format.h>
+
+#include <future>
+#include <nlohmann/json.hpp>
+
+#include "archive/needs.h"
+#include "base/text.h"
+
+namespace aptward::archive {
+namespace {
+
+using Json = nlohmann::json;
+
+// Between a look whether something is held and its use there may be a fetch of minutes.
+constexpr std::chrono::hours kSpared{1};
+constexpr std::size_t kMostNamed = 20;
+
+struct Options {
+    bool is_dry_run = false;
+    std::optional<std::uint64_t> to_bytes;
+};
+
+Options read(const JobRecord& record)
+{
+    const Json json = Json::parse(record.options, nullptr, false);
+    Options options;
+    if (!json.is_object())
+        return options;
+    options.is_dry_run = json.value("dry_run", false);
+    if (json.contains("to"))
+        options.to_bytes = json.value("to", std::uint64_t{0});
+    return options;
+}
+
+class EvictionRun {
+public:
+    EvictionRun(Services& services, const FindArchive& find_archive, EvictionSettings settings,
+                Jobs::Run& run)
+        : services_(services),
+          find_archive_(find_archive),
+          settings_(settings),
+          options_(read(run.record())),
+          run_(run),
+          needs_(services, remembered(), [&run] { return run.goes_on(); })
+    {
+    }
+
+    Result<Jobs::End> work()
+    {
+        if (const auto found = needs_.find(); !found)
+            return ended(found.error());
+        EvictionLimits limits;
+        limits.spared_since = system_now() - kSpared;
+        limits.hot_since = system_now() - settings_.hot_for;
+        limits.target_bytes = target();
+        plan_ = plan_eviction(needs_.files(), limits);
+        if (!options_.is_dry_run) {
+            if (const auto gone = evict(limits.spared_since); !gone)
+                return ended(gone.error());
+            remove_tables();
+        }
+        TRY_VOID(tell());
+        if (plan_.over_bytes > 0)
+            return fail(Errc::storage, too_small(limits.target_bytes));
+        return Jobs::End{true, text()};
+    }
+
+private:
+    Result<Jobs::End> ended(const Error& error) const
+    {
+        if (error.code() == Errc::stale)
+            return Jobs::End{false, "told to stop; what is held is whole"};
+        return tl::unexpected<Error>(error);
+    }
+
+    Remembered remembered() const
+    {
+        std::promise<Remembered> promise;
+        services_.state_thread.post([&] {
+            Remembered known;
+            known.suites = services_.state.suites();
+            for (const auto& [key, suite] : known.suites)
+                if (find_archive_(key.first))
+                    known.decisions[key.first] = services_.state.decisions(key.first);
+            promise.set_value(std::move(known));
+        });
+        return promise.get_future().get();
+    }
+
+    // Nothing goes below the high mark, and then enough for a while.
+    std::uint64_t target() const
+    {
+        if (options_.to_bytes)
+            return *options_.to_bytes;
+        const auto quota = static_cast<double>(settings_.quota_bytes);
+        std::uint64_t held = 0;
+        for (const HeldFile& file : needs_.files())
+            held += file.bytes;
+        if (settings_.quota_bytes == 0 || static_cast<double>(held) <= quota * kHighWater)
+            return held;
+        return static_cast<std::uint64_t>(quota * kLowWater);
+    }
+
+    Result<void> evict(SystemTime spared_since)
+    {
+        std::vector<bool> is_victim(needs_.files().size());
+        for (const std::size_t number : plan_.victims)
+            is_victim[number] = true;
+        Result<void> outcome;
+        TRY_VOID(services_.blobs.each([&](const store::Blobs::Entry& entry) {
+            const auto number = needs_.number_of(entry.digest);
+            if (!number || !is_victim[*number])
+                return true;
+            const auto gone = services_.blobs.evict(entry.digest, spared_since);
+            if (!gone)
+                outcome = tl::unexpected<Error>(gone.error());
+            if (gone && *gone && entry.digest.algorithm == HashAlgorithm::sha256) {
+                ++evicted_files_;
+                evicted_bytes_ += entry.digest.size_bytes;
+                run_.progress(evicted_bytes_, plan_.freed_bytes, "", "");
+            }
+            if (!run_.goes_on())
+                outcome = fail(Errc::stale, "told to stop");
+            return outcome.has_value();
+        }));
+        return outcome;
+    }
+
+    // Those of releases that only a moment can ask for are built again then.
+    void remove_tables()
+    {
+        std::error_code error;
+        for (std::filesystem::directory_iterator it(services_.tables, error), end;
+             !error && it != end; it.increment(error)) {
+            std::error_code ignored;
+            const auto age = std::filesystem::file_time_type::clock::now() -
+                             std::filesystem::last_write_time(it->path(), ignored);
+            if (needs_.tables().count(it->path().filename().string()) == 0 && age > kSpared)
+                std::filesystem::remove(it->path(), ignored);
+        }
+    }
+
+    Result<void> tell()
+    {
+        std::set<std::size_t> first(plan_.victims.begin(),
+                                    plan_.victims.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                                kMostNamed, plan_.victims.size())));
+        TRY(const auto names, needs_.names(first));
+        Json examples = Json::array();
+        for (const std::size_t number : plan_.victims) {
+            if (examples.size() == first.size())
+                break;
+            const HeldFile& file = needs_.files()[number];
+            const auto name = names.find(number);
+            examples.push_back({{"file", to_hex(file.key.data(), file.key.size())},
+                                {"name", name == names.end() ? "" : name->second},
+                                {"bytes", file.bytes},
+                                {"needed_by", to_string(file.need)},
+                                {"used", file.used}});
+        }
+        Json held = Json::object();
+        for (const Need need : {Need::nobody, Need::past, Need::current, Need::kept}) {
+            const auto& share = plan_.held[static_cast<std::size_t>(need)];
+            held[std::string(to_string(need))] = {{"files", share.files}, {"bytes", share.bytes}};
+        }
+        const Json result = {
+            {"dry_run", options_.is_dry_run},
+            {"quota", settings_.quota_bytes},
+            {"held_bytes", plan_.held_bytes},
+            {"held", held},
+            {"hot", {{"files", plan_.hot.files}, {"bytes", plan_.hot.bytes}}},
+            {"planned", {{"files", plan_.victims.size()}, {"bytes", plan_.freed_bytes}}},
+            {"evicted", {{"files", evicted_files_}, {"bytes", evicted_bytes_}}},
+            {"over_bytes", plan_.over_bytes},
+            {"first", examples}};
+        run_.progress(evicted_bytes_, plan_.freed_bytes, "",
+                      result.dump(-1, ' ', false, Json::error_handler_t::replace));
+        return {};
+    }
+
+    std::string text() const
+    {
+        if (plan_.victims.empty())
+            return fmt::format("{} are held; nothing has to go", human_size(plan_.held_bytes));
+        if (options_.is_dry_run)
+            return fmt::format("{} are held; {} files, {}, would go", human_size(plan_.held_bytes),
+                               plan_.victims.size(), human_size(plan_.freed_bytes));
+        return fmt::format("{} were held; {} files, {}, went", human_size(plan_.held_bytes),
+                           evicted_files_, human_size(evicted_bytes_));
+    }
+
+    std::string too_small(std::uint64_t target) const
+    {
+        const auto& kept = plan_.held[static_cast<std::size_t>(Need::kept)];
+        return fmt::format(
+            "{} cannot be kept: {} of indexes, pins, names and freezes and {} of what clients use "
+            "have to stay, and what was used within an hour; raise the quota, or drop snapshots "
+            "(aptward snapshot drop)",
+            human_size(target), human_size(kept.bytes), human_size(plan_.hot.bytes));
+    }
+
+    Services& services_;
+    const FindArchive& find_archive_;
+    const EvictionSettings settings_;
+    const Options options_;
+    Jobs::Run& run_;
+    Needs needs_;
+    EvictionPlan plan_;
+    std::uint64_t evicted_files_ = 0, evicted_bytes_ = 0;
+};
+
+}  // namespace
+
+Jobs::Kind make_eviction(Services& services, FindArchive find_archive, EvictionSettings settings)
+{
+    Jobs::Kind kind;
+    kind.unit = "bytes";
+    kind.read_options = [](std::string_view request) -> Result<std::string> {
+        const Json json = Json::parse(request, nullptr, false);
+        Json options = Json::object();
+        if (json.contains("dry_run") && !json["dry_run"].is_boolean())
+            return fail(Errc::malformed, "dry_run is true or false");
+        options["dry_run"] = json.value("dry_run", false);
+        if (json.contains("to") && !json["to"].is_number_unsigned())
+            return fail(Errc::malformed, "to is a number of bytes");
+        if (json.contains("to"))
+            options["to"] = json["to"];
+        return options.dump();
+    };
+    kind.work = [&services, find_archive = std::move(find_archive), settings](Jobs::Run& run) {
+        return EvictionRun(services, find_archive, settings, run).work();
+    };
+    return kind;
+}
+
+}  // namespace aptward::archive

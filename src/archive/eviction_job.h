@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Keeping what is held within a quota, as a job. docs/decisions/0018-bounded-disk.md.
+
+#include <string>
+
+#include "archive/archive.h"
+#include "archive/jobs.h"
+#include "archive/mirror_job.h"
+
+namespace aptward::archive {
+
+inline constexpr const char* kEviction = "gc";
+
+struct EvictionSettings {
+    std::uint64_t quota_bytes = 0;   ///< 0: none.
+    std::chrono::seconds hot_for{};  ///< What is served now stays for so long after its last use.
+};
+
+/// The JSON that starts one: {"dry_run": false, "to": BYTES}; without "to": what the quota wants.
+Jobs::Kind make_eviction(Services& services, FindArchive find_archive, EvictionSettings settings);
+
+/// Above this share of a quota things go, down to that one, so that they do not go one by one.
+inline constexpr double kHighWater = 0.95, kLowWater = 0.90;
+
+}  // namespace aptward::archive

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "archive/needs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "archive/index_table.h"
+#include "archive/suite.h"
+
+namespace aptward::archive {
+namespace {
+
+constexpr std::size_t kAskEvery = 4096;  // entries of a table
+
+bool by_key(const HeldFile& a, const HeldFile& b)
+{
+    return a.key < b.key;
+}
+
+}  // namespace
+
+Result<void> Needs::find()
+{
+    TRY_VOID(walk_files());
+    return walk_releases([this](const Place& place) { return mark(place); });
+}
+
+Result<void> Needs::walk_files()
+{
+    std::unordered_map<std::uint64_t, std::array<std::uint8_t, 16>> second_names;  // by file
+    files_.reserve(services_.blobs.estimate());
+    bool goes_on = true;
+    TRY_VOID(services_.blobs.each([&](const store::Blobs::Entry& entry) {
+        if (entry.digest.algorithm == HashAlgorithm::sha512)
+            second_names[entry.file] = key_of(entry.digest);
+        else
+            files_.push_back({key_of(entry.digest), entry.digest.size_bytes, entry.file,
+                              static_cast<std::uint32_t>(
+                                  std::clamp<std::int64_t>(to_unix(entry.used), 0, UINT32_MAX)),
+                              Need::nobody});
+        goes_on = files_.size() % kAskEvery != 0 || goes_on_();
+        return goes_on;
+    }));
+    if (!goes_on)
+        return fail(Errc::stale, "told to stop");
+    std::sort(files_.begin(), files_.end(), by_key);
+    if (second_names.empty())
+        return {};
+    for (std::size_t number = 0; number < files_.size(); ++number)
+        if (const auto found = second_names.find(files_[number].file); found != second_names.end())
+            sha512_names_[found->second] = number;
+    return {};
+}
+
+std::optional<std::size_t> Needs::number_of(const Digest& digest) const
+{
+    const auto key = key_of(digest);
+    if (digest.algorithm == HashAlgorithm::sha512) {
+        const auto found = sha512_names_.find(key);
+        return found == sha512_names_.end() ? std::nullopt : std::optional(found->second);
+    }
+    const auto found =
+        std::lower_bound(files_.begin(), files_.end(), HeldFile{key, 0, 0, 0, {}}, by_key);
+    if (found == files_.end() || found->key != key)
+        return std::nullopt;
+    return static_cast<std::size_t>(found - files_.begin());
+}
+
+// What a moment that is kept, or frozen to, means is kept as well; of the rest only the current one
+// is what clients get.
+Need Needs::need_of(const std::string& archive, const catalog::SuiteState& suite,
+                    const catalog::Published& published) const
+{
+    const auto decided = remembered_.decisions.find(archive);
+    if (decided == remembered_.decisions.end())
+        return Need::past;  // nobody serves it any more
+    const auto is_at = [&](SystemTime time, SystemTime known) {
+        const catalog::Published* found = catalog::find_at(suite.timeline, time, known);
+        return found != nullptr && found->release == published.release;
+    };
+    for (const auto& [name, at] : decided->second.snapshots)
+        if (is_at(at, SystemTime::max()))
+            return Need::kept;
+    if (const auto& freeze = decided->second.freeze; freeze && is_at(freeze->at, freeze->since))
+        return Need::kept;
+    return published.release == suite.current() ? Need::current : Need::past;
+}
+
+Result<void> Needs::walk_releases(const Visit& visit)
+{
+    for (const auto& [key, suite] : remembered_.suites) {
+        const std::set<std::string> journalled = suite.releases();
+        for (auto published = suite.timeline.rbegin(); published != suite.timeline.rend();
+             ++published) {
+            if (!goes_on_())
+                return fail(Errc::stale, "told to stop");
+            auto generation = catalog::recall_generation(services_.releases, published->release,
+                                                         journalled, published->signers);
+            if (!generation)
+                continue;  // told at the start; what it named is nobody's
+            Place place{key.first, key.second, std::move(*generation),
+                        need_of(key.first, suite, *published), suite.used};
+            place.generation = catalog::with_tables(place.generation, services_.tables);
+            // Those at hand are answered from their tables, those of before build theirs again.
+            const bool is_at_hand =
+                published - suite.timeline.rbegin() <= static_cast<std::ptrdiff_t>(kRecentKept);
+            if (place.need != Need::past)
+                build_missing_tables(place);
+            if (place.need != Need::past || is_at_hand)
+                note_tables(*place.generation);
+            TRY_VOID(visit(place));
+        }
+    }
+    return {};
+}
+
+// Without its table nobody would know what an index names, and all of that would go.
+void Needs::build_missing_tables(Place& place)
+{
+    const deb::Release& release = place.generation->release();
+    for (const std::string& used : place.used) {
+        const std::string base(deb::without_compression(used));
+        if (!catalog::is_tabled(used) || place.generation->tables().count(base) > 0)
+            continue;
+        for (const char* suffix : {".gz", ".zst", ".xz", ".bz2", ".lzma", ""}) {
+            const deb::ListedFile* file = release.find(base + suffix);
+            if (file == nullptr)
+                continue;
+            const auto packed = services_.blobs.read(file->digests.front());
+            const auto target = services_.tables / catalog::table_name(release, *file);
+            if (packed &&
+                build_table(*packed, packed_index(release, *file), target, services_.workers))
+                break;
+        }
+    }
+    place.generation = catalog::with_tables(place.generation, services_.tables);
+}
+
+void Needs::note_tables(const catalog::Generation& generation)
+{
+    const deb::Release& release = generation.release();
+    for (const auto& [path, file] : release.files)
+        if (generation.tables().count(std::string(deb::without_compression(path))) > 0)
+            tables_.insert(catalog::table_name(release, file));
+}
+
+void Needs::mark(const Digest& digest, Need need)
+{
+    if (const auto number = number_of(digest))
+        files_[*number].need = std::max(files_[*number].need, need);
+}
+
+Result<void> Needs::mark(const Place& place)
+{
+    // Without its indexes a release is not served at all.
+    const Need of_indexes = place.need == Need::current ? Need::kept : place.need;
+    for (const auto& [path, file] : place.generation->release().files)
+        for (const Digest& digest : file.digests)
+            mark(digest, of_indexes);
+    for (const auto& [base, table] : place.generation->tables())
+        TRY_VOID(
+            table->each([&](std::string_view, const Digest& digest) { mark(digest, place.need); }));
+    return {};
+}
+
+Result<std::unordered_map<std::size_t, std::string>> Needs::names(
+    const std::set<std::size_t>& numbers)
+{
+    std::unordered_map<std::size_t, std::string> names;
+    const auto note = [&](const Digest& digest, const Place& place, std::string_view path) {
+        const auto number = number_of(digest);
+        if (number && numbers.count(*number) > 0)
+            names.emplace(*number, fmt::format("{} of {} {}", path, place.archive, place.suite));
+    };
+    TRY_VOID(walk_releases([&](const Place& place) -> Result<void> {
+        for (const auto& [path, file] : place.generation->release().files)
+            for (const Digest& digest : file.digests)
+                note(digest, place, path);
+        for (const auto& [base, table] : place.generation->tables())
+            TRY_VOID(table->each(
+                [&](std::string_view path, const Digest& digest) { note(digest, place, path); }));
+        return {};
+    }));
+    return names;
+}
+
+}  // namespace aptward::archive

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Which held files are needed, and by whom: found by walking the releases that the journal
+// remembers. On a job's thread; private to archive/.
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "archive/archive.h"
+#include "archive/eviction.h"
+
+namespace aptward::archive {
+
+/// What the state thread knows of the archives that are served.
+struct Remembered {
+    catalog::SuiteStates suites;
+    std::map<std::string, catalog::ArchiveDecisions> decisions;
+};
+
+class Needs {
+public:
+    /// When `goes_on` says no, a walk ends.
+    Needs(Services& services, Remembered remembered, std::function<bool()> goes_on)
+        : services_(services), remembered_(std::move(remembered)), goes_on_(std::move(goes_on))
+    {
+    }
+
+    /// Looks at every held file and every release. Fails with storage; stale when told to stop.
+    Result<void> find();
+
+    /// After find().
+    const std::vector<HeldFile>& files() const { return files_; }
+    /// The number of the file that has this name.
+    std::optional<std::size_t> number_of(const Digest& digest) const;
+    /// Where these files are named, of those that are: a walk once more.
+    Result<std::unordered_map<std::size_t, std::string>> names(
+        const std::set<std::size_t>& numbers);
+    /// The table files that what is served, or kept, is answered from.
+    const std::set<std::string>& tables() const { return tables_; }
+
+private:
+    /// One release of one suite.
+    struct Place {
+        std::string archive, suite;
+        catalog::GenerationPtr generation;
+        Need need = Need::past;
+        std::vector<std::string> used;  ///< Indexes that clients use.
+    };
+    using Visit = std::function<Result<void>(const Place&)>;
+
+    Result<void> walk_files();
+    Result<void> walk_releases(const Visit& visit);
+    Need need_of(const std::string& archive, const catalog::SuiteState& suite,
+                 const catalog::Published& published) const;
+    Result<void> mark(const Place& place);
+    void mark(const Digest& digest, Need need);
+    void build_missing_tables(Place& place);
+    void note_tables(const catalog::Generation& generation);
+
+    Services& services_;
+    const Remembered remembered_;
+    const std::function<bool()> goes_on_;
+    std::vector<HeldFile> files_;  // by key
+    std::map<std::array<std::uint8_t, 16>, std::size_t> sha512_names_;
+    std::set<std::string> tables_;
+};
+
+}  // namespace aptward::archive

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Held files that a scrub found damaged, or indexes that it found missing, fetched again from
+// whichever source has them (I4). On a job's thread; private to archive/.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "archive/archive.h"
+
+namespace aptward::archive {
+
+/// Any thread.
+using AllArchives = std::function<std::vector<std::shared_ptr<Archive>>()>;
+
+class Repair {
+public:
+    Repair(Services& services, AllArchives archives, std::function<bool()> goes_on)
+        : services_(services), archives_(std::move(archives)), goes_on_(std::move(goes_on))
+    {
+    }
+
+    /// Gets the bytes of this hash, which were set aside. Fails with not_found when no release that
+    /// is at hand names them, else as fetching does.
+    Result<void> fetch(const std::string& hex);
+
+    /// Gets the indexes of what is served now that are not held in any form; how many there were.
+    std::size_t fetch_missing_indexes();
+
+private:
+    Result<void> fetch(const std::shared_ptr<Archive>& archive, const fetch::Want& want);
+
+    Services& services_;
+    const AllArchives archives_;
+    const std::function<bool()> goes_on_;
+};
+
+}  // namespace aptward::archive

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The disk is bounded: what goes, what stays, and nothing is lost that somebody needs."""
+import hashlib
+import json
+import os
+import threading
+import time
+
+import pytest
+
+from node import until
+
+pytestmark = pytest.mark.smoke
+
+LONG_AGO = 40 * 86400
+
+
+def blobs(node):
+    return [file for file in (node.folder / "state/blobs").rglob("*") if file.is_file()]
+
+
+def grow_old(node, seconds=LONG_AGO):
+    """As if nobody had used anything for so long."""
+    for file in blobs(node):
+        status = file.stat()
+        os.utime(file, ns=(status.st_atime_ns - seconds * 10**9, status.st_mtime_ns))
+
+
+def holds(node, package):
+    name = hashlib.sha256(package.read_bytes()).hexdigest()
+    return (node.folder / "state/blobs/sha256" / name[:2] / name).exists()
+
+
+def pool_path(archive, package):
+    return "/test/" + package.relative_to(archive.root).as_posix()
+
+
+@pytest.fixture
+def story(scene):
+    """Three generations, and a client that took the package of each; all of it long ago."""
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin)
+    apt = scene.apt(node)
+    packages, dates = [], []
+    for version in ("1", "2", "3"):
+        if version != "1":
+            archive.add("foo", version, payload_bytes=50_000)
+            archive.publish()
+        packages.append(archive.packages["foo"][1])
+        dates.append(archive.when)
+        assert apt.update().returncode == 0 and apt.download("foo").returncode == 0
+    until("all are held", lambda: all(holds(node, package) for package in packages))
+    grow_old(node)
+    return archive, origin, node, packages, dates
+
+
+def test_a_dry_run_says_what_would_go_and_why_and_changes_nothing(story):
+    _, _, node, packages, _ = story
+    before = sorted(blobs(node))
+    done = node.command("gc", "--dry-run", "--to", "80k")
+    assert done.returncode == 0, done
+    assert "pool/foo_1_all.deb of test stable: only earlier releases name it, last used 40 d ago" in done.stdout
+    assert "would go" in done.stdout and "foo_3" not in done.stdout
+    assert sorted(blobs(node)) == before
+    line = json.loads(node.command("gc", "--dry-run", "--to", "80k", "--json").stdout.splitlines()[-1])
+    assert line["evicted"]["files"] == 0 and line["planned"]["files"] >= 2
+
+
+def test_what_only_earlier_releases_need_goes_first_and_can_be_had_again(story):
+    archive, origin, node, packages, _ = story
+    done = node.command("gc", "--to", "80k")
+    assert done.returncode == 0, done
+    assert [holds(node, package) for package in packages] == [False, False, True]
+    assert node.get(pool_path(archive, packages[0])).content == packages[0].read_bytes()
+    origin.die()
+    assert node.get(pool_path(archive, packages[0])).status == 200
+    assert node.get(pool_path(archive, packages[1])).status == 503, "known, and nobody has it now"
+    assert node.get(pool_path(archive, packages[2])).status == 200
+
+
+def test_what_a_pin_a_name_or_a_freeze_needs_stays(story):
+    archive, origin, node, packages, dates = story
+    first, second = (date.strftime("%Y%m%dT%H%M%SZ") for date in dates[:2])
+    assert node.command("snapshot", "name", "test", first, "good").returncode == 0
+    assert node.command("freeze", "test", "--at", second).returncode == 0
+    small = node.command("gc", "--to", "1")
+    assert small.returncode == 1 and "raise the quota, or drop snapshots" in small.stderr, small
+    assert len(small.stderr.splitlines()) == 1
+    assert [holds(node, package) for package in packages] == [True, True, False]
+    origin.die()
+    assert node.get(f"/snapshot/good/test/pool/{packages[0].name}").status == 200
+    assert node.get(pool_path(archive, packages[1])).status == 200
+    assert node.command("thaw", "test").returncode == 0
+    assert node.command("snapshot", "drop", "test", "good").returncode == 0
+    grow_old(node)
+    assert node.command("gc", "--to", "1").returncode == 1, "the indexes stay"
+    assert not any(holds(node, package) for package in packages)
+    assert node.get("/test/dists/stable/main/binary-amd64/Packages.xz").status == 200
+
+
+def test_what_is_served_and_used_stays_for_a_while(story):
+    archive, _, node, packages, _ = story
+    grow_old(node, -LONG_AGO + 7200)  # two hours ago
+    assert node.command("gc", "--to", "1").returncode == 1
+    assert [holds(node, package) for package in packages] == [False, False, True], "hot for 14 days"
+
+
+def test_what_was_used_within_the_hour_stays_whatever_it_is(story):
+    archive, _, node, packages, _ = story
+    assert node.get(pool_path(archive, packages[0])).status == 200
+    assert node.command("gc", "--to", "1").returncode == 1
+    assert [holds(node, package) for package in packages] == [True, False, False]
+
+
+def test_tables_that_are_missing_are_built_before_anything_goes(story):
+    archive, origin, node, packages, dates = story
+    first = dates[0].strftime("%Y%m%dT%H%M%SZ")
+    assert node.command("snapshot", "pin", "test", first).returncode == 0
+    node.stop()
+    for table in (node.folder / "state/tables").iterdir():
+        table.unlink()
+    node.start()
+    grow_old(node)
+    assert node.command("gc", "--to", "1").returncode == 1
+    assert holds(node, packages[0])
+
+
+def test_a_quota_holds_by_itself(scene):
+    archive = scene.archive()
+    for number in range(10):
+        archive.add(f"big{number}", payload_bytes=50_000)
+    archive.publish()
+    node = scene.node(archive, scene.origin(archive), top=['quota = "300k"', 'hot-for = "1d"'])
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0
+    assert apt.download(*(f"big{number}" for number in range(10))).returncode == 0
+    def size():
+        try:
+            return sum(file.stat().st_size for file in blobs(node))
+        except FileNotFoundError:
+            return 10**9  # it is at work
+
+    until("all are held", lambda: 500_000 < size() < 10**9)
+    node.stop()
+    grow_old(node)
+    node.start()
+    until("the quota holds", lambda: size() <= 270_000)
+    assert apt.run("apt-get", "check").returncode == 0
+    assert scene.apt(node).update().returncode == 0, "what is served needs its indexes"
+
+
+def test_a_quota_is_a_size(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    node.config.write_text('quota = "much"\n' + node.config.read_text())
+    check = node.command("config", "check")
+    assert check.returncode == 2 and ':1: quota' in check.stderr and "200G" in check.stderr
+    wrong = node.command("gc", "--to", "much")
+    assert wrong.returncode == 2 and "is no size" in wrong.stderr
+
+
+def test_R27_collecting_beside_readers_and_fillers_loses_nobodys_file(story):
+    archive, origin, node, packages, _ = story
+    stop, wrong = threading.Event(), []
+
+    def read(package):
+        while not stop.is_set():
+            answer = node.get(pool_path(archive, package))
+            if answer.status != 200 or answer.content != package.read_bytes():
+                wrong.append((package.name, answer.status))
+
+    def age():
+        while not stop.is_set():
+            for file in blobs(node):
+                try:
+                    os.utime(file, (time.time() - LONG_AGO, time.time() - LONG_AGO))
+                except FileNotFoundError:
+                    pass
+
+    threads = [threading.Thread(target=read, args=(package,)) for package in packages * 2]
+    threads.append(threading.Thread(target=age))
+    for thread in threads:
+        thread.start()
+    gone = 0
+    for _ in range(15):
+        done = node.command("gc", "--to", "1", "--json")
+        gone += sum(json.loads(line)["evicted"]["files"] for line in done.stdout.splitlines()
+                    if '"evicted"' in line and '"over_bytes"' in line and '"result"' not in line)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong and gone > 0, (wrong[:5], gone)
+
+
+def test_R2_a_node_that_died_while_it_looked_at_a_file_has_it_still(story):
+    archive, origin, node, packages, _ = story
+    node.kill()
+    name = hashlib.sha256(packages[2].read_bytes()).hexdigest()
+    (node.folder / "state/blobs/evicting").mkdir(exist_ok=True)
+    (node.folder / "state/blobs/sha256" / name[:2] / name).rename(node.folder / "state/blobs/evicting" / name)
+    node.start()
+    origin.die()
+    assert node.get(pool_path(archive, packages[2])).status == 200
+    assert not list((node.folder / "state/blobs/evicting").iterdir())
