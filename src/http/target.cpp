@@ -8,6 +8,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "base/utf8.h"
 #include "http/authority_internal.h"
 #include "http/message.h"
 
@@ -72,32 +73,6 @@ std::string canonical_host(const Authority& authority)
     inet_pton(AF_INET6, std::string(authority.host).c_str(), &address);
     inet_ntop(AF_INET6, &address, text.data(), text.size());
     return text.data();
-}
-
-// Well-formed UTF-8 by the table of RFC 3629 4: overlong forms ("%c0%ae" for '.'), surrogates and
-// code points past U+10FFFF are the classic ways around a path check.
-bool is_utf8(std::string_view text)
-{
-    const auto at = [text](std::size_t i) {
-        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-    };
-    for (std::size_t i = 0; i < text.size();) {
-        const unsigned lead = at(i);
-        if (lead < 0x80) {
-            ++i;
-            continue;
-        }
-        const std::size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-        const unsigned low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-        const unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-        if (lead < 0xc2 || lead > 0xf4 || at(i + 1) < low || at(i + 1) > high)
-            return false;
-        for (std::size_t next = 2; next < length; ++next)
-            if ((at(i + next) & 0xc0) != 0x80)
-                return false;
-        i += length;
-    }
-    return true;
 }
 
 // Decodes exactly once, so "%252e" is the name "%2e" and never a dot.
