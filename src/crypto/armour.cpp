@@ -67,6 +67,23 @@ std::optional<std::string> decode_base64(std::string_view text)
     return bytes;
 }
 
+std::string encode_base64(std::string_view bytes)
+{
+    constexpr std::string_view kDigits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string text;
+    text.reserve((bytes.size() + 2) / 3 * 4);
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
+        std::uint32_t group = 0;
+        for (std::size_t k = 0; k < 3; ++k)
+            group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+        for (std::size_t k = 0; k < 4; ++k)
+            text += k <= count ? kDigits[group >> (18 - 6 * k) & 0x3f] : '=';
+    }
+    return text;
+}
+
 bool is_armour_header(std::string_view line)
 {
     for (const std::string_view name : {"Version:", "Comment:", "MessageID:", "Hash:", "Charset:"})

@@ -50,6 +50,9 @@ std::string random_hex(std::size_t bytes);
 /// Spec: RFC 4648 4.
 std::optional<std::string> decode_base64(std::string_view text);
 
+/// The base64 of any bytes, padded, on one line. Pure.
+std::string encode_base64(std::string_view bytes);
+
 /// Largest Release, InRelease or Release.gpg that is looked at (V1).
 inline constexpr std::uint64_t kMaxReleaseBytes = 10'000'000;
 
