@@ -123,7 +123,7 @@ Result<void> scan_sources(std::string_view text, const VisitPoolFile& visit);
 
 /// What a record of a Packages or Sources index says of its package, as it is written there.
 struct PackageFields {
-    std::string_view package, source, section;
+    std::string_view package, version, source, section;
     std::string_view pre_depends, depends, recommends, provides;
 };
 /// Reads one record; a field given twice counts as apt takes it, the last one. The views live as
@@ -133,6 +133,10 @@ PackageFields read_package_fields(std::string_view record);
 /// The names in a field such as Depends: "a (>= 1) | b:any, c" gives {{a, b}, {c}}. Versions and
 /// architectures are left out, as is what is no name. The views live as long as `field`. Pure.
 std::vector<std::vector<std::string_view>> parse_relations(std::string_view field);
+
+/// Negative, zero or positive, as the first is older, equal or newer. Takes any text. Pure.
+/// Spec: Debian policy 5.6.12.
+int compare_versions(std::string_view a, std::string_view b);
 
 /// Cleans a relative path: removes "./" and doubled slashes.
 /// Nothing for what would leave the archive or is impossible: "..", control bytes, backslash,

@@ -14,8 +14,9 @@ namespace {
 
 using Member = std::string_view PackageFields::*;
 
-constexpr std::array<std::pair<std::string_view, Member>, 7> kMembers = {
+constexpr std::array<std::pair<std::string_view, Member>, 8> kMembers = {
     {{"Package", &PackageFields::package},
+     {"Version", &PackageFields::version},
      {"Source", &PackageFields::source},
      {"Section", &PackageFields::section},
      {"Pre-Depends", &PackageFields::pre_depends},
