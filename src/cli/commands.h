@@ -49,6 +49,7 @@ void add_verify(CLI::App& app, Action& action);
 void add_deliveries(CLI::App& app, Action& action);
 void add_jobs(CLI::App& app, Action& action);
 void add_token(CLI::App& app, Action& action);
+void add_bundle(CLI::App& app, Action& action);
 
 /// Adds --config with its default.
 void add_config_option(CLI::App& command, std::string& file);

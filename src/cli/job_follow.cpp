@@ -55,6 +55,16 @@ void ProgressLine::show(std::uint64_t done, std::uint64_t total, std::uint64_t r
         human_seconds(static_cast<std::int64_t>(left / std::max<std::uint64_t>(1, rate_per_s))));
 }
 
+void PacedProgress::show(std::uint64_t done, std::uint64_t total)
+{
+    const SteadyTime now = steady_now();
+    if (now - shown_ < kLongestPause)
+        return;
+    shown_ = now;
+    const double seconds = std::chrono::duration<double>(now - started_).count();
+    line_.show(done, total, static_cast<std::uint64_t>(static_cast<double>(done) / seconds));
+}
+
 Result<JobEnd> follow_job(const std::string& admin, std::int64_t id, bool is_json)
 {
     is_detached = 0;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace aptward::cli {
@@ -23,6 +24,17 @@ public:
 private:
     const bool is_shown_;
     bool is_dirty_ = false;
+};
+
+/// A ProgressLine for work that is done here, drawn a few times a second.
+class PacedProgress {
+public:
+    void show(std::uint64_t done, std::uint64_t total);
+
+private:
+    ProgressLine line_;
+    const SteadyTime started_ = steady_now();
+    SteadyTime shown_ = started_;
 };
 
 /// How a followed job ended.

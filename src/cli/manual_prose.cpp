@@ -139,6 +139,31 @@ can be had again from a source. The exit status is 1 when what has to stay is mo
 Down to 50 GB, once, without a quota:
 
     aptward gc --to 50G)"},
+        {"bundle",
+         R"(Carries what the node holds of an archive to where no network leads, in one file: the
+releases that are served now, their indexes, and all packages that are held, or a few with what they
+depend on. Dependencies are followed by a simple rule: of each name the newest version, of
+alternatives the first that there is; version bounds, Recommends and what a machine has installed are
+not looked at. What is wanted and not held is named, and nothing is written.
+
+A bundle is believed by nobody: what it carries is proven by the archive's own signatures. It is
+signed with the node's key, so that whoever gets it can see that it is whole, and from whom. It is a
+tar packed by zstd, which any machine can open.
+
+The exit status is 1 when a bundle is not whole, from the future, or signed by another key than asked
+for, or when something is missing; then nothing was changed or written.)",
+         R"(All of two suites that the node holds, for a stick that takes no large files:
+
+    aptward bundle create debian bookworm bookworm-security --output /media/stick/debian.bundle --split 4G
+
+What another machine has installed:
+
+    dpkg --get-selections > selections
+    aptward bundle create debian --list selections --output machine.bundle
+
+What is in it, and whether it is whole:
+
+    aptward bundle inspect machine.bundle)"},
         {"verify",
          R"(Says of each file whether a release that is held, signed by keys that count, names exactly
 these bytes, and by which index: a package, a source, an index, or a Release itself. For a file that

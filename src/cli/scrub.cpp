@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "archive/scrub_job.h"
-#include "base/clock.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/job_follow.h"
@@ -49,17 +48,9 @@ int scrub_here(const node::Config& config, const Options& options)
         return failed(blobs.error());
     store::Blobs::ScrubOptions scrub;
     scrub.rate_bytes_per_s = options.rate_bytes_per_s;
-    ProgressLine line;
-    const SteadyTime started = steady_now();
-    SteadyTime shown = started;
+    PacedProgress progress;
     scrub.goes_on = [&](const store::Blobs::ScrubReport& report) {
-        const SteadyTime now = steady_now();
-        if (now - shown < std::chrono::milliseconds(200))
-            return true;
-        shown = now;
-        const double seconds = std::chrono::duration<double>(now - started).count();
-        line.show(report.checked_bytes, report.total_bytes,
-                  static_cast<std::uint64_t>(static_cast<double>(report.checked_bytes) / seconds));
+        progress.show(report.checked_bytes, report.total_bytes);
         return true;
     };
     const auto report = (*blobs)->scrub(scrub);

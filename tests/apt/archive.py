@@ -82,6 +82,7 @@ class Archive:
         self.flat = "flat" if flat is True else flat  # or the folder of the flat repository
         self.forms, self.hashes = forms, hashes
         self.packages = {}
+        self.fields = {}  # of the control files, by package, beside the usual ones
         self.extra = {}  # further files that the release lists, by path below the suite
         self.when = datetime.datetime.utcnow().replace(microsecond=0) - datetime.timedelta(days=1)
 
@@ -92,7 +93,7 @@ class Archive:
         shutil.copytree(self.root, twin.root)
         twin.packages = {name: (version, twin.root / path.relative_to(self.root))
                          for name, (version, path) in self.packages.items()}
-        twin.extra = dict(self.extra)
+        twin.extra, twin.fields = dict(self.extra), dict(self.fields)
         return twin
 
     def text(self):
@@ -104,12 +105,13 @@ class Archive:
     def suite_folder(self):
         return self.root / self.flat if self.flat else self.root / "dists" / self.suite
 
-    def add(self, name, version="1", payload_bytes=2000):
-        deb = make_deb(self.folder, name, version, payload_bytes)
+    def add(self, name, version="1", payload_bytes=2000, **fields):
+        deb = make_deb(self.folder, name, version, payload_bytes, **fields)
         target = (self.root / self.flat if self.flat else self.root / "pool") / deb.name
         target.parent.mkdir(parents=True, exist_ok=True)
         deb.rename(target)
         self.packages[name] = (version, target)
+        self.fields[name] = fields
         return target
 
     def add_bytes(self, name, content, version="1"):
@@ -148,6 +150,7 @@ class Archive:
 
     def _stanza(self, name, item):
         version, path = item
+        more = "".join(f"{field}: {value}\n" for field, value in self.fields.get(name, {}).items())
         content = path.read_bytes()
         place = "./" + path.relative_to(self.root).as_posix() if self.flat else \
             path.relative_to(self.root).as_posix()
@@ -160,8 +163,7 @@ class Archive:
             Size: {len(content)}
             SHA256: {hashlib.sha256(content).hexdigest()}
             Description: {name}
-
-            """)
+            """) + more + "\n"
 
     def release_text(self, listed, **fields):
         values = {"Origin": "Test", "Label": "Test", "Suite": self.suite, "Codename": self.suite,
