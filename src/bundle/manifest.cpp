@@ -19,7 +19,7 @@ constexpr std::string_view kVersion = "aptward-bundle/v1";
 constexpr std::string_view kAnyVersion = "aptward-bundle/";
 constexpr std::string_view kBlobs = "blobs/sha256/";
 constexpr std::string_view kReleases = "releases/";
-constexpr int kDeepest = 4;  // of the manifest's JSON
+constexpr std::size_t kDeepest = 4;  // of the manifest's JSON
 constexpr std::size_t kHexDigits = 64;
 constexpr std::size_t kMostText = 4096;
 constexpr std::int64_t kLatest = (1LL << 33) - 1;  // what a header of tar can say
@@ -64,6 +64,33 @@ bool is_short_text(const std::string& text)
     return text.size() <= kMostText && std::none_of(text.begin(), text.end(), [](char c) {
                return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
            });
+}
+
+// How deep and how many values: in memory each takes many times what it takes in the text, so this
+// is looked at first. (The library's own callback takes quadratic time.)
+bool is_modest(std::string_view json)
+{
+    constexpr std::size_t kMostValues = 10 * kMostMembers;
+    std::size_t depth = 0, values = 0;
+    bool is_text = false;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        const char c = json[i];
+        if (c == '"')
+            is_text = !is_text;
+        else if (is_text && c == '\\')
+            ++i;
+        else if (is_text)
+            continue;
+        else if (c == '[' || c == '{')
+            ++depth, ++values;
+        else if (c == ',')
+            ++values;
+        else if (c == ']' || c == '}')
+            depth -= depth > 0 ? 1 : 0;
+        if (depth > kDeepest || values > kMostValues)
+            return false;
+    }
+    return true;
 }
 
 Json to_json(const Member& member)
@@ -236,11 +263,9 @@ Result<Manifest> parse_manifest(std::string_view json)
 {
     if (json.size() > kMaxManifestBytes)
         return refuse(fmt::format("its manifest is larger than {}", human_size(kMaxManifestBytes)));
-    // What is nested deeper says nothing here, and would only cost memory.
-    const auto is_shallow = [](int depth, Json::parse_event_t, const Json&) {
-        return depth <= kDeepest;
-    };
-    const Json parsed = Json::parse(json, is_shallow, false);
+    if (!is_modest(json))
+        return refuse(fmt::format("its manifest is no list of at most {} members", kMostMembers));
+    const Json parsed = Json::parse(json, nullptr, false);
     if (!parsed.is_object())
         return refuse("its manifest is no JSON object");
     try {
