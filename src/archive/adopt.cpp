@@ -112,7 +112,7 @@ http::Async<void> Suite::adopt(Observation observation)
 // While it waited, another release may have been published: judged again under what that one left.
 http::Async<bool> Suite::still_holds(Observation& observation)
 {
-    auto again = co_await judge(observation.source, observation.files);
+    auto again = co_await judge(observation.origin, observation.files);
     observation.judgement = std::move(again);
     if (!observation.judgement.is_accepted()) {
         refuse(observation);
@@ -138,7 +138,7 @@ http::Async<void> Suite::adopt_in_turn(Observation observation)
         co_return;
     }
     auto whole = co_await complete(std::make_shared<const catalog::Generation>(
-        release, observation.files, system_now(), observation.source->url()));
+        release, observation.files, system_now(), observation.origin));
     if (!whole) {
         hold(observation, whole.error().message());
         co_return;
@@ -154,7 +154,7 @@ void Suite::hold(const Observation& observation, std::string why)
 {
     held_ = "release of " + deb::format_release_date(*observation.judgement.date) +
             " is held: an index is not to be had: " + std::move(why);
-    event("release.held", observation.source->url(), held_, observation.judgement.id);
+    event("release.held", observation.origin, held_, observation.judgement.id);
     if (view_.current)
         touch();
 }

@@ -67,6 +67,20 @@ struct SuiteReport {
     std::string held;        ///< Why a newer release is not visible yet; empty: nothing is held.
 };
 
+/// What became, or would become, of a release that came from no source: from a bundle.
+struct Offered {
+    enum class Outcome {
+        published,  ///< The policy accepts it, and it is newer than what was served.
+        known,      ///< It is served already, or was not long ago.
+        older,      ///< A newer one is served.
+        held,       ///< Accepted, but an index of it is not to be had.
+        refused,
+    };
+    Outcome outcome = Outcome::refused;
+    trust::Verdict verdict;
+};
+std::string_view to_string(Offered::Outcome outcome);
+
 /// A key that could sign an archive, but that no operator has approved.
 struct ProposedKey {
     std::string fingerprint;  ///< Of the primary key.
@@ -143,6 +157,13 @@ public:
 
     /// An operator accepts a release that the policy refused; the next refresh takes it. Any loop.
     http::Task<void> approve(std::string suite, std::string release_id, std::string who);
+
+    /// What the policy says of a release that came from no source; adopts nothing. Control loop.
+    http::Async<Offered> assess(std::string suite, catalog::ReleaseFiles files, std::string origin);
+    /// The same as if a source had shown it: what the policy accepts is published. `indexes`: paths
+    /// in it that are read then, as if clients had asked for them. Control loop.
+    http::Async<Offered> offer(std::string suite, catalog::ReleaseFiles files, std::string origin,
+                               std::vector<std::string> indexes);
 
     /// Ends its schedules, and publishes nothing more: another configuration took over. Any thread.
     void retire() { is_retired_ = true; }
@@ -256,6 +277,7 @@ private:
     // control loop
     bool is_known(const std::string& suite) const;
     bool has_room_for(const std::string& suite);
+    bool may_be_offered(const std::string& suite);
     Suite& suite(const std::string& name);
     void publish_view(const std::string& suite, catalog::SuiteView view);
     trust::Policy policy(const ArchiveSettings& settings) const;

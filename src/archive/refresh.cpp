@@ -119,9 +119,8 @@ http::Async<void> Suite::ask_all()
     const Observation& newest = candidates.front();
     for (const Observation& observation : candidates)
         if (observation.judgement.date < newest.judgement.date) {
-            event("release.freeze_suspected", observation.source->url(),
-                  "it shows an older release than " + newest.source->url(),
-                  observation.judgement.id);
+            event("release.freeze_suspected", observation.origin,
+                  "it shows an older release than " + newest.origin, observation.judgement.id);
             services_.fetcher.charge(observation.source, fetch::Fault::stale, name_);
         }
     co_await adopt_first_whole(std::move(candidates));
@@ -170,8 +169,9 @@ http::Async<void> Suite::look_at(std::shared_ptr<Gathering> gathering, fetch::So
     }
     Observation observation;
     observation.source = source;
+    observation.origin = source->url();
     observation.files = *files;
-    auto judgement = co_await judge(source, *files);
+    auto judgement = co_await judge(source->url(), *files);
     observation.judgement = std::move(judgement);
     note_seen(observation.judgement);
     if (observation.judgement.is_accepted()) {
@@ -230,7 +230,7 @@ http::Task<catalog::ReleaseFiles> Suite::get_files(fetch::SourcePtr source)
     co_return files;
 }
 
-http::Async<trust::Judgement> Suite::judge(fetch::SourcePtr source, catalog::ReleaseFiles files)
+http::Async<trust::Judgement> Suite::judge(std::string origin, catalog::ReleaseFiles files)
 {
     const ArchiveSettings& settings = archive_.settings_;
     trust::Judgement judgement;
@@ -240,9 +240,8 @@ http::Async<trust::Judgement> Suite::judge(fetch::SourcePtr source, catalog::Rel
         if (judgement.is_accepted() || settings.verify == Verify::enforce)
             co_return judgement;
         observed_ = judgement.verdict.code;
-        const std::string evidence = keep_evidence(source->url(), files, judgement);
-        event("observed." + judgement.verdict.code, source->url(), judgement.verdict.message,
-              evidence);
+        const std::string evidence = keep_evidence(origin, files, judgement);
+        event("observed." + judgement.verdict.code, origin, judgement.verdict.message, evidence);
     }
     auto text = split(files);
     if (!text && !files.release.empty())
@@ -303,11 +302,10 @@ http::Async<trust::Judgement> Suite::judge_under(catalog::ReleaseFiles files,
 void Suite::refuse(const Observation& observation)
 {
     const trust::Judgement& judgement = observation.judgement;
-    const std::string& source = observation.source->url();
     verdict_ = judgement.verdict;
-    const std::string evidence = keep_evidence(source, observation.files, judgement);
-    event(judgement.verdict.code, source, judgement.verdict.message, evidence);
-    if (judgement.verdict.code != "release.engine")
+    const std::string evidence = keep_evidence(observation.origin, observation.files, judgement);
+    event(judgement.verdict.code, observation.origin, judgement.verdict.message, evidence);
+    if (observation.source != nullptr && judgement.verdict.code != "release.engine")
         services_.fetcher.charge(observation.source, fault_of(judgement.verdict.code),
                                  name_ + ": " + judgement.verdict.message);
 }

@@ -49,6 +49,12 @@ public:
                                      bool must_be_proven);
 
     http::Task<void> approve(std::string release_id, std::string who);
+
+    /// Of a release that no source gave (offer.cpp): what Archive::assess and Archive::offer say.
+    http::Async<Offered> assess(catalog::ReleaseFiles files, std::string origin);
+    http::Async<Offered> offer(catalog::ReleaseFiles files, std::string origin,
+                               std::vector<std::string> indexes);
+
     /// Serves nothing any more whose signers a revocation left too few. Control loop.
     http::Async<void> withdraw();
 
@@ -70,9 +76,10 @@ public:
     SteadyTime last_try() const { return last_try_; }
 
 private:
-    /// What one source showed.
+    /// What one source showed, or somebody handed in.
     struct Observation {
-        fetch::SourcePtr source;
+        fetch::SourcePtr source;  ///< Null: it came from no source.
+        std::string origin;       ///< The source's URL, or another name for people.
         catalog::ReleaseFiles files;
         trust::Judgement judgement;
     };
@@ -95,7 +102,7 @@ private:
                           fetch::SourcePtr source);
     http::Async<void> look_at(std::shared_ptr<Gathering> gathering, fetch::SourcePtr source);
     http::Task<catalog::ReleaseFiles> get_files(fetch::SourcePtr source);
-    http::Async<trust::Judgement> judge(fetch::SourcePtr source, catalog::ReleaseFiles files);
+    http::Async<trust::Judgement> judge(std::string origin, catalog::ReleaseFiles files);
     http::Async<trust::Judgement> judge_under(catalog::ReleaseFiles files, crypto::Keyring keyring,
                                               trust::Policy policy, trust::Freshness freshness);
     http::Async<void> ask_for_detached();
@@ -116,6 +123,7 @@ private:
     http::Async<bool> still_holds(Observation& observation);
     http::Task<catalog::GenerationPtr> complete(catalog::GenerationPtr generation);
     void hold(const Observation& observation, std::string why);
+    Offered describe(const trust::Judgement& judgement) const;
     bool is_overdue(const std::string& path, std::chrono::seconds patience);
     bool was_there(const std::string& path) const;
     std::vector<std::string> needed_indexes(const deb::Release& release) const;
