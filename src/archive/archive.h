@@ -319,4 +319,9 @@ private:
     std::unique_ptr<Past> past_;
 };
 
+/// The archives that are served now. Any thread.
+using ServedArchives = std::function<std::vector<std::shared_ptr<Archive>>()>;
+/// One of them; null when there is none of that id. Any thread.
+using FindArchive = std::function<std::shared_ptr<Archive>(const std::string& id)>;
+
 }  // namespace aptward::archive

@@ -18,7 +18,7 @@ bool is_alarming(const std::string& code)
         return code == "job.failed";
     static const std::set<std::string_view> kCalm = {
         "release.published", "fetch.hedged",  "node.started",     "node.stopped",
-        "node.reloaded",     "keys.approved", "release.approved",
+        "node.reloaded",     "keys.approved", "release.approved", "bundle.imported",
     };
     return kCalm.count(code) == 0;
 }

@@ -220,6 +220,8 @@ Jobs::Kind make_eviction(Services& services, FindArchive find_archive, EvictionS
     kind.unit = "bytes";
     kind.read_options = [](std::string_view request) -> Result<std::string> {
         const Json json = Json::parse(request, nullptr, false);
+        if (!json.is_object())
+            return fail(Errc::malformed, "a JSON object is wanted");
         Json options = Json::object();
         if (json.contains("dry_run") && !json["dry_run"].is_boolean())
             return fail(Errc::malformed, "dry_run is true or false");

@@ -6,7 +6,6 @@
 
 #include "archive/archive.h"
 #include "archive/jobs.h"
-#include "archive/mirror_job.h"
 
 namespace aptward::archive {
 

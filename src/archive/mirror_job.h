@@ -29,9 +29,6 @@ struct MirrorRequest {
 Result<MirrorRequest> parse_mirror_request(std::string_view json);
 std::string to_json(const MirrorRequest& request);
 
-/// Null when there is none of that id. Any thread.
-using FindArchive = std::function<std::shared_ptr<Archive>(const std::string& id)>;
-
 /// All outlive the jobs.
 Jobs::Kind make_mirror(Services& services, FindArchive find_archive);
 

@@ -12,12 +12,9 @@
 
 namespace aptward::archive {
 
-/// Any thread.
-using AllArchives = std::function<std::vector<std::shared_ptr<Archive>>()>;
-
 class Repair {
 public:
-    Repair(Services& services, AllArchives archives, std::function<bool()> goes_on)
+    Repair(Services& services, ServedArchives archives, std::function<bool()> goes_on)
         : services_(services), archives_(std::move(archives)), goes_on_(std::move(goes_on))
     {
     }
@@ -33,7 +30,7 @@ private:
     Result<void> fetch(const std::shared_ptr<Archive>& archive, const fetch::Want& want);
 
     Services& services_;
-    const AllArchives archives_;
+    const ServedArchives archives_;
     const std::function<bool()> goes_on_;
 };
 

@@ -122,7 +122,7 @@ std::string to_text(const Report& report)
                            : ", set aside, and fetched again where a source has them");
 }
 
-Jobs::Kind make_scrub(Services& services, AllArchives archives)
+Jobs::Kind make_scrub(Services& services, ServedArchives archives)
 {
     Jobs::Kind kind;
     kind.unit = "bytes";

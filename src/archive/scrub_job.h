@@ -20,6 +20,6 @@ std::string to_json(const store::Blobs::ScrubReport& report);
 std::string to_text(const store::Blobs::ScrubReport& report);
 
 /// What is found damaged is fetched again at once. `services` outlive the jobs.
-Jobs::Kind make_scrub(Services& services, AllArchives archives);
+Jobs::Kind make_scrub(Services& services, ServedArchives archives);
 
 }  // namespace aptward::archive

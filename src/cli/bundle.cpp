@@ -272,6 +272,7 @@ void add_bundle(CLI::App& app, Action& action)
     bundle->require_subcommand(1);
     add_create(*bundle, action);
     add_inspect(*bundle, action);
+    add_bundle_import(*bundle, action);
 }
 
 }  // namespace aptward::cli

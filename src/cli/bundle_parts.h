@@ -3,15 +3,14 @@
 // What the subcommands of `aptward bundle` share. Private to cli/.
 
 #include "base/result.h"
-
-namespace CLI {
-class App;
-}
+#include "cli/commands.h"
 
 namespace aptward::cli {
 
 /// Prints the error; gives the exit status that it means: 1 for a bundle that is wrong, 2 for
 /// something that is not there, 3 when it could not be told.
 int complain(const Error& error);
+
+void add_bundle_import(CLI::App& bundle, Action& action);
 
 }  // namespace aptward::cli

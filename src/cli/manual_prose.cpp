@@ -150,8 +150,14 @@ A bundle is believed by nobody: what it carries is proven by the archive's own s
 signed with the node's key, so that whoever gets it can see that it is whole, and from whom. It is a
 tar packed by zstd, which any machine can open.
 
+Importing is a job of the running node, which has to be allowed to read the file. The bundle is checked
+whole first; then each release is judged as if a mirror had shown it, and what no accepted release
+names is left out. A release that is older than the one in use is no error: what has not changed since
+is of use.
+
 The exit status is 1 when a bundle is not whole, from the future, or signed by another key than asked
-for, or when something is missing; then nothing was changed or written.)",
+for, or when something is missing, and then nothing was changed or written; also when a release of an
+imported bundle was refused, which brings nothing of it.)",
          R"(All of two suites that the node holds, for a stick that takes no large files:
 
     aptward bundle create debian bookworm bookworm-security --output /media/stick/debian.bundle --split 4G
@@ -163,7 +169,11 @@ What another machine has installed:
 
 What is in it, and whether it is whole:
 
-    aptward bundle inspect machine.bundle)"},
+    aptward bundle inspect machine.bundle
+
+At the other end:
+
+    aptward bundle import /media/stick/debian.bundle)"},
         {"verify",
          R"(Says of each file whether a release that is held, signed by keys that count, names exactly
 these bytes, and by which index: a package, a source, an index, or a Release itself. For a file that

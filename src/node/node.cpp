@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "archive/bundle_job.h"
 #include "archive/eviction_job.h"
 #include "archive/mirror_job.h"
 #include "archive/scrub_job.h"
@@ -205,14 +206,18 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     const archive::FindArchive find_archive = [front = parts->front.get()](const std::string& id) {
         return front->find_archive(id);
     };
-    parts->jobs->add_kind(archive::kScrub,
-                          archive::make_scrub(*parts->services, [front = parts->front.get()] {
-                              return front->routes()->archives;
-                          }));
+    const archive::ServedArchives served = [front = parts->front.get()] {
+        return front->routes()->archives;
+    };
+    parts->jobs->add_kind(archive::kScrub, archive::make_scrub(*parts->services, served));
     parts->jobs->add_kind(archive::kMirror, archive::make_mirror(*parts->services, find_archive));
     parts->jobs->add_kind(archive::kEviction, archive::make_eviction(*parts->services, find_archive,
                                                                      {parts->config.quota_bytes,
                                                                       parts->config.hot_for}));
+    parts->jobs->add_kind(archive::kBundleImport,
+                          archive::make_bundle_import(
+                              *parts->services, parts->config.state,
+                              [front = parts->front.get()] { return front->routes()->archives; }));
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->loops);
     parts->admin->set_notes(parts->config.notes);
     parts->events->on_stored([admin = parts->admin.get()] { admin->wake_followers(); });

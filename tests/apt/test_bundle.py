@@ -2,12 +2,14 @@
 """One file that carries what a node holds to where no network leads."""
 import hashlib
 import json
+import os
 import pathlib
 import subprocess
 
 import pytest
 
-from node import PROGRAM, until
+from forge import Bundle
+from node import PROGRAM, Node, until
 
 pytestmark = pytest.mark.smoke
 
@@ -19,8 +21,8 @@ def aptward(*arguments):
 def stock(scene):
     """An archive, and a node that holds all of it: pear needs a fruit and a tree, apple is a fruit."""
     archive = scene.archive()
-    archive.add("apple", payload_bytes=400_000, Provides="fruit")
-    archive.add("tree", payload_bytes=5000)
+    archive.add("apple", payload_bytes=400_000, Provides="fruit (= 2)")
+    archive.add("tree", payload_bytes=5000, **{"Multi-Arch": "allowed"})
     archive.add("pear", Depends="nothing | fruit (>= 1), tree:any")
     archive.publish()
     node = scene.node(archive, scene.origin(archive))
@@ -140,3 +142,247 @@ def test_what_cannot_be_bundled_is_told_in_one_sentence(scene, arguments, senten
     assert refused.returncode == 2 and sentence in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert list(scene.folder.glob("*.bundle*")) == []
+
+
+def held_files(node):
+    return sorted(path.name for path in (node.folder / "state/blobs").rglob("*") if path.is_file())
+
+
+def dead_node(scene, archive, **keys):
+    """A node whose only source is dead, and that holds nothing."""
+    origin = scene.origin(archive)
+    origin.die()
+    return scene.node(archive, origin, **keys)
+
+
+def do_import(node, file, *arguments):
+    return node.command("bundle", "import", str(file), *arguments)
+
+
+def make_bundle(scene, node, *arguments):
+    file = scene.folder / "x.bundle"
+    made = create(node, file, *arguments)
+    assert made.returncode == 0, made.stderr
+    return file
+
+
+def test_a_node_without_a_network_serves_what_a_bundle_carries(scene):
+    archive, node = stock(scene)
+    file = make_bundle(scene, node, "--packages", "pear")
+    far = dead_node(scene, archive)
+    client = scene.apt(far)
+    assert client.update().returncode != 0
+    done = do_import(far, file)
+    assert done.returncode == 0, done.stderr
+    assert "stable: published; " in done.stdout
+    assert far.suite()["generation"] == node.suite()["generation"]
+    assert client.update().returncode == 0
+    installed = client.run("apt-get", "install", "-q", "-y", "--download-only", "pear", "apple")
+    assert installed.returncode == 0, installed
+    for name in ("pear", "apple"):
+        deb = client.folder / f"cache/archives/{name}_1_all.deb"
+        assert deb.read_bytes() == (archive.root / "pool" / deb.name).read_bytes()
+    # What it did not carry is not known to be absent.
+    assert far.get("/test/pool/bar_1_all.deb").status == 503
+    assert {"release.published", "bundle.imported"} <= far.event_codes()
+    # It is all there after a restart, and a second time nothing is left to do.
+    far.stop()
+    far.start()
+    assert scene.apt(far).update().returncode == 0
+    again = do_import(far, file, "--json")
+    assert again.returncode == 0
+    result = json.loads(again.stdout.splitlines()[-1])
+    assert (result["stored"], result["unproven"]) == (0, 0)
+    assert [release["outcome"] for release in result["releases"]] == ["known"]
+    assert far.scrub() == 0
+
+
+def test_an_older_bundle_takes_nothing_back_and_still_gives_what_is_proven(scene):
+    archive, node = stock(scene)
+    file = make_bundle(scene, node)
+    archive.add("foo", version="2")
+    archive.publish()
+    far = scene.node(archive, scene.origin(archive))
+    assert scene.apt(far).update().returncode == 0
+    newer = far.suite()["generation"]
+    done = do_import(far, file)
+    assert done.returncode == 0, done.stderr
+    assert "stable: older; " in done.stdout and "1 left out" not in done.stdout
+    assert far.suite()["generation"] == newer and far.event_codes().isdisjoint({"release.rollback"})
+    for origin in scene.origins:
+        origin.die()
+    # The same in both releases: proven by the newer one. What only the older one names is not kept.
+    assert far.get("/test/pool/bar_1_all.deb").status == 200
+    old = hashlib.sha256((archive.root / "pool/foo_1_all.deb").read_bytes()).hexdigest()
+    assert old not in held_files(far)
+
+
+def test_a_release_that_the_policy_refuses_brings_nothing(scene, other_key):
+    archive, node = stock(scene)
+    file = make_bundle(scene, node)
+    far = dead_node(scene, archive, keyrings=[str(other_key.keyring)])
+    done = do_import(far, file)
+    assert done.returncode == 1
+    assert "stable: refused (release.unknown-key:" in done.stdout
+    assert held_files(far) == [] and far.get("/test/dists/stable/InRelease").status == 503
+    assert "release.unknown-key" in far.event_codes()
+    assert len(list((far.folder / "state/refused").iterdir())) == 1
+
+
+def truncated(file, _):
+    file.write_bytes(file.read_bytes()[:-1000])
+    return "is no whole bundle"
+
+
+def tampered(file, _):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    return ""
+
+
+def longer(file, _):
+    file.write_bytes(file.read_bytes() + b"more")
+    return "is no whole bundle"
+
+
+def something_else(file, _):
+    file.write_bytes(b"hello")
+    return "is no whole bundle"
+
+
+def from_the_future(file, identity):
+    bundle = Bundle(file, identity)
+    bundle.note["created"] = int(bundle.note["created"]) + 3600
+    bundle.write(file)
+    return "from the future"
+
+
+def of_a_newer_version(file, identity):
+    bundle = Bundle(file, identity)
+    bundle.version = "aptward-bundle/v9"
+    bundle.write(file)
+    return "another version"
+
+
+def for_another_archive(file, identity):
+    bundle = Bundle(file, identity)
+    bundle.manifest["releases"][0]["archive"] = "elsewhere"
+    bundle.write(file)
+    return "it is for another archive: elsewhere; this node has test"
+
+
+def with_too_many_members(file, identity):
+    bundle = Bundle(file, identity)
+    bundle.manifest["members"] = [{"name": "", "sha256": "", "size": 0}] * 200_001
+    bundle.write(file)
+    return "more than 200000 members"
+
+
+def with_a_name_that_leads_away(file, identity):
+    bundle = Bundle(file, identity)
+    bundle.add("../../../../tmp/evil", b"evil")
+    bundle.write(file)
+    return "no bundle has"
+
+
+def with_a_member_of_another_hash(file, identity):
+    bundle = Bundle(file, identity)
+    name = next(name for name in bundle.members if name.startswith("blobs/"))
+    content = bundle.members[name]
+    bundle.members[name] = content[:-1] + bytes([content[-1] ^ 1])
+    bundle.write(file)
+    return "is not what its manifest says"
+
+
+def with_a_member_that_it_does_not_name(file, identity):
+    bundle = Bundle(file, identity)
+    bundle.members["blobs/sha256/" + "0" * 64] = b"more"
+    bundle.write(file)
+    return "another size than its manifest says"
+
+
+@pytest.mark.parametrize("spoil", [
+    truncated, tampered, longer, something_else, from_the_future, of_a_newer_version, for_another_archive,
+    with_too_many_members, with_a_name_that_leads_away, with_a_member_of_another_hash,
+    with_a_member_that_it_does_not_name])
+def test_a_bad_bundle_is_told_in_one_sentence_and_changes_nothing(scene, spoil):
+    archive, node = stock(scene)
+    file = make_bundle(scene, node)
+    sentence = spoil(file, node.folder / "state/identity")
+    far = dead_node(scene, archive)
+    refused = do_import(far, file)
+    assert refused.returncode == 1 and sentence in refused.stderr, refused.stderr
+    assert refused.stderr.count("\n") == 1 and "nothing was imported" in refused.stderr
+    assert held_files(far) == [] and list((far.folder / "state/releases").iterdir()) == []
+    assert {"release.published", "bundle.imported"}.isdisjoint(far.event_codes())
+    if spoil != for_another_archive:
+        looked = aptward("bundle", "inspect", file)
+        assert looked.returncode == 1 and looked.stderr.count("\n") == 1
+
+
+def test_a_bundle_that_is_forged_well_brings_only_what_the_vendor_signed(scene):
+    archive, node = stock(scene)
+    file = make_bundle(scene, node)
+    forged = Bundle(file, node.folder / "state/identity")
+    evil = b"evil"
+    forged.add("blobs/sha256/" + hashlib.sha256(evil).hexdigest(), evil, "pool/foo_1_all.deb")
+    forged.write(file)
+    far = dead_node(scene, archive)
+    done = do_import(far, file)
+    assert done.returncode == 0 and "1 left out" in done.stdout, done.stdout + done.stderr
+    assert hashlib.sha256(evil).hexdigest() not in held_files(far)
+    assert far.get("/test/pool/foo_1_all.deb").content == (archive.root / "pool/foo_1_all.deb").read_bytes()
+
+
+def test_the_signer_can_be_demanded(scene):
+    archive, node = stock(scene)
+    file = make_bundle(scene, node)
+    signer = inspect(file)[1]["signer"]
+    far = dead_node(scene, archive)
+    stranger = create(far, scene.folder / "none.bundle")
+    assert stranger.returncode == 2
+    refused = do_import(far, file, "--signed-by", signer[:-4] + "AAA=")
+    assert refused.returncode == 1 and held_files(far) == []
+    assert do_import(far, file, "--signed-by", signer).returncode == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to mount")
+def test_a_bundle_that_the_disk_cannot_hold_is_too_large(scene):
+    archive, node = stock(scene)
+    archive.add("huge", payload_bytes=12_000_000)
+    archive.publish()
+    assert scene.apt(node).update().returncode == 0
+    assert node.get("/test/pool/huge_1_all.deb").status == 200
+    file = scene.folder / "huge.bundle"
+    until("it is held", lambda: create(node, file, "--packages", "huge").returncode == 0)
+    state = scene.folder / "small/state"
+    state.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", state], check=True)
+    try:
+        origin = scene.origin(archive)
+        origin.die()
+        far = Node(scene.folder / "small", archive, [origin])
+        scene.nodes.append(far)
+        refused = do_import(far, file)
+        assert refused.returncode == 1 and "it is too large: it needs 12" in refused.stderr
+        assert held_files(far) == []
+        far.stop()
+    finally:
+        subprocess.run(["umount", "-l", state], check=True)
+
+
+def test_an_import_is_a_job_of_the_running_node(scene):
+    archive, node = stock(scene)
+    file = make_bundle(scene, node)
+    far = dead_node(scene, archive)
+    started = do_import(far, file, "--no-wait", "--json")
+    number = json.loads(started.stdout)["id"]
+    done = until("its end", lambda: (now := json.loads(far.admin(f"/api/v1/jobs/{number}")))["state"] == "done"
+                 and now)
+    assert done["kind"] == "bundle-import" and done["done"] == done["total"] > 400_000
+    assert done["who"] == f"uid {os.getuid()}" and done["result"]["stored"] > 5
+    assert do_import(far, "/nonexistent").returncode == 2
+    far.stop()
+    refused = do_import(far, file)
+    assert refused.returncode == 3 and "start it" in refused.stderr

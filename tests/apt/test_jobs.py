@@ -123,8 +123,11 @@ def test_impossible_jobs_are_refused_in_one_sentence(scene):
     archive = scene.archive()
     node = scene.node(archive, scene.origin(archive))
     unknown = post(node, "/api/v1/jobs", '{"kind": "mine"}')
-    assert unknown.status == 404 and "there are: gc, mirror, scrub" in unknown.content
-    for body in ('{"kind": 3}', "[]", '{"kind": "scrub", "rate": "fast"}', '{"kind": "scrub", "rate": -1}'):
+    assert unknown.status == 404 and "there are: bundle-import, gc, mirror, scrub" in unknown.content
+    for body in ('{"kind": 3}', "[]", '{"kind": "bundle-import"}',
+                 '{"kind": "bundle-import", "file": "relative"}',
+                 '{"kind": "bundle-import", "file": "/x", "signed-by": [7]}',
+                 '{"kind": "scrub", "rate": "fast"}', '{"kind": "scrub", "rate": -1}'):
         assert post(node, "/api/v1/jobs", body).status == 400
     assert post(node, "/api/v1/jobs/1/dance").status == 404
     assert node.command("scrub", "--rate", "fast").returncode == 2

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "archive/bundle_job.h"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <future>
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "bundle/bundle.h"
+
+namespace aptward::archive {
+namespace {
+
+using Json = nlohmann::json;
+using Outcome = Offered::Outcome;
+using ArchivePtr = std::shared_ptr<Archive>;
+
+constexpr std::chrono::milliseconds kTellEvery{200};
+constexpr std::chrono::milliseconds kLookEvery{100};  // whether to stop
+
+/// What was asked for.
+struct Options {
+    std::string file;
+    std::vector<std::string> signers;
+};
+
+Result<Options> read_options(const std::string& text)
+{
+    const Json json = Json::parse(text, nullptr, false);
+    if (!json.is_object())
+        return fail(Errc::malformed, "the job does not say which file to import");
+    return Options{json.value("file", ""), json.value("signed-by", std::vector<std::string>())};
+}
+
+/// Runs the coroutine that `make` gives on the control loop; nothing when the job was told to stop
+/// before it came to its end, or it died of exhausted memory.
+template <class Make>
+auto on_control(Services& services, const Jobs::Run& run, Make make)
+{
+    using Value = typename std::invoke_result_t<Make>::value_type;
+    auto promise = std::make_shared<std::promise<Value>>();
+    auto future = promise->get_future();
+    const auto body = [](Make inner,
+                         std::shared_ptr<std::promise<Value>> end) -> http::Async<void> {
+        auto value = co_await inner();
+        end->set_value(std::move(value));
+    };
+    http::spawn(services.control, "importing", body(std::move(make), std::move(promise)));
+    while (future.wait_for(kLookEvery) != std::future_status::ready)
+        if (!run.goes_on())
+            return std::optional<Value>();
+    try {
+        return std::optional<Value>(future.get());
+    } catch (const std::future_error&) {
+        return std::optional<Value>();
+    }
+}
+
+/// One release of the bundle on its way.
+struct Incoming {
+    bundle::BundledRelease release;
+    ArchivePtr archive;
+    catalog::ReleaseFiles files;
+    std::vector<std::string> indexes;  // paths in it whose bytes are in the bundle
+    Offered offered;
+};
+
+Result<deb::Release> read_release(const catalog::ReleaseFiles& files)
+{
+    if (files.inrelease.empty())
+        return deb::parse_release(files.release);
+    TRY(const auto text, crypto::split_clearsigned(files.inrelease));
+    return deb::parse_release(text.text);
+}
+
+/// One import.
+class Import {
+public:
+    Import(Services& services, const std::filesystem::path& state, const ServedArchives& served,
+           Jobs::Run& run)
+        : services_(services), state_(state), served_(served), run_(run)
+    {
+    }
+
+    Result<Jobs::End> work()
+    {
+        TRY(const Options options, read_options(run_.record().options));
+        TRY(auto opened, bundle::Reader::open(options.file));
+        reader_.emplace(std::move(opened));
+        file_ = options.file;
+        auto done = check(options);
+        if (done)
+            done = take_in();
+        if (!run_.goes_on())
+            return Jobs::End{false, "told to stop; what was stored so far is proven and stays"};
+        if (!done)
+            return tl::unexpected<Error>(std::move(done).error().within(file_));
+        tell_all();
+        return Jobs::End{true, sentence()};
+    }
+
+private:
+    // Nothing is changed here.
+    Result<void> check(const Options& options)
+    {
+        TRY_VOID(bundle::check_time(reader_->heading(), system_now()));
+        TRY_VOID(bundle::check_signer(*reader_, options.signers));
+        TRY_VOID(find_archives());
+        total_ = reader_->stream_bytes() + reader_->manifest().total_bytes();
+        TRY_VOID(reader_->verify([this](std::uint64_t done, std::uint64_t) {
+            done_ = done;
+            tell();
+            return run_.goes_on();
+        }));
+        for (std::size_t i = 0; i < members().size(); ++i) {
+            numbers_[members()[i].digest] = i;
+            if (members()[i].sha512)
+                numbers_[*members()[i].sha512] = i;
+        }
+        for (Incoming& incoming : incoming_)
+            TRY_VOID(assess(incoming));
+        return check_room();
+    }
+
+    Result<void> find_archives()
+    {
+        const auto archives = served_();
+        for (const bundle::BundledRelease& release : reader_->manifest().releases) {
+            const auto found =
+                std::find_if(archives.begin(), archives.end(), [&](const ArchivePtr& archive) {
+                    return archive->settings().id == release.archive;
+                });
+            if (found == archives.end())
+                return fail(Errc::not_found,
+                            "it is for another archive: " + printable(release.archive) +
+                                "; this node has " + names_of(archives));
+            incoming_.push_back({release, *found, {}, {}, {}});
+        }
+        return {};
+    }
+
+    static std::string names_of(const std::vector<ArchivePtr>& archives)
+    {
+        std::vector<std::string> names;
+        for (const ArchivePtr& archive : archives)
+            names.push_back(archive->settings().id);
+        return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+    }
+
+    Result<void> assess(Incoming& incoming)
+    {
+        TRY(incoming.files, reader_->files_of(incoming.release));
+        // Copies: the job may be told to stop while the loop still works on it.
+        auto judging = [archive = incoming.archive, suite = incoming.release.suite,
+                        files = incoming.files,
+                        origin = origin()] { return archive->assess(suite, files, origin); };
+        const auto assessed = on_control(services_, run_, std::move(judging));
+        if (!assessed)
+            return fail(Errc::unavailable, "the node could not judge its releases");
+        incoming.offered = *assessed;
+        if (is_refused(incoming))
+            return {};
+        TRY(const deb::Release release, read_release(incoming.files));
+        for (const auto& [path, file] : release.files)
+            if (numbers_.count(file.digests.front()) > 0)
+                incoming.indexes.push_back(path);
+        return {};
+    }
+
+    // A full disk would end it in the middle.
+    Result<void> check_room() const
+    {
+        std::uint64_t wanted = 0;
+        for (const bundle::Member& member : members())
+            if (!services_.blobs.holds(member.digest))
+                wanted += member.digest.size_bytes;
+        struct ::statvfs disk{};
+        if (::statvfs(state_.c_str(), &disk) != 0)
+            return fail_errno("looking at the disk of " + state_.string(), errno);
+        const std::uint64_t room = std::uint64_t{disk.f_bavail} * disk.f_frsize;
+        if (wanted > room)
+            return fail(Errc::storage,
+                        fmt::format("it is too large: it needs {}, and {} are free in {}",
+                                    human_size(wanted), human_size(room), state_.string()));
+        return {};
+    }
+
+    Result<void> take_in()
+    {
+        for (Incoming& incoming : incoming_) {
+            if (is_refused(incoming)) {
+                TRY_VOID(offer(incoming));  // recorded as any refusal is
+                continue;
+            }
+            TRY_VOID(store_indexes(incoming));
+            TRY_VOID(offer(incoming));
+        }
+        return store_what_is_proven();
+    }
+
+    // They are listed in a release that the policy accepts, or accepted before.
+    Result<void> store_indexes(const Incoming& incoming)
+    {
+        if (incoming.offered.outcome == Outcome::older)
+            return {};  // what of it is still proven is found out later
+        TRY(const deb::Release release, read_release(incoming.files));
+        for (const std::string& path : incoming.indexes)
+            TRY_VOID(store(numbers_.at(release.find(path)->digests.front()),
+                           incoming.archive->settings()));
+        return {};
+    }
+
+    Result<void> offer(Incoming& incoming)
+    {
+        auto offering = [archive = incoming.archive, suite = incoming.release.suite,
+                         files = incoming.files, origin = origin(), indexes = incoming.indexes] {
+            return archive->offer(suite, files, origin, indexes);
+        };
+        const auto offered = on_control(services_, run_, std::move(offering));
+        if (!offered)
+            return fail(Errc::unavailable, "the node could not take its releases");
+        incoming.offered = *offered;
+        return {};
+    }
+
+    // Whatever a generation names that this node serves, of this bundle's releases or of others.
+    Result<void> store_what_is_proven()
+    {
+        std::vector<ArchivePtr> archives;
+        for (const Incoming& incoming : incoming_)
+            if (std::find(archives.begin(), archives.end(), incoming.archive) == archives.end())
+                archives.push_back(incoming.archive);
+        for (const ArchivePtr& archive : archives) {
+            TRY(const auto proven, proven_by(*archive->view()));
+            for (const std::size_t number : proven)
+                TRY_VOID(store(number, archive->settings()));
+        }
+        return {};
+    }
+
+    Result<std::set<std::size_t>> proven_by(const catalog::ArchiveView& view) const
+    {
+        std::set<std::size_t> proven;
+        const auto look = [&](const Digest& digest) {
+            if (const auto known = numbers_.find(digest); known != numbers_.end())
+                proven.insert(known->second);
+        };
+        const auto visit = [&](const catalog::Generation& generation) -> Result<void> {
+            for (const auto& [path, file] : generation.release().files)
+                for (const Digest& digest : file.digests)
+                    look(digest);
+            for (const auto& [base, table] : generation.tables())
+                TRY_VOID(
+                    table->each([&](std::string_view, const Digest& digest) { look(digest); }));
+            return {};
+        };
+        for (const auto& [name, suite] : view.suites) {
+            if (suite.current)
+                TRY_VOID(visit(*suite.current));
+            for (const catalog::GenerationPtr& generation : suite.recent)
+                TRY_VOID(visit(*generation));
+        }
+        return proven;
+    }
+
+    Result<void> store(std::size_t number, const ArchiveSettings& settings)
+    {
+        if (!run_.goes_on())
+            return fail(Errc::stale, "it was told to stop");
+        const bundle::Member& member = members()[number];
+        if (!seen_.insert(number).second)
+            return {};
+        done_ += member.digest.size_bytes;
+        tell();
+        std::vector<Digest> digests = {member.digest};
+        if (member.sha512)
+            digests.push_back(*member.sha512);
+        const bool is_held = std::all_of(digests.begin(), digests.end(), [&](const Digest& digest) {
+            return services_.blobs.holds(digest) &&
+                   services_.private_marks.may_give(digest, settings.id);
+        });
+        if (is_held) {
+            ++held_;
+            return {};
+        }
+        TRY(const Fd staged, services_.blobs.stage());
+        TRY_VOID(reader_->read(
+            member, [&](std::string_view bytes) { return write_all(staged.get(), bytes); }));
+        TRY_VOID(services_.private_marks.settle(services_.blobs, digests,
+                                                settings.is_private ? settings.id : ""));
+        TRY_VOID(services_.blobs.commit(staged, digests));
+        ++stored_;
+        stored_bytes_ += member.digest.size_bytes;
+        return {};
+    }
+
+    const std::vector<bundle::Member>& members() const { return reader_->manifest().members; }
+    std::string origin() const { return "bundle of " + reader_->signer().name(); }
+
+    static bool is_refused(const Incoming& incoming)
+    {
+        return incoming.offered.outcome == Outcome::refused;
+    }
+
+    std::size_t blobs() const
+    {
+        return static_cast<std::size_t>(
+            std::count_if(members().begin(), members().end(), [](const bundle::Member& member) {
+                return member.name == bundle::blob_name(member.digest);
+            }));
+    }
+
+    void tell()
+    {
+        const SteadyTime now = steady_now();
+        if (now - told_ < kTellEvery)
+            return;
+        told_ = now;
+        run_.progress(done_, total_, "", result());
+    }
+
+    void tell_all()
+    {
+        run_.progress(total_, total_, "", result());
+        catalog::Event event;
+        event.code = "bundle.imported";
+        event.archive = incoming_.front().release.archive;
+        event.source = origin();
+        event.who = run_.record().who;
+        event.message = file_ + ": " + sentence();
+        event.evidence = reader_->signer().to_string();
+        services_.events.add(std::move(event));
+    }
+
+    std::string result() const
+    {
+        Json releases = Json::array();
+        for (const Incoming& incoming : incoming_)
+            releases.push_back({{"archive", incoming.release.archive},
+                                {"suite", incoming.release.suite},
+                                {"id", incoming.release.id},
+                                {"date", to_unix(incoming.release.date)},
+                                {"outcome", to_string(incoming.offered.outcome)},
+                                {"code", incoming.offered.verdict.code},
+                                {"message", incoming.offered.verdict.message}});
+        return Json({{"releases", releases},
+                     {"signer", reader_->signer().to_string()},
+                     {"stored", stored_},
+                     {"bytes", stored_bytes_},
+                     {"held", held_},
+                     {"unproven", blobs() - seen_.size()}})
+            .dump(-1, ' ', false, Json::error_handler_t::replace);
+    }
+
+    std::string sentence() const
+    {
+        std::string text;
+        for (const Incoming& incoming : incoming_) {
+            const Offered& offered = incoming.offered;
+            text += fmt::format("{}: {}", printable(incoming.release.suite),
+                                to_string(offered.outcome));
+            if (offered.outcome == Outcome::refused || offered.outcome == Outcome::held)
+                text += fmt::format(" ({}: {})", offered.verdict.code, offered.verdict.message);
+            text += "; ";
+        }
+        text += fmt::format("{} files stored, {}; {} were held already", stored_,
+                            human_size(stored_bytes_), held_);
+        if (blobs() > seen_.size())
+            text += fmt::format("; {} left out, because no release that is served here names them",
+                                blobs() - seen_.size());
+        return text;
+    }
+
+    Services& services_;
+    const std::filesystem::path& state_;
+    const ServedArchives& served_;
+    Jobs::Run& run_;
+    std::string file_;
+    std::optional<bundle::Reader> reader_;
+    std::vector<Incoming> incoming_;
+    std::unordered_map<Digest, std::size_t, DigestHash> numbers_;  // members by every digest
+    std::unordered_set<std::size_t> seen_;                         // members that are proven
+    std::uint64_t stored_ = 0, stored_bytes_ = 0, held_ = 0;
+    std::uint64_t done_ = 0, total_ = 0;
+    SteadyTime told_{};
+};
+
+Result<std::string> read_request(std::string_view request)
+{
+    const Json parsed = Json::parse(request, nullptr, false);
+    const Json json = parsed.is_object() ? parsed : Json::object();
+    const Json file = json.value("file", Json());
+    const Json signers = json.value("signed-by", Json::array());
+    const bool is_right =
+        file.is_string() && file.get_ref<const std::string&>().starts_with('/') &&
+        signers.is_array() && std::all_of(signers.begin(), signers.end(), [](const Json& signer) {
+            return signer.is_string();
+        });
+    if (!is_right)
+        return fail(Errc::malformed,
+                    "file (an absolute path on the node's machine) is wanted, signed-by (a list of "
+                    "keys) may be given");
+    return import_options(file.get<std::string>(), signers.get<std::vector<std::string>>());
+}
+
+}  // namespace
+
+std::string import_options(const std::string& file, const std::vector<std::string>& signers)
+{
+    return Json({{"file", file}, {"signed-by", signers}})
+        .dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Jobs::Kind make_bundle_import(Services& services, std::filesystem::path state,
+                              ServedArchives served)
+{
+    Jobs::Kind kind;
+    kind.unit = "bytes";
+    kind.read_options = read_request;
+    kind.work = [&services, state = std::move(state),
+                 served = std::move(served)](Jobs::Run& run) -> Result<Jobs::End> {
+        return Import(services, state, served, run).work();
+    };
+    return kind;
+}
+
+}  // namespace aptward::archive

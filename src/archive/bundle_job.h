@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Taking in a bundle, as a job: verified whole, then its releases are offered to their suites, then
+// what a release of this node proves is stored. docs/formats/bundle.md, "Importing".
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "archive/archive.h"
+#include "archive/jobs.h"
+
+namespace aptward::archive {
+
+inline constexpr const char* kBundleImport = "bundle-import";
+
+/// Options of an import as the job keeps them. `signers`: who may have signed it; none: anybody.
+std::string import_options(const std::string& file, const std::vector<std::string>& signers);
+
+/// `state`: the folder on whose disk the blobs are. `services` outlives the jobs.
+Jobs::Kind make_bundle_import(Services& services, std::filesystem::path state,
+                              ServedArchives served);
+
+}  // namespace aptward::archive
