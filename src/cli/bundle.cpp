@@ -13,7 +13,6 @@
 #include "bundle/bundle.h"
 #include "cli/bundle_parts.h"
 #include "cli/commands.h"
-#include "cli/job_follow.h"
 #include "deb/deb.h"
 #include "tlog/identity.h"
 
@@ -273,6 +272,7 @@ void add_bundle(CLI::App& app, Action& action)
     add_create(*bundle, action);
     add_inspect(*bundle, action);
     add_bundle_import(*bundle, action);
+    add_bundle_apply(*bundle, action);
 }
 
 }  // namespace aptward::cli

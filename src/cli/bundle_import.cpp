@@ -11,7 +11,6 @@
 #include "archive/bundle_job.h"
 #include "base/text.h"
 #include "cli/bundle_parts.h"
-#include "cli/job_follow.h"
 
 namespace aptward::cli {
 namespace {
@@ -43,25 +42,11 @@ int follow(const node::Config& config, const Options& options, std::int64_t id)
         return kOk;
     }
     const auto end = follow_job(config.admin, id, options.is_json);
-    if (!end || end->state == "cancelled" || end->state == "interrupted") {
-        std::fprintf(stderr, "aptward: %s\n",
-                     end ? fmt::format("job {} was {}: {}", id, end->state, end->message).c_str()
-                         : end.error().message().c_str());
+    if (!end) {
+        std::fprintf(stderr, "aptward: %s\n", end.error().message().c_str());
         return kUnknown;
     }
-    if (end->state != "done") {
-        std::fprintf(stderr, "aptward: %s; nothing was imported\n", end->message.c_str());
-        return kNo;
-    }
-    const Json result = Json::parse(end->result, nullptr, false);
-    if (!result.is_object() || !result.contains("releases"))
-        return complain({Errc::unavailable, "the node does not say what it imported"});
-    fmt::print("{}\n", options.is_json ? result.dump() : end->message);
-    for (const Json& release : result["releases"])
-        if (const std::string outcome = release.value("outcome", "");
-            outcome == "refused" || outcome == "held")
-            return kNo;
-    return kOk;
+    return tell_import(*end, options.is_json);
 }
 
 int import(const Options& options)
@@ -93,6 +78,39 @@ int import(const Options& options)
 }
 
 }  // namespace
+
+int tell_import(const JobEnd& end, bool is_json)
+{
+    if (end.state != "done") {
+        const bool is_wrong = end.state == "failed";
+        std::fprintf(stderr, "aptward: %s; %s\n", end.message.c_str(),
+                     is_wrong ? "nothing was imported" : "the import was ended");
+        return is_wrong ? kNo : kUnknown;
+    }
+    const Json result = Json::parse(end.result, nullptr, false);
+    if (!result.is_object() || !result.contains("releases"))
+        return complain({Errc::unavailable, "the node does not say what it imported"});
+    fmt::print("{}\n", is_json ? result.dump() : end.message);
+    std::fflush(stdout);  // a program that runs next may write to the same place
+    for (const Json& release : result["releases"])
+        if (const std::string outcome = release.value("outcome", "");
+            outcome == "refused" || outcome == "held")
+            return kNo;
+    return kOk;
+}
+
+int import_here(node::Node& node, const std::string& file, const std::vector<std::string>& signers,
+                const std::function<bool()>& is_cancelled)
+{
+    PacedProgress progress;
+    const auto record = node.import_bundle(
+        file, signers, [&](std::uint64_t done, std::uint64_t total) { progress.show(done, total); },
+        is_cancelled);
+    if (!record)
+        return complain(record.error());
+    return tell_import({std::string(to_string(record->state)), record->message, record->result},
+                       false);
+}
 
 void add_bundle_import(CLI::App& bundle, Action& action)
 {

@@ -48,6 +48,11 @@ struct ProgramEnd {
 };
 Result<ProgramEnd> run_program(const std::vector<std::string>& command);
 
+/// Runs a program in our own terminal, found as a shell finds it, with "NAME=value" added to the
+/// environment and signals as they were before we changed them; gives its exit status.
+Result<int> run_in_place(const std::vector<std::string>& command,
+                         const std::vector<std::string>& more_environment);
+
 /// One file that setup wants to be so.
 struct PlannedFile {
     std::string path;  ///< As seen inside the root.

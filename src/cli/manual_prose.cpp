@@ -26,6 +26,9 @@ sockets that a service manager hands over or else listens on its own addresses, 
 held, and asks for the newest releases. When it runs on a terminal it ends its start with a table
 of what is served and the line for apt.
 
+With --bundle the node takes in a bundle before it says that it is ready, and ends with status 1 when
+the bundle or a release in it is not accepted; see aptward-bundle(1).
+
 Sockets handed over by systemd (LISTEN_FDS) replace the addresses of the key "listen"; readiness
 and reloads are reported to NOTIFY_SOCKET.)",
          R"(Try the node beside everything else, with its state in a folder of its own:
@@ -155,6 +158,11 @@ whole first; then each release is judged as if a mirror had shown it, and what n
 names is left out. A release that is older than the one in use is no error: what has not changed since
 is of use.
 
+A machine without a node applies a bundle: a node of its own takes it in for as long as a command runs,
+in a folder below TMPDIR or /var/tmp that is removed afterwards, and apt is led to it. apt-get update
+runs first. The archives and keys are those of the machine's own apt sources, or of --config. What the
+bundle lacks is taken from the archives where they answer.
+
 The exit status is 1 when a bundle is not whole, from the future, or signed by another key than asked
 for, or when something is missing, and then nothing was changed or written; also when a release of an
 imported bundle was refused, which brings nothing of it.)",
@@ -173,7 +181,11 @@ What is in it, and whether it is whole:
 
 At the other end:
 
-    aptward bundle import /media/stick/debian.bundle)"},
+    aptward bundle import /media/stick/debian.bundle
+
+At the other end, without a node:
+
+    aptward bundle apply /media/stick/debian.bundle -- apt-get upgrade)"},
         {"verify",
          R"(Says of each file whether a release that is held, signed by keys that count, names exactly
 these bytes, and by which index: a package, a source, an index, or a Release itself. For a file that

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "base/log.h"
+#include "cli/bundle_parts.h"
 #include "cli/commands.h"
 #include "cli/self_check.h"
 #include "node/activation.h"
@@ -28,6 +29,7 @@ struct Options {
     std::string state;
     std::vector<std::string> listen;
     std::string admin;
+    std::string bundle;
     bool checks_itself = false;
 };
 
@@ -176,6 +178,10 @@ int serve(const Options& options)
     for (const std::string& address : (*node)->addresses())
         log_info("node.started", {{"address", address}, {"admin", (*node)->admin_address()}},
                  "serving clients");
+    if (!options.bundle.empty())
+        if (const int status = import_here(**node, options.bundle, {}, is_asked_to_stop);
+            status != kOk)
+            return status;
     node::notify_service_manager("READY=1");
     introduce(**node, options.checks_itself,
               options.state.empty()
@@ -212,6 +218,8 @@ void add_serve(CLI::App& app, Action& action)
     command->add_option("--listen", options->listen, "Address for clients, such as 127.0.0.1:3142");
     command->add_option("--admin", options->admin,
                         "Admin address, such as unix:/run/aptward/admin");
+    command->add_option("--bundle", options->bundle,
+                        "Take in this bundle first; what it carries is served without a network");
     command->add_flag("--self-check", options->checks_itself,
                       "Run a real apt-get update through the node first, in a private root");
     command->callback([&action, options] { action = [options] { return serve(*options); }; });

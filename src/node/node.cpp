@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::chrono::minutes kSaveEvery{5};
 constexpr std::chrono::seconds kScrubAgain = std::chrono::hours(24);  // after a cancelled one
+constexpr std::chrono::milliseconds kLookAgain{20};                   // at what another thread does
 constexpr const char* kFirstStart = "node.first-start";
 
 }  // namespace
@@ -280,7 +281,32 @@ void Node::refresh_known(std::chrono::seconds limit,
             progress(now, total);
         if (now == total || is_cancelled())
             return;
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        std::this_thread::sleep_for(kLookAgain);
+    }
+}
+
+Result<catalog::JobRecord> Node::import_bundle(
+    const std::filesystem::path& file, const std::vector<std::string>& signers,
+    const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+    const std::function<bool()>& is_cancelled)
+{
+    using State = catalog::JobRecord::State;
+    TRY(const std::int64_t id,
+        parts_->jobs->start(archive::kBundleImport,
+                            archive::import_options(std::filesystem::absolute(file), signers),
+                            "node"));
+    for (;;) {
+        const auto view = parts_->jobs->find(id);
+        if (!view)
+            return fail(Errc::unavailable, "the import was forgotten");
+        if (view->record.state != State::queued && view->record.state != State::running)
+            return view->record;
+        if (is_cancelled()) {
+            TRY_VOID(parts_->jobs->cancel(id, "node"));
+            return fail(Errc::stale, "the import was cancelled");
+        }
+        progress(view->record.done, view->record.total);
+        std::this_thread::sleep_for(kLookAgain);
     }
 }
 

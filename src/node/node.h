@@ -2,12 +2,14 @@
 #pragma once
 // One running node: everything wired together, in the order in which it starts and stops.
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "catalog/state.h"
 #include "crypto/crypto.h"
 #include "node/config.h"
 
@@ -32,6 +34,14 @@ public:
     void refresh_known(std::chrono::seconds limit,
                        const std::function<void(std::size_t, std::size_t)>& progress,
                        const std::function<bool()>& is_cancelled);
+
+    /// Takes a bundle in (`signers`: who may have signed it; none: anybody), and blocks until that
+    /// job is over or `is_cancelled`. `progress` gets the bytes done and of all.
+    /// Fails with stale when it was cancelled, unavailable when the node is stopping.
+    Result<catalog::JobRecord> import_bundle(
+        const std::filesystem::path& file, const std::vector<std::string>& signers,
+        const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+        const std::function<bool()>& is_cancelled);
 
     /// Takes over the archives, client rules and listeners of a new configuration, or refuses it
     /// whole and goes on with the old one; the log names the keys that wait for a restart. Fails

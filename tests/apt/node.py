@@ -49,6 +49,7 @@ class Node:
     def __init__(self, folder, archive, origins, prefix=(), environment=None, top=(), listen="127.0.0.1:0",
                  **keys):
         self.folder, self.prefix, self.environment = folder, list(prefix), environment or {}
+        self.arguments = []  # of serve, from the next start on
         folder.mkdir(exist_ok=True)
         self.config = folder / "aptward.toml"
         values = {"id": "test", "keyrings": [str(archive.key.keyring)], "freshness": "0s",
@@ -65,7 +66,7 @@ class Node:
         run_file = self.folder / "state/run.json"
         run_file.unlink(missing_ok=True)
         self.log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen([*self.prefix, PROGRAM, "serve", "--config", self.config],
+        self.process = subprocess.Popen([*self.prefix, PROGRAM, "serve", "--config", self.config, *self.arguments],
                                         stdout=subprocess.DEVNULL, stderr=self.log,
                                         env={**os.environ, **self.environment})
         started = time.monotonic()

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from client import AptRoot
 from forge import Bundle
 from node import PROGRAM, Node, until
 
@@ -386,3 +387,68 @@ def test_an_import_is_a_job_of_the_running_node(scene):
     far.stop()
     refused = do_import(far, file)
     assert refused.returncode == 3 and "start it" in refused.stderr
+
+
+def test_a_node_starts_with_a_bundle(scene):
+    archive, node = stock(scene)
+    file = make_bundle(scene, node, "--packages", "pear")
+    far = dead_node(scene, archive)
+    far.stop()
+    far.arguments = ["--bundle", str(file)]
+    far.start()
+    client = scene.apt(far)
+    until("it is taken in", lambda: "bundle.imported" in far.event_codes())
+    assert client.update().returncode == 0 and client.download("pear").returncode == 0
+    far.stop()
+    truncated(file, None)
+    refused = subprocess.run([PROGRAM, "serve", "--config", far.config, "--bundle", file],
+                             capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 1 and "is no whole bundle" in refused.stderr
+
+
+def apply(scene, archive, file, *command, client):
+    origin = scene.origin(archive)
+    origin.die()
+    config = scene.folder / "apply.toml"
+    config.write_text(f'[[archive]]\nid = "test"\nkeyrings = ["{archive.key.keyring}"]\n'
+                      f'upstreams = ["{origin.url}"]\nhosts = ["archive.example"]\n')
+    rest = scene.folder / "rest"
+    rest.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [PROGRAM, "bundle", "apply", "--config", config, file, "--", *command], capture_output=True, text=True,
+        timeout=100, env={**os.environ, "APT_CONFIG": str(client.folder / "apt.conf"), "TMPDIR": str(rest)})
+    assert list(rest.iterdir()) == []
+    return done
+
+
+def test_a_machine_without_a_node_installs_from_a_bundle(scene):
+    archive, node = stock(scene)
+    file = make_bundle(scene, node, "--packages", "pear")
+    # Its own configuration names no proxy, and another program would be asked for one.
+    client = AptRoot(scene.folder / "machine", "deb [KEY] http://archive.example stable main", scene.key,
+                     more='Acquire::http::Proxy-Auto-Detect "/bin/false";\n')
+    install = ("apt-get", "install", "-q", "-y", "--download-only", "pear")
+    done = apply(scene, archive, file, *install, client=client)
+    assert done.returncode == 0, done.stdout + done.stderr
+    debs = sorted(path.name for path in (client.folder / "cache/archives").glob("*.deb"))
+    assert debs == ["apple_1_all.deb", "pear_1_all.deb", "tree_1_all.deb"]
+    assert apply(scene, archive, file, "sh", "-c", "exit 7", client=client).returncode == 7
+    assert apply(scene, archive, file, "nonsense", client=client).returncode == 3
+    truncated(file, None)
+    refused = apply(scene, archive, file, "touch", scene.folder / "was-run", client=client)
+    assert refused.returncode == 1 and "is no whole bundle" in refused.stderr
+    assert not (scene.folder / "was-run").exists()
+
+
+def test_a_bundle_of_an_archive_that_lists_sha512_only(scene):
+    archive = scene.archive(hashes=("SHA512",))
+    node = scene.node(archive, scene.origin(archive))
+    assert scene.apt(node).update().returncode == 0
+    assert node.get("/test/pool/foo_1_all.deb").status == 200
+    file = scene.folder / "x.bundle"
+    until("all is held", lambda: create(node, file, "--packages", "foo").returncode == 0)
+    far = dead_node(scene, archive)
+    done = do_import(far, file)
+    assert done.returncode == 0, done.stderr
+    client = scene.apt(far)
+    assert client.update().returncode == 0 and client.download("foo").returncode == 0

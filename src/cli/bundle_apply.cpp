@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `aptward bundle apply FILE -- COMMAND`: for a machine with no node. A node of its own, in a
+// folder that is removed afterwards, takes the bundle in; apt is led to it for as long as the
+// command runs.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/bundle_parts.h"
+#include "cli/client_parts.h"
+
+namespace aptward::cli {
+namespace {
+
+struct Options {
+    std::string config, file;
+    std::vector<std::string> signers, command;
+};
+
+volatile std::sig_atomic_t is_interrupted = 0;
+
+void interrupt(int)
+{
+    is_interrupted = 1;
+}
+
+/// A folder that goes with this object.
+class Folder {
+public:
+    static Result<Folder> make()
+    {
+        const char* chosen = std::getenv("TMPDIR");
+        std::string pattern =
+            std::string(chosen != nullptr ? chosen : "/var/tmp") + "/aptward-apply-XXXXXX";
+        if (::mkdtemp(pattern.data()) == nullptr)
+            return fail_errno("creating " + pattern, errno);
+        return Folder(pattern);
+    }
+    Folder(Folder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+    Folder& operator=(Folder&&) = delete;
+    ~Folder()
+    {
+        std::error_code ignored;
+        if (!path_.empty())
+            std::filesystem::remove_all(path_, ignored);
+    }
+    const std::filesystem::path& path() const { return path_; }
+
+private:
+    explicit Folder(std::filesystem::path path) : path_(std::move(path)) {}
+    std::filesystem::path path_;
+};
+
+// Nobody else may reach it, and nothing is remembered.
+void keep_apart(node::Config& config, const std::filesystem::path& folder)
+{
+    config.state = folder / "state";
+    config.listen = {"127.0.0.1:0"};
+    config.listeners.clear();
+    config.admin = "unix:" + (folder / "admin").string();
+    config.clients.clear();
+    config.deliveries_kept = std::chrono::seconds(0);
+    config.scrub_every = std::chrono::seconds(0);
+    config.log_level = LogLevel::error;
+}
+
+// A proxy that is named for a host comes before whatever else the machine's configuration says.
+std::string apt_configuration(const node::Config& config, const std::string& address)
+{
+    std::string text;
+    if (const char* before = std::getenv("APT_CONFIG"))
+        text += fmt::format("#include \"{}\";\n", std::filesystem::absolute(before).string());
+    text += fmt::format("Acquire::http::Proxy \"http://{}\";\n", address);
+    for (const archive::ArchiveSettings& archive : config.archives)
+        for (const std::string& host : archive.hosts)
+            text += fmt::format("Acquire::http::Proxy::{} \"http://{}\";\n",
+                                host.substr(0, host.find_first_of("/:")), address);
+    return text;
+}
+
+int run_with(const std::filesystem::path& apt_config, const std::vector<std::string>& command)
+{
+    // As a shell does: Ctrl-C is for the command.
+    std::signal(SIGINT, SIG_IGN);
+    const std::vector<std::string> environment = {"APT_CONFIG=" + apt_config.string()};
+    for (const auto& words : {std::vector<std::string>{"apt-get", "update", "-q"}, command}) {
+        const auto status = run_in_place(words, environment);
+        if (!status)
+            return complain(status.error());
+        if (*status != 0)
+            return *status;
+    }
+    return kOk;
+}
+
+int apply(const Options& options)
+{
+    is_interrupted = 0;
+    for (const int number : {SIGINT, SIGTERM})
+        std::signal(number, interrupt);
+    std::signal(SIGPIPE, SIG_IGN);
+    // Before any thread: it forks.
+    auto spawner = crypto::Spawner::start();
+    auto config = load_config(options.config);
+    if (!config)
+        return kUsage;
+    if (!spawner)
+        return complain(spawner.error());
+    const auto folder = Folder::make();
+    if (!folder)
+        return complain(folder.error());
+    keep_apart(*config, folder->path());
+    configure_log(config->log_level, config->log_format);
+    auto node = node::Node::start(*config, **spawner);
+    if (!node)
+        return complain(node.error());
+    const int imported =
+        import_here(**node, options.file, options.signers, [] { return is_interrupted != 0; });
+    if (imported != kOk)
+        return imported;
+    const auto apt_config = folder->path() / "apt.conf";
+    const auto written =
+        write_file_durably(apt_config, apt_configuration(*config, (*node)->addresses().front()));
+    if (!written)
+        return complain(written.error());
+    return run_with(apt_config, options.command);
+}
+
+}  // namespace
+
+void add_bundle_apply(CLI::App& bundle, Action& action)
+{
+    auto options = std::make_shared<Options>();
+    CLI::App* command = bundle.add_subcommand(
+        "apply",
+        "Run apt-get update and then a command with what a bundle carries, without a node");
+    add_config_option(*command, options->config);
+    command->add_option("--signed-by", options->signers,
+                        "Refuse it unless one of these keys (NAME+ID+KEY) has signed it");
+    command->add_option("file", options->file, "The bundle, or its first piece")->required();
+    command->add_option("command", options->command, "What to run, such as apt-get install hello")
+        ->required();
+    command->footer("Write -- in front of a command that has options.");
+    command->callback([&action, options] { action = [options] { return apply(*options); }; });
+}
+
+}  // namespace aptward::cli
