@@ -90,24 +90,38 @@ public:
 
     Result<Jobs::End> work()
     {
-        TRY(const Options options, read_options(run_.record().options));
-        TRY(auto opened, bundle::Reader::open(options.file));
-        reader_.emplace(std::move(opened));
-        file_ = options.file;
-        auto done = check(options);
-        if (done)
-            done = take_in();
+        const auto checked = check();
+        if (!run_.goes_on())
+            return Jobs::End{false, "told to stop before anything was changed"};
+        if (!checked)
+            return fail(checked.error().code(),
+                        checked.error().message() + "; nothing was imported");
+        const auto taken = take_in();
         if (!run_.goes_on())
             return Jobs::End{false, "told to stop; what was stored so far is proven and stays"};
-        if (!done)
-            return tl::unexpected<Error>(std::move(done).error().within(file_));
+        if (!taken)
+            return fail(taken.error().code(), file_ + ": " + taken.error().message() +
+                                                  "; what was stored so far is proven and stays, "
+                                                  "the same import does the rest");
         tell_all();
         return Jobs::End{true, sentence()};
     }
 
 private:
     // Nothing is changed here.
-    Result<void> check(const Options& options)
+    Result<void> check()
+    {
+        TRY(const Options options, read_options(run_.record().options));
+        TRY(auto opened, bundle::Reader::open(options.file));
+        reader_.emplace(std::move(opened));
+        file_ = options.file;
+        auto right = check_opened(options);
+        if (!right)
+            return tl::unexpected<Error>(std::move(right).error().within(file_));
+        return {};
+    }
+
+    Result<void> check_opened(const Options& options)
     {
         TRY_VOID(bundle::check_time(reader_->heading(), system_now()));
         TRY_VOID(bundle::check_signer(*reader_, options.signers));

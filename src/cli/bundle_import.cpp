@@ -82,10 +82,8 @@ int import(const Options& options)
 int tell_import(const JobEnd& end, bool is_json)
 {
     if (end.state != "done") {
-        const bool is_wrong = end.state == "failed";
-        std::fprintf(stderr, "aptward: %s; %s\n", end.message.c_str(),
-                     is_wrong ? "nothing was imported" : "the import was ended");
-        return is_wrong ? kNo : kUnknown;
+        std::fprintf(stderr, "aptward: %s\n", end.message.c_str());
+        return end.state == "failed" ? kNo : kUnknown;
     }
     const Json result = Json::parse(end.result, nullptr, false);
     if (!result.is_object() || !result.contains("releases"))

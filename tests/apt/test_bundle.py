@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One file that carries what a node holds to where no network leads."""
+import base64
 import hashlib
 import json
 import os
@@ -452,3 +453,55 @@ def test_a_bundle_of_an_archive_that_lists_sha512_only(scene):
     assert done.returncode == 0, done.stderr
     client = scene.apt(far)
     assert client.update().returncode == 0 and client.download("foo").returncode == 0
+
+
+def test_an_import_does_not_wait_for_a_scrub(scene):
+    archive, node = stock(scene)
+    file = make_bundle(scene, node)
+    number = json.loads(node.command("scrub", "--rate", "50k", "--no-wait", "--json").stdout)["id"]
+
+    def scrub():
+        return json.loads(node.admin(f"/api/v1/jobs/{number}"))
+
+    until("some of it is done", lambda: scrub()["state"] == "running" and scrub()["done"] > 0)
+    assert do_import(node, file).returncode == 0
+    assert scrub()["state"] == "running"
+
+
+def test_what_a_private_archive_takes_in_stays_private(scene):
+    archive, node = stock(scene)
+    file = make_bundle(scene, node)
+    origin = scene.origin(archive)
+    origin.passwords = {"bearer:token"}
+    far = scene.node(archive, origin, private=True)
+    done = do_import(far, file)
+    assert done.returncode == 0, done.stderr
+    marked = {path.name.split("-")[-1] for path in (far.folder / "state/private/test").iterdir()}
+    assert marked == set(held_files(far)) and marked
+    assert far.get("/test/pool/foo_1_all.deb").status == 401
+    token = {"Authorization": "Basic " + base64.b64encode(b"bearer:token").decode()}
+    served = far.get("/test/pool/foo_1_all.deb", **token)
+    assert served.status == 200 and served.headers["Cache-Status"] == "aptward; hit"
+
+
+def test_a_node_that_is_killed_while_it_imports_has_lost_nothing(scene):
+    archive = scene.archive()
+    for number in range(300):
+        archive.add_bytes(f"p{number}", os.urandom(20_000))
+    archive.publish()
+    node = scene.node(archive, scene.origin(archive))
+    assert scene.apt(node).update().returncode == 0
+    for number in range(300):
+        assert node.get(f"/test/pool/p{number}_1_all.deb").status == 200
+    names = ",".join(f"p{number}" for number in range(300))
+    file = scene.folder / "x.bundle"
+    until("all is held", lambda: create(node, file, "--packages", names).returncode == 0)
+    far = dead_node(scene, archive)
+    assert do_import(far, file, "--no-wait").returncode == 0
+    until("some of it is there", lambda: len(held_files(far)) > 10)
+    far.kill()
+    far.start()
+    assert far.scrub() == 0 and scene.apt(far).update().returncode == 0
+    done = do_import(far, file)
+    assert done.returncode == 0 and "stable: known; " in done.stdout, done.stderr
+    assert far.get("/test/pool/p299_1_all.deb").status == 200 and far.scrub() == 0
