@@ -411,11 +411,10 @@ Result<std::string> read_request(std::string_view request)
     const Json json = parsed.is_object() ? parsed : Json::object();
     const Json file = json.value("file", Json());
     const Json signers = json.value("signed-by", Json::array());
-    const bool is_right =
-        file.is_string() && file.get_ref<const std::string&>().starts_with('/') &&
-        signers.is_array() && std::all_of(signers.begin(), signers.end(), [](const Json& signer) {
-            return signer.is_string();
-        });
+    const bool is_right = file.is_string() && file.get_ref<const std::string&>().starts_with('/') &&
+                          signers.is_array() &&
+                          std::all_of(signers.begin(), signers.end(),
+                                      [](const Json& signer) { return signer.is_string(); });
     if (!is_right)
         return fail(Errc::malformed,
                     "file (an absolute path on the node's machine) is wanted, signed-by (a list of "

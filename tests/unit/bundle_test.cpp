@@ -343,14 +343,13 @@ TEST(Closure, HasWhatThePackagesNeed)
     const std::string file = "\nSize: 1\nSHA256: " + std::string(64, '0') + "\n\n";
     Closure closure;
     EXPECT_TRUE(closure.add(
-        "Package: a\nVersion: 1\nPre-Depends: b\nDepends: x | v (>= 3), c\nFilename: pool/a" + file +
-            "Package: b\nVersion: 1\nFilename: pool/b" + file +
+        "Package: a\nVersion: 1\nPre-Depends: b\nDepends: x | v (>= 3), c\nFilename: pool/a" +
+            file + "Package: b\nVersion: 1\nFilename: pool/b" + file +
             "Package: p\nVersion: 1\nProvides: v (= 3), w\nDepends: a\nFilename: pool/p" + file,
         0));
-    EXPECT_TRUE(
-        closure.add("Package: b\nVersion: 1:0\nFilename: pool/newer-b\nDepends: gone" + file +
-                        "Package: c\nFilename: pool/c" + file,
-                    1));
+    EXPECT_TRUE(closure.add("Package: b\nVersion: 1:0\nFilename: pool/newer-b\nDepends: gone" +
+                                file + "Package: c\nFilename: pool/c" + file,
+                            1));
     EXPECT_EQ(code_of(closure.add("Package: d\nFilename: ../d" + file, 2)), Errc::malformed);
     const auto outcome = closure.resolve({"a", "nonsense"});
     std::string chosen;
