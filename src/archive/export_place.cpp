@@ -107,7 +107,10 @@ Result<bool> Placer::place(const Fd& from, const std::filesystem::path& target, 
 {
     if (is_there(from, target, modified))
         return false;
-    TRY_VOID(make_directories(target.parent_path()));
+    if (target.parent_path() != made_) {
+        TRY_VOID(make_directories(target.parent_path()));
+        made_ = target.parent_path();
+    }
     if (way_ == Way::reflink) {
         TRY(const bool is_placed, try_reflink(from, target, modified));
         if (is_placed)

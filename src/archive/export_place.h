@@ -33,6 +33,7 @@ private:
     Result<bool> try_reflink(const Fd& from, const std::filesystem::path& target,
                              SystemTime modified) const;
     Way way_ = Way::reflink;
+    std::filesystem::path made_;  // the folder that is known to be there
 };
 std::string_view to_string(Placer::Way way);
 

@@ -99,7 +99,7 @@ Result<JobEnd> follow_job(const std::string& admin, std::int64_t id, bool is_jso
                         fmt::format("job {} goes on in the node: aptward jobs show {}", id, id));
         // The end of a short job is seen soon, a long one is not asked about all the time.
         const auto watched = std::chrono::duration_cast<milliseconds>(steady_now() - started);
-        std::this_thread::sleep_for(std::clamp(watched / 20, kShortestPause, kLongestPause));
+        std::this_thread::sleep_for(std::clamp(watched / 40, kShortestPause, kLongestPause));
     }
 }
 

@@ -21,6 +21,15 @@ constexpr std::size_t kMostFlights = 2048;           // with those that wait
 constexpr std::uint64_t kMostMemory = 512ULL << 20;  // of all flights, when the disk is full
 constexpr std::size_t kMostWants = 32;               // archives and names of one digest; guess
 
+// With some on the way it pays to wait for what lands next: clients have the bytes already.
+constexpr std::size_t kSomeRunning = 4;
+constexpr std::chrono::milliseconds kGather{10};
+
+SteadyTime time_to_store(std::size_t running)
+{
+    return steady_now() + (running >= kSomeRunning ? kGather : std::chrono::milliseconds(0));
+}
+
 // Credentials of an archive go with requests for that archive only.
 std::string owner_of(const Want& want)
 {
@@ -200,12 +209,11 @@ void Fetcher::land(const std::shared_ptr<Flight>& flight, const std::vector<Dige
         if (std::exchange(is_storing_, true))
             return;
     }
-    workers_.post([this] { store_landed(); });
+    client_.at(time_to_store(all_running_), [this] { workers_.post([this] { store_landed(); }); });
 }
 
-// Whatever landed while the last ones were synced is stored together: many files at once cost one
-// sync of all, few are not delayed. One worker at a time, and the next batch queues behind the jobs
-// of others.
+// Whatever landed meanwhile is stored together: many files at once cost one sync of all. One worker
+// at a time, and the next batch queues behind the jobs of others.
 void Fetcher::store_landed()
 {
     std::vector<Landed> batch;
@@ -220,10 +228,6 @@ void Fetcher::store_landed()
         kept.assign(batch.size(), fail(Errc::storage, "no memory"));
     }
     client_.post([this, batch = std::move(batch), kept = std::move(kept)] { settle(batch, kept); });
-    const std::lock_guard lock(landed_mutex_);
-    is_storing_ = !landed_.empty();
-    if (is_storing_)
-        workers_.post([this] { store_landed(); });
 }
 
 std::vector<Result<void>> Fetcher::keep(const std::vector<Landed>& batch)
@@ -251,6 +255,13 @@ void Fetcher::settle(const std::vector<Landed>& batch, const std::vector<Result<
         batch[i].flight->phase_.store(Flight::Phase::stored, std::memory_order_release);
         drop(batch[i].flight);
     }
+    {
+        const std::lock_guard lock(landed_mutex_);
+        is_storing_ = !landed_.empty();
+        if (!is_storing_)
+            return;
+    }
+    client_.at(time_to_store(all_running_), [this] { workers_.post([this] { store_landed(); }); });
 }
 
 void Fetcher::drop(const std::shared_ptr<Flight>& flight)

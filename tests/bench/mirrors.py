@@ -6,10 +6,11 @@ request in a hundred is spoilt.
 Aptward is a running node and `aptward mirror --export`: everything synced, then a plain folder. The others sync
 nothing. The floor is curl with as many connections, sha256sum and one sync of the file system, one after the other.
 
-apt-mirror works only from port 80: this wants root.
+apt-mirror works only from port 80: this wants root, and some 8 GB of room.
 """
 import gzip
 import hashlib
+import itertools
 import json
 import lzma
 import os
@@ -67,7 +68,6 @@ class Mirror:
     version = ""
 
     def __init__(self, folder, vendor, url):
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.folder, self.vendor, self.url = folder, vendor, url
         self.set_up()
@@ -288,13 +288,15 @@ def mirrors(folder):
     vendor = Vendor(folder / "vendor")
     nginx = Nginx(folder / "nginx", vendor.www, log=folder / "log", address=ADDRESS, port=80)
     url, count = f"http://{ADDRESS}/debian", rounds_of(5)
-    running = {}
+    running, numbers = {}, itertools.count()
 
     def full(name):
         def once():
             if name in running:
                 running[name].end()
-            running[name] = SYSTEMS[name](folder / name, vendor, url)
+            # A new folder each time, and none removed before the end: ext4 passes over inodes that were freed
+            # lately one by one, and whoever comes after a removal pays for it.
+            running[name] = SYSTEMS[name](folder / f"{name}{next(numbers)}", vendor, url)
             return measured(name)
         return once
 
