@@ -44,12 +44,13 @@ def is_sanitized():
 
 class Node:
     """`prefix` is a command that starts the node (prlimit, strace); `environment` is added to its own;
-    `top` are lines of the configuration before its archive."""
+    `top` are lines of the configuration before its archive; `arguments` are of serve, from the next
+    start on."""
+    arguments = ()
 
     def __init__(self, folder, archive, origins, prefix=(), environment=None, top=(), listen="127.0.0.1:0",
                  **keys):
         self.folder, self.prefix, self.environment = folder, list(prefix), environment or {}
-        self.arguments = []  # of serve, from the next start on
         folder.mkdir(exist_ok=True)
         self.config = folder / "aptward.toml"
         values = {"id": "test", "keyrings": [str(archive.key.keyring)], "freshness": "0s",
