@@ -10,6 +10,7 @@
 #include "archive/auxiliary.h"
 #include "archive/front.h"
 #include "archive/names.h"
+#include "archive/snapshot_names.h"
 #include "base/check.h"
 #include "input.h"
 
@@ -45,6 +46,28 @@ void check_name(std::string_view path, std::string_view suite)
           "by-hash names a digest, in lower case");
     CHECK(name.rest.starts_with(name.directory.empty() ? "by-hash/" : name.directory + "/by-hash/"),
           "of a file of its directory");
+}
+
+void check_snapshot(std::string_view path)
+{
+    const std::string bounded = "/" + std::string(path);
+    if (const auto own = archive::read_own_snapshot(bounded)) {
+        CHECK(own->moment.find('/') == own->moment.npos &&
+                  own->archive.find('/') == own->archive.npos,
+              "a moment and an archive are a part of the path each");
+        std::string whole = "/snapshot/" + own->moment;
+        if (whole.size() < bounded.size())
+            whole += "/" + own->archive;
+        if (whole.size() < bounded.size())
+            whole += "/" + own->rest;
+        CHECK(whole == bounded, "they and the rest are the path");
+    }
+    const auto vendors = archive::read_vendor_snapshot("snapshot.debian.org", bounded);
+    CHECK(!vendors || bounded.ends_with(vendors->moment + "/" + vendors->rest) ||
+              bounded.ends_with(vendors->moment),
+          "so it is with a vendor's");
+    const auto time = catalog::parse_stamp(path);
+    CHECK(!time || catalog::format_stamp(*time) == path, "a stamp is written as it reads");
 }
 
 void check_auxiliary(std::string_view path, const std::string& pattern)
@@ -109,6 +132,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         check_name(path, suite);
         check_auxiliary(path, pattern);
     }
+    check_snapshot(path);
     check_prefix(fuzz::next_line(rest), path);
     check_network(std::string(rest));
     return 0;

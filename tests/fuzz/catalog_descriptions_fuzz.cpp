@@ -62,11 +62,14 @@ void check_journal(std::string_view text)
     if (!decided)
         return;
     for (const auto& [key, suite] : decided->suites) {
-        CHECK(suite.previous.size() <= 8 && repeats_nothing(suite.previous), "few, each once");
-        CHECK(std::find(suite.previous.begin(), suite.previous.end(), suite.current) ==
-                  suite.previous.end(),
-              "the current release is no previous one");
+        CHECK(suite.releases().size() == suite.timeline.size(), "a release stands there once");
+        CHECK(suite.timeline.empty() || suite.timeline.back().release == suite.current(),
+              "the current release is the last");
         CHECK(repeats_nothing(suite.used), "an index is used once");
+        for (const catalog::Published& one : suite.timeline) {
+            const catalog::Published* found = catalog::find_at(suite.timeline, one.date);
+            CHECK(found != nullptr && found->date == one.date, "each was current at its date");
+        }
     }
     entries.insert(entries.begin(), R"({"kind":"of a newer version"})");
     CHECK(catalog::replay(entries), "unknown kinds change nothing");
