@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -10,7 +11,9 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "catalog/timeline.h"
 #include "cli/commands.h"
+#include "http/message.h"
 
 namespace aptward::cli {
 namespace {
@@ -72,6 +75,66 @@ int list(const Options& options)
     return kOk;
 }
 
+std::string summary(const Json& change)
+{
+    const std::string from = change.value("from", ""), to = change.value("to", "");
+    std::string versions = from.empty() ? to : to.empty() ? from : from + " -> " + to;
+    return fmt::format("  {:<10} {} {} ({}), {}, source {}\n", change.value("change", ""),
+                       change.value("package", ""), versions, change.value("architecture", ""),
+                       human_size(change.value("bytes", std::uint64_t{0})),
+                       change.value("source", ""));
+}
+
+void print_diff(const Json& document)
+{
+    for (const Json& suite : document.value("suites", Json::array())) {
+        const Json changes = suite.value("changes", Json::array());
+        fmt::print("{}: {} changes\n", suite.value("suite", ""), changes.size());
+        for (const Json& change : changes) {
+            fmt::print("{}", summary(change));
+            std::string_view text = change["changelog"].get_ref<const std::string&>();
+            for (; !text.empty(); text.remove_prefix(std::min(text.find('\n') + 1, text.size())))
+                fmt::print("      {}\n", text.substr(0, text.find('\n')));
+        }
+        for (const Json& index : suite.value("unread", Json::array()))
+            fmt::print("  {} is not held: what it lists is not compared\n",
+                       index.get<std::string>());
+    }
+}
+
+// A moment as people write it, or the name of a snapshot, for the node.
+std::string as_asked(const std::string& text)
+{
+    const auto moment = parse_moment(text, to_unix(system_now()));
+    return moment ? catalog::format_stamp(from_unix(*moment)) : text;
+}
+
+int diff(const Options& options)
+{
+    const auto config = load_config_to_ask(options.reach);
+    if (!config)
+        return kUsage;
+    std::string target = "/api/v1/snapshots/diff?archive=" + http::encode_path(options.archive) +
+                         "&from=" + http::encode_path(as_asked(options.moment));
+    if (!options.name.empty())
+        target += "&to=" + http::encode_path(as_asked(options.name));
+    const auto answer = ask_admin(config->admin, "GET", target);
+    if (!answer) {
+        std::fprintf(stderr, "aptward: %s\n", answer.error().message().c_str());
+        return kUnknown;
+    }
+    const Json document = Json::parse(answer->body, nullptr, false);
+    if (answer->status != 200 || !document.is_object()) {
+        std::fputs(answer->body.c_str(), stderr);
+        return kNo;
+    }
+    if (options.is_json)
+        fmt::print("{}\n", document.dump(1));
+    else
+        print_diff(document);
+    return kOk;
+}
+
 // Posts an order about the moment that the options name; none named: now.
 int order_at(const Options& options, const char* path, const char* what)
 {
@@ -125,6 +188,13 @@ void add_snapshot(CLI::App& app, Action& action)
     listing->add_option("archive", options->archive, "Only this archive");
     listing->add_flag("--json", options->is_json, "Print the facts as JSON");
     listing->callback([&action, options] { action = [options] { return list(*options); }; });
+    CLI::App* comparing =
+        add_command(*snapshot, "diff", "Show which packages changed between two moments", *options);
+    comparing->add_option("from", options->moment, "A moment, or the name of a snapshot")
+        ->required();
+    comparing->add_option("to", options->name, "The same; without it what is served now");
+    comparing->add_flag("--json", options->is_json, "Print the facts as JSON");
+    comparing->callback([&action, options] { action = [options] { return diff(*options); }; });
     CLI::App* pinning =
         add_command(*snapshot, "pin", "Keep what a moment needs on this disk", *options);
     add_moment(*pinning, *options);

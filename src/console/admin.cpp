@@ -179,6 +179,7 @@ Admin::Admin(archive::Services& services, archive::Front& front, const http::Loo
     add("/api/v1/keys/approve", "POST", http::Role::operating, &Admin::approve_keys);
     add("/api/v1/keys/revoke", "POST", http::Role::operating, &Admin::revoke_key);
     add("/api/v1/snapshots", "GET", http::Role::viewer, &Admin::answer_snapshots);
+    add("/api/v1/snapshots/diff", "GET", http::Role::viewer, &Admin::answer_diff);
     add("/api/v1/snapshots", "POST", http::Role::operating, &Admin::keep_snapshot);
     add("/api/v1/snapshots/drop", "POST", http::Role::operating, &Admin::drop_snapshot);
     add("/api/v1/freeze", "POST", http::Role::operating, &Admin::freeze);

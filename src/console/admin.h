@@ -67,6 +67,7 @@ private:
     http::Async<void> approve_keys(http::Exchange& exchange);
     http::Async<void> revoke_key(http::Exchange& exchange);
     http::Async<void> answer_snapshots(http::Exchange& exchange);
+    http::Async<void> answer_diff(http::Exchange& exchange);
     http::Async<void> keep_snapshot(http::Exchange& exchange);
     http::Async<void> drop_snapshot(http::Exchange& exchange);
     http::Async<void> freeze(http::Exchange& exchange);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "archive/past.h"
+#include "archive/snapshot_diff.h"
 #include "console/admin.h"
 #include "console/answers.h"
 #include "console/orders.h"
@@ -36,6 +37,38 @@ SystemTime moment_of(const Order& order)
     if (at == order.request.end() || !at->is_number_integer())
         return system_now();
     return from_unix(std::clamp<std::int64_t>(at->get<std::int64_t>(), 0, kYear10000 - 1));
+}
+
+Json to_json(const archive::PackageChange& change)
+{
+    return {{"change", to_string(change.kind)},
+            {"package", change.package},
+            {"architecture", change.architecture},
+            {"from", change.from},
+            {"to", change.to},
+            {"source", change.source},
+            {"bytes", change.bytes},
+            {"changelog", change.changelog}};
+}
+
+std::string to_json(const archive::PastView& before, const archive::PastView& after,
+                    const std::vector<archive::SuiteDiff>& diffs)
+{
+    Json suites = Json::array();
+    for (const archive::SuiteDiff& diff : diffs) {
+        Json changes = Json::array();
+        for (const archive::PackageChange& change : diff.changes)
+            changes.push_back(to_json(change));
+        suites.push_back({{"suite", diff.suite},
+                          {"from", diff.from},
+                          {"to", diff.to},
+                          {"changes", std::move(changes)},
+                          {"unread", diff.unread}});
+    }
+    const Json document = {{"from", catalog::format_stamp(before.at)},
+                           {"to", catalog::format_stamp(after.at)},
+                           {"suites", std::move(suites)}};
+    return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -137,6 +170,46 @@ http::Async<void> Admin::drop_snapshot(http::Exchange& exchange)
     };
     auto sentence = co_await on_control(services_, "dropping a snapshot", std::move(make));
     co_await send_outcome(exchange, std::move(sentence));
+}
+
+// ?archive=ID&from=MOMENT&to=MOMENT; without `to` what is served now.
+http::Async<void> Admin::answer_diff(http::Exchange& exchange)
+{
+    constexpr std::size_t kChangelogs = 50;
+    const std::string_view query = exchange.target().query;
+    const auto archive = front_.find_archive(parameter(query, "archive").value_or(""));
+    if (!archive) {
+        co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
+        co_return;
+    }
+    std::vector<archive::PastViewPtr> views;
+    for (const char* side : {"from", "to"}) {
+        const std::string text =
+            parameter(query, side).value_or(catalog::format_stamp(system_now()));
+        const archive::Past::Moment moment = archive->past().find(text);
+        if (!moment.change) {
+            co_await send_text(exchange, 404, moment.code + ": " + moment.message + "\n");
+            co_return;
+        }
+        auto view = co_await archive->past().view_at(*moment.change);
+        if (view == nullptr) {
+            co_await send_text(exchange, 503,
+                               "snapshot.slow: the state of that moment is still being put "
+                               "together, ask again\n");
+            co_return;
+        }
+        views.push_back(std::move(view));
+    }
+    auto compare = [this, views] {
+        return archive::diff_views(services_.blobs, *views[0], *views[1], kChangelogs)
+            .map([&](const auto& diffs) { return to_json(*views[0], *views[1], diffs); });
+    };
+    auto text = co_await http::on_worker(services_.workers, std::move(compare));
+    if (!text) {
+        co_await send_text(exchange, 500, "snapshot.unreadable: " + text.error().message() + "\n");
+        co_return;
+    }
+    co_await send_json(exchange, std::move(*text));
 }
 
 http::Async<void> Admin::answer_snapshots(http::Exchange& exchange)

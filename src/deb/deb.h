@@ -123,7 +123,7 @@ Result<void> scan_sources(std::string_view text, const VisitPoolFile& visit);
 
 /// What a record of a Packages or Sources index says of its package, as it is written there.
 struct PackageFields {
-    std::string_view package, version, source, section;
+    std::string_view package, version, architecture, source, section;
     std::string_view pre_depends, depends, recommends, provides;
 };
 /// Reads one record; a field given twice counts as apt takes it, the last one. The views live as

@@ -14,9 +14,10 @@ namespace {
 
 using Member = std::string_view PackageFields::*;
 
-constexpr std::array<std::pair<std::string_view, Member>, 8> kMembers = {
+constexpr std::array<std::pair<std::string_view, Member>, 9> kMembers = {
     {{"Package", &PackageFields::package},
      {"Version", &PackageFields::version},
+     {"Architecture", &PackageFields::architecture},
      {"Source", &PackageFields::source},
      {"Section", &PackageFields::section},
      {"Pre-Depends", &PackageFields::pre_depends},

@@ -2,7 +2,9 @@
 """Snapshots and freezes: an archive as it was."""
 import copy
 import datetime
+import gzip
 import json
+import subprocess
 
 import pytest
 
@@ -233,3 +235,49 @@ def test_a_freeze_of_now_keeps_out_what_comes_later(scene, story):
     assert later.content == old.content
     assert node.command("thaw", "test").returncode == 0
     until("the newest", lambda: versions(apt) == ["3"])
+
+
+def changelog_deb(archive, name, version, entries):
+    """A package with a changelog, as Debian's have one."""
+    root = archive.folder / f"{name}-{version}-changelog"
+    doc = root / "usr/share/doc" / name
+    doc.mkdir(parents=True)
+    text = "".join(f"{name} ({number}) stable; urgency=low\n\n  * {what}\n\n -- T <t@archive.example>  "
+                   "Thu, 01 Jan 2026 00:00:00 +0000\n\n" for number, what in entries)
+    (doc / "changelog.Debian.gz").write_bytes(gzip.compress(text.encode()))
+    (root / "DEBIAN").mkdir()
+    (root / "DEBIAN/control").write_text(
+        f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: T <t@archive.example>\n"
+        f"Description: {name}\n")
+    target = archive.root / "pool" / f"{name}_{version}_all.deb"
+    subprocess.run(["dpkg-deb", "-Zxz", "--root-owner-group", "-b", root, target], check=True, capture_output=True)
+    archive.packages[name] = (version, target)
+
+
+def test_a_diff_names_what_changed_and_why(scene):
+    archive = scene.archive()
+    changelog_deb(archive, "tool", "1", [("1", "Begin.")])
+    archive.publish()
+    first = archive.when
+    node = scene.node(archive, scene.origin(archive))
+    apt = scene.apt(node)
+    assert versions(apt, "tool") == ["1"]
+    changelog_deb(archive, "tool", "2", [("2", "Close a hole."), ("1", "Begin.")])
+    del archive.packages["bar"]
+    archive.add("new")
+    archive.publish()
+    assert versions(apt, "tool") == ["2"]
+    done = node.command("snapshot", "diff", "test", stamp(first))
+    assert done.returncode == 0, done
+    assert "removed    bar 1 (all)" in done.stdout and "added      new 1 (all)" in done.stdout
+    assert "upgraded   tool 1 -> 2 (all)" in done.stdout
+    assert "Close a hole." in done.stdout and "Begin." not in done.stdout
+    back = json.loads(node.command("snapshot", "diff", "test", stamp(archive.when), stamp(first), "--json").stdout)
+    (suite,) = back["suites"]
+    assert {(change["change"], change["package"]) for change in suite["changes"]} == {
+        ("added", "bar"), ("removed", "new"), ("downgraded", "tool")}
+    same = node.command("snapshot", "diff", "test", "0s")
+    assert same.returncode == 0 and "stable: 0 changes" in same.stdout
+    wrong = node.command("snapshot", "diff", "test", "20010101T000000Z")
+    assert wrong.returncode == 1 and "before the first" in wrong.stderr
+    assert node.command("snapshot", "diff", "none", "0s").returncode == 1
