@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "archive/past.h"
+#include "archive/rings.h"
 #include "archive/suite.h"
 #include "base/check.h"
 
@@ -231,10 +232,11 @@ http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
                                      generation->accepted(),
                                      generation->verified().signers().empty(),
                                      generation->files()};
-    auto job = [this, stored = std::move(stored), floor, id,
-                date = generation->date()]() -> Result<void> {
+    const catalog::Published published{id, generation->date(), archive_.past_->time_to_publish(),
+                                       floor.signers};
+    auto job = [this, stored = std::move(stored), floor, published]() -> Result<void> {
         TRY_VOID(services_.releases.put(stored));
-        return services_.state.publish(stored.archive, name_, floor, id, date);
+        return services_.state.publish(stored.archive, name_, floor, published);
     };
     const auto committed = co_await http::on_worker(services_.state_thread, std::move(job));
     if (!committed) {
@@ -249,10 +251,10 @@ http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
     }
     event("release.published", generation->origin_url(),
           "published the release of " + deb::format_release_date(generation->date()), id);
-    const catalog::Published published{id, generation->date(), system_now(), floor_.signers};
     catalog::note_published(timeline_, published);
     show(std::move(generation));
     archive_.past_->note_published(published.date);
+    archive_.rings_->note_published();
     drop_withdrawn();  // a revocation may have come meanwhile
     co_return true;
 }

@@ -7,6 +7,7 @@
 
 #include "archive/hot_answers.h"
 #include "archive/past.h"
+#include "archive/rings.h"
 #include "archive/signed_files.h"
 #include "archive/suite.h"
 
@@ -27,6 +28,7 @@ Archive::Archive(ArchiveSettings settings, Services& services)
         sources_.push_back(std::make_shared<fetch::Source>(upstream));
     signed_files_ = std::make_unique<SignedFiles>(settings_, sources_, services_);
     past_ = std::make_unique<Past>(*this);
+    rings_ = std::make_unique<Rings>(*this);
 }
 
 Archive::~Archive() = default;
@@ -130,6 +132,9 @@ http::Async<void> Archive::restore(std::map<std::string, catalog::SuiteState> su
         co_await suite(name).restore(std::move(owned));
     }
     co_await past_->restore(std::move(decisions));
+    co_await rings_->update();
+    if (!settings_.rings.empty())
+        http::spawn(services_.control, "keeping rings", rings_->keep(shared_from_this()));
 }
 
 http::Async<bool> Archive::refresh(std::string name, SteadyTime deadline)
@@ -162,6 +167,18 @@ http::Task<void> Archive::approve(std::string name, std::string release_id, std:
     };
     const SteadyTime deadline = steady_now() + kControlLimit;
     co_return co_await http::on_loop(services_.control, "approving", std::move(make), deadline);
+}
+
+void Archive::tell_of_ring(const std::string& ring, const std::string& suite,
+                           const std::string& why) const
+{
+    catalog::Event event;
+    event.code = "ring.lost";
+    event.archive = settings_.id;
+    event.suite = suite;
+    event.message =
+        "ring " + ring + " gets what is current, because its release is not to be had: " + why;
+    services_.events.add(std::move(event));
 }
 
 std::vector<SuiteReport> Archive::report() const

@@ -92,6 +92,7 @@ struct ProposedKey {
 inline constexpr std::chrono::seconds kControlLimit{10};
 
 class Past;
+class Rings;
 /// What a mirror job has of a suite before it fetches the rest.
 struct HeldIndexes {
     catalog::GenerationPtr generation;
@@ -127,13 +128,15 @@ public:
 
     /// Answers a request for `path` (normalised, no leading slash; `raw_path` as the client sent
     /// it) below this archive. `moment` is that of the hot answers before this archive was
-    /// chosen. Any loop.
-    http::Async<void> serve(http::Exchange& exchange, std::string path, std::uint64_t moment);
+    /// chosen. `ring`: the client's, 0 for what is current. Any loop.
+    http::Async<void> serve(http::Exchange& exchange, std::string path, std::uint64_t moment,
+                            std::size_t ring);
 
     /// The same, as it was at a moment: a stamp ("20260430T120000Z") or the name of a snapshot.
     http::Async<void> serve_snapshot(http::Exchange& exchange, std::string moment,
                                      std::string path);
 
+    Rings& rings() { return *rings_; }
     /// Snapshots, and the moment that the archive is frozen to.
     Past& past() { return *past_; }
 
@@ -192,6 +195,7 @@ public:
 
 private:
     friend class Past;
+    friend class Rings;
     friend class Suite;
 
     // serve.cpp, on the client's loop
@@ -217,6 +221,8 @@ private:
     Result<std::optional<Digest>> find_pool(std::string_view path);
 
     // serve_past.cpp, on the client's loop
+    http::Async<bool> serve_ring_pool(http::Exchange& exchange, const Name& name, std::size_t ring);
+    http::Async<bool> serve_ring(http::Exchange& exchange, const Name& name, std::size_t ring);
     using PastViewPtr = std::shared_ptr<const PastView>;
     enum class Because { asked_for, frozen };
     http::Async<void> serve_past(http::Exchange& exchange, std::string path, PastViewPtr past,
@@ -265,6 +271,7 @@ private:
     // serve_auxiliary.cpp, on the client's loop
     struct Sums;
     http::Async<bool> serve_auxiliary(http::Exchange& exchange, Name name, std::string path);
+    std::optional<catalog::SuiteView> suite_view_given(const std::string& suite) const;
     http::Async<bool> serve_installer(http::Exchange& exchange, Name name, std::string path,
                                       std::vector<std::string> candidates);
     http::Async<bool> serve_signed(http::Exchange& exchange, AuxiliaryName what);
@@ -294,6 +301,8 @@ private:
     /// Whether a revocation leaves `signers`, of a release that was accepted, too few.
     bool is_withdrawn(const std::vector<std::string>& signers) const;
     http::Task<void> approve_proposed(std::vector<std::string> fingerprints, std::string who);
+    void tell_of_ring(const std::string& ring, const std::string& suite,
+                      const std::string& why) const;
     void note_vouched(const std::vector<std::string>& keys, const std::string& release_id);
     http::Async<void> keep_fresh(std::string suite);
     http::Task<void> approve_known(std::string name, std::string release_id, std::string who);
@@ -317,6 +326,7 @@ private:
     std::atomic<std::shared_ptr<const Lent>> lent_;
     std::unique_ptr<SignedFiles> signed_files_;  // control loop
     std::unique_ptr<Past> past_;
+    std::unique_ptr<Rings> rings_;
 };
 
 /// The archives that are served now. Any thread.

@@ -296,13 +296,19 @@ private:
         if (member.sha512)
             digests.push_back(*member.sha512);
         const bool is_held = std::all_of(digests.begin(), digests.end(), [&](const Digest& digest) {
-            return services_.blobs.holds(digest) &&
-                   services_.private_marks.may_give(digest, settings.id);
+            return services_.blobs.use(digest);
         });
-        if (is_held) {
+        const bool is_given =
+            std::all_of(digests.begin(), digests.end(), [&](const Digest& digest) {
+                return services_.private_marks.may_give(digest, settings.id);
+            });
+        if (is_held && is_given) {
             ++held_;
             return {};
         }
+        // What another archive holds for its clients' credentials stays theirs.
+        if (is_held && !settings.is_private)
+            return {};
         TRY(const Fd staged, services_.blobs.stage());
         TRY_VOID(reader_->read(
             member, [&](std::string_view bytes) { return write_all(staged.get(), bytes); }));

@@ -14,8 +14,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Between a look whether something is held and its use there may be a fetch of minutes.
-constexpr std::chrono::hours kSpared{1};
 constexpr std::size_t kMostNamed = 20;
 
 struct Options {

@@ -19,6 +19,10 @@ struct EvictionSettings {
 /// The JSON that starts one: {"dry_run": false, "to": BYTES}; without "to": what the quota wants.
 Jobs::Kind make_eviction(Services& services, FindArchive find_archive, EvictionSettings settings);
 
+/// What was used so lately stays: between a look whether something is held and its use there may be
+/// a fetch of minutes.
+inline constexpr std::chrono::hours kSpared{1};
+
 /// Above this share of a quota things go, down to that one, so that they do not go one by one.
 inline constexpr double kHighWater = 0.95, kLowWater = 0.90;
 

@@ -39,12 +39,23 @@ bool is_https_form(std::string_view path)
     return path.substr(0, 7) == "/HTTPS/";
 }
 
+bool contain(const std::vector<Network>& networks, const std::string& address)
+{
+    return std::any_of(networks.begin(), networks.end(),
+                       [&](const Network& network) { return network.contains(address); });
+}
+
 bool is_welcome(const Routes& routes, const std::string& address)
 {
-    const auto& clients = routes.clients;
-    return clients.empty() ||
-           std::any_of(clients.begin(), clients.end(),
-                       [&](const Network& network) { return network.contains(address); });
+    return routes.clients.empty() || contain(routes.clients, address);
+}
+
+std::size_t ring_of(const Routes& routes, const std::string& address)
+{
+    for (std::size_t ring = 0; ring < routes.rings.size(); ++ring)
+        if (contain(routes.rings[ring], address))
+            return ring + 1;
+    return 0;
 }
 
 // Which archive a proxy request means.
@@ -113,6 +124,9 @@ void Front::sent(const http::ReadyAnswer& answer, const http::Principal& princip
 {
     const auto& hot = *static_cast<const HotAnswer*>(answer.head_owner.get());
     const auto now = std::chrono::system_clock::now().time_since_epoch();
+    static_cast<const store::HotBlob*>(answer.body_owner.get())
+        ->note_use(services_.blobs, hot.digest,
+                   SystemTime(std::chrono::duration_cast<std::chrono::seconds>(now)));
     services_.deliveries.add({std::chrono::duration_cast<std::chrono::milliseconds>(now).count(),
                               principal.address, hot.archive, hot.path, hot.hex, hot.generation, "",
                               how.body_bytes, 200, how.is_complete});
@@ -149,6 +163,7 @@ http::Async<void> Front::answer(http::Exchange& exchange)
 http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes, std::uint64_t moment)
 {
     const http::Target& target = exchange.target();
+    const std::size_t ring = ring_of(routes, exchange.principal().address);
     std::string host;
     std::string path = target.path;
     bool is_https = target.is_https;
@@ -174,7 +189,7 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes, s
     if (!host.empty()) {
         if (const auto match = find_claim(routes, host, path)) {
             const std::string rest = path.substr(std::min(match->path_bytes + 1, path.size()));
-            co_await routes.archives[match->archive]->serve(exchange, rest, moment);
+            co_await routes.archives[match->archive]->serve(exchange, rest, moment, ring);
             co_return;
         }
         if (auto snapshot = read_vendor_snapshot(host, path)) {
@@ -199,7 +214,7 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes, s
         if (path.size() > id.size() + 1 && path.compare(1, id.size(), id) == 0 &&
             path[id.size() + 1] == '/') {
             const std::string rest = path.substr(id.size() + 2);
-            co_await archive->serve(exchange, rest, moment);
+            co_await archive->serve(exchange, rest, moment, ring);
             co_return;
         }
     }

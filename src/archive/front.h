@@ -34,6 +34,8 @@ struct Routes {
     std::vector<Prefix> prefixes;
     std::vector<Prefix> aliases;   ///< Looked at when no prefix fits.
     std::vector<Network> clients;  ///< Who may ask; empty: everybody.
+    /// Whose ring is 1, 2, ...; the first that has a client counts. All others are in ring 0.
+    std::vector<std::vector<Network>> rings;
     bool allows_connect = true;
     std::vector<std::string> connect_hosts;  ///< "host:port" allowed beyond port 443 and public
     std::vector<std::string> own_addresses;  ///< "127.0.0.1:3142": to recognise ourselves

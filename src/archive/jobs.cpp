@@ -186,7 +186,13 @@ void Jobs::run(const JobPtr& job)
     if (!begin(job))
         return;
     Run run(*this, job);
-    const auto outcome = kinds_.at(run.record().kind).work(run);
+    Result<End> outcome;
+    try {
+        outcome = kinds_.at(run.record().kind).work(run);
+    } catch (const std::exception& error) {  // exhausted memory (R11): the next one has its turn
+        outcome = fail(Errc::unavailable,
+                       std::string("the node ran short of something: ") + error.what());
+    }
     end(job, outcome);
 }
 

@@ -233,6 +233,7 @@ http::Task<void> Archive::approve_proposed(std::vector<std::string> fingerprints
     if (!is_counted)
         co_return fail(Errc::storage, "the journal could not be written: nothing was approved");
     tell_of_keys("keys.approved", names + " counts from now on", std::move(who), {});
+    co_await past_->compose_again();
     co_return Result<void>();
 }
 

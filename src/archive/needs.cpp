@@ -97,16 +97,22 @@ Result<void> Needs::walk_releases(const Visit& visit)
                 return fail(Errc::stale, "told to stop");
             auto generation = catalog::recall_generation(services_.releases, published->release,
                                                          journalled, published->signers);
+            const Need need = need_of(key.first, suite, *published);
+            if (!generation && need == Need::past && generation.error().code() == Errc::not_found)
+                continue;  // what it named is nobody's any more
             if (!generation)
-                continue;  // told at the start; what it named is nobody's
-            Place place{key.first, key.second, std::move(*generation),
-                        need_of(key.first, suite, *published), suite.used};
+                return fail(Errc::storage,
+                            fmt::format("nothing goes, because what the release {} of {} {} needs "
+                                        "cannot be read: {}",
+                                        published->release.substr(0, 12), key.first, key.second,
+                                        generation.error().message()));
+            Place place{key.first, key.second, std::move(*generation), need, suite.used};
             place.generation = catalog::with_tables(place.generation, services_.tables);
             // Those at hand are answered from their tables, those of before build theirs again.
             const bool is_at_hand =
                 published - suite.timeline.rbegin() <= static_cast<std::ptrdiff_t>(kRecentKept);
             if (place.need != Need::past)
-                build_missing_tables(place);
+                TRY_VOID(build_missing_tables(place));
             if (place.need != Need::past || is_at_hand)
                 note_tables(*place.generation);
             TRY_VOID(visit(place));
@@ -116,25 +122,41 @@ Result<void> Needs::walk_releases(const Visit& visit)
 }
 
 // Without its table nobody would know what an index names, and all of that would go.
-void Needs::build_missing_tables(Place& place)
+Result<void> Needs::build_missing_tables(Place& place)
 {
     const deb::Release& release = place.generation->release();
     for (const std::string& used : place.used) {
         const std::string base(deb::without_compression(used));
         if (!catalog::is_tabled(used) || place.generation->tables().count(base) > 0)
             continue;
+        std::string failure;
         for (const char* suffix : {".gz", ".zst", ".xz", ".bz2", ".lzma", ""}) {
             const deb::ListedFile* file = release.find(base + suffix);
             if (file == nullptr)
                 continue;
-            const auto packed = services_.blobs.read(file->digests.front());
-            const auto target = services_.tables / catalog::table_name(release, *file);
-            if (packed &&
-                build_table(*packed, packed_index(release, *file), target, services_.workers))
+            const auto built = build_table_of(release, *file);
+            if (!built && built.error().code() == Errc::not_found)
+                continue;
+            failure = built ? "" : built.error().message();
+            if (built)
                 break;
         }
+        if (!failure.empty())
+            return fail(Errc::storage,
+                        "nothing goes, because what " + base + " names cannot be read: " + failure);
     }
     place.generation = catalog::with_tables(place.generation, services_.tables);
+    return {};
+}
+
+// Fails with not_found when the index is not held.
+Result<void> Needs::build_table_of(const deb::Release& release, const deb::ListedFile& file)
+{
+    TRY(const Fd packed, services_.blobs.read(file.digests.front()));
+    const auto target = services_.tables / catalog::table_name(release, file);
+    std::error_code ignored;
+    std::filesystem::remove(target, ignored);  // one that cannot be read
+    return build_table(packed, packed_index(release, file), target, services_.workers);
 }
 
 void Needs::note_tables(const catalog::Generation& generation)
@@ -168,12 +190,14 @@ Result<std::unordered_map<std::size_t, std::string>> Needs::names(
     const std::set<std::size_t>& numbers)
 {
     std::unordered_map<std::size_t, std::string> names;
+    if (numbers.empty())
+        return names;
     const auto note = [&](const Digest& digest, const Place& place, std::string_view path) {
         const auto number = number_of(digest);
         if (number && numbers.count(*number) > 0)
             names.emplace(*number, fmt::format("{} of {} {}", path, place.archive, place.suite));
     };
-    TRY_VOID(walk_releases([&](const Place& place) -> Result<void> {
+    const auto visit = [&](const Place& place) -> Result<void> {
         for (const auto& [path, file] : place.generation->release().files)
             for (const Digest& digest : file.digests)
                 note(digest, place, path);
@@ -181,7 +205,8 @@ Result<std::unordered_map<std::size_t, std::string>> Needs::names(
             TRY_VOID(table->each(
                 [&](std::string_view path, const Digest& digest) { note(digest, place, path); }));
         return {};
-    }));
+    };
+    TRY_VOID(walk_releases(visit));
     return names;
 }
 

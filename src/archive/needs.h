@@ -58,7 +58,8 @@ private:
                  const catalog::Published& published) const;
     Result<void> mark(const Place& place);
     void mark(const Digest& digest, Need need);
-    void build_missing_tables(Place& place);
+    Result<void> build_missing_tables(Place& place);
+    Result<void> build_table_of(const deb::Release& release, const deb::ListedFile& file);
     void note_tables(const catalog::Generation& generation);
 
     Services& services_;

@@ -41,17 +41,18 @@ PastViewPtr with_generation(const PastViewPtr& past, const std::string& suite,
     return copy;
 }
 
-// Clients and suites: those whose last release was one of `later`.
-std::set<std::pair<std::string, std::string>> clients_with(
-    const std::set<std::string>& later, const std::string& archive,
-    const std::vector<store::KeptDelivery>& deliveries)
+using Clients = std::set<std::pair<std::string, std::string>>;  // with the suite
+
+// Those whose last release was one of `later`.
+Clients clients_with(const std::set<std::string>& later, const std::string& archive,
+                     const std::vector<store::KeptDelivery>& deliveries)
 {
     std::map<std::pair<std::string, std::string>, bool> newest;
     for (const store::KeptDelivery& delivery : deliveries)
         if (delivery.archive == archive && delivery.is_complete)
             newest[{delivery.client, read_name(delivery.path, {}).suite}] =
                 later.count(delivery.generation) > 0;
-    std::set<std::pair<std::string, std::string>> clients;
+    Clients clients;
     for (const auto& [client, is_later] : newest)
         if (is_later)
             clients.insert(client);
@@ -143,25 +144,30 @@ http::Async<PastViewPtr> Past::view_at(SystemTime change)
 http::Async<PastViewPtr> Past::compose_in_turn(SystemTime change)
 {
     co_await composing_.take();
-    PastViewPtr view = known_view(change);
-    if (view == nullptr) {
-        view = co_await compose(change, std::nullopt);
-        auto views = std::make_shared<Views>(*views_.load());
-        views->push_front(view);
-        if (views->size() > kViewsKept)
-            views->pop_back();
-        views_.store(std::move(views));
-    }
-    composing_.end();
+    const Turns::Held turn(composing_);
+    if (auto known = known_view(change))
+        co_return known;
+    const FrozenPtr frozen = frozen_.load();
+    const std::uint64_t age = age_;
+    const SystemTime known = frozen ? frozen->order.since : SystemTime::max();
+    auto view = co_await compose(change, known);
+    // What is lost may be had another time, and what was composed of a state that is gone is not
+    // for the next one.
+    if (!view->lost.empty() || age != age_)
+        co_return view;
+    auto views = std::make_shared<Views>(*views_.load());
+    views->push_front(view);
+    if (views->size() > kViewsKept)
+        views->pop_back();
+    views_.store(std::move(views));
     co_return view;
 }
 
-http::Async<PastViewPtr> Past::compose(SystemTime at, std::optional<SystemTime> frozen_since)
+// Of what was shown up to `known`.
+http::Async<PastViewPtr> Past::compose(SystemTime at, SystemTime known)
 {
-    const SystemTime known = frozen_since.value_or(SystemTime::max());
     auto past = std::make_shared<PastView>();
     past->at = at;
-    past->is_frozen = frozen_since.has_value();
     std::vector<std::string> names;
     for (const auto& [name, suite] : archive_.suites_)
         if (catalog::find_at(suite->timeline(), at, known) != nullptr)
@@ -223,6 +229,7 @@ void Past::note_changes()
 
 void Past::note_published(SystemTime date)
 {
+    ++age_;
     note_changes();
     auto views = std::make_shared<Views>(*views_.load());
     std::erase_if(*views, [&](const PastViewPtr& view) { return view->at >= date; });
@@ -231,10 +238,20 @@ void Past::note_published(SystemTime date)
 
 http::Async<void> Past::compose_again()
 {
-    views_.store(std::make_shared<const Views>());
+    forget();
+    if (!frozen_.load())
+        co_return;
+    co_await composing_.take();
+    const Turns::Held turn(composing_);
     if (const FrozenPtr frozen = frozen_.load()) {
-        co_await freeze_now(frozen->order);
+        co_await freeze_in_turn(frozen->order);
     }
+}
+
+void Past::forget()
+{
+    ++age_;
+    views_.store(std::make_shared<const Views>());
 }
 
 http::Async<void> Past::restore(catalog::ArchiveDecisions decisions)
@@ -243,47 +260,70 @@ http::Async<void> Past::restore(catalog::ArchiveDecisions decisions)
     moments->names = std::move(decisions.snapshots);
     moments_.store(std::move(moments));
     note_changes();
+    co_await composing_.take();
+    const Turns::Held turn(composing_);
     if (decisions.freeze) {
         catalog::ArchiveDecisions::Freeze order = *decisions.freeze;
-        co_await freeze_now(std::move(order));
+        co_await freeze_in_turn(std::move(order));
+    } else {
+        thaw_in_turn();
     }
 }
 
 // What came after the order is not part of it, whatever date it has.
-http::Async<void> Past::freeze_now(catalog::ArchiveDecisions::Freeze order)
+http::Async<void> Past::freeze_in_turn(catalog::ArchiveDecisions::Freeze order)
 {
     auto past = co_await compose(order.at, order.since);
-    auto frozen = std::make_shared<const Frozen>(Frozen{std::move(order), std::move(past)});
-    frozen_.store(frozen);
+    auto frozen_to = std::make_shared<PastView>(*past);
+    frozen_to->is_frozen = true;
+    frozen_.store(std::make_shared<const Frozen>(Frozen{std::move(order), std::move(frozen_to)}));
+    forget();
     archive_.services_.hot_answers.forget();
-    co_await find_newer_clients(frozen);
+}
+
+void Past::thaw_in_turn()
+{
+    frozen_.store(nullptr);
+    forget();
+}
+
+SystemTime Past::time_to_publish() const
+{
+    const FrozenPtr frozen = frozen_.load();
+    return frozen ? std::max(system_now(), frozen->order.since + std::chrono::seconds(1))
+                  : system_now();
 }
 
 // From the delivery record: apt keeps a newer list that it has and says nothing (archive-reality
 // 16), so an operator has to know whose lists to purge.
-http::Async<void> Past::find_newer_clients(FrozenPtr frozen)
+http::Async<void> Past::find_newer_clients(std::shared_ptr<Archive> archive, FrozenPtr frozen)
 {
     std::set<std::string> later;
-    for (const auto& [name, suite] : archive_.suites_)
+    SystemTime since = frozen->order.since;
+    for (const auto& [name, suite] : archive->suites_)
         for (const catalog::Published& one : suite->timeline())
-            if (one.date > frozen->order.at)
+            if (one.date > frozen->order.at || one.published > frozen->order.since) {
                 later.insert(one.release);
-    auto look = [folder = archive_.services_.deliveries.folder(), id = archive_.settings_.id,
-                 later] {
-        std::set<std::pair<std::string, std::string>> clients;
+                since = std::min(since, one.published);
+            }
+    if (later.empty())
+        co_return;
+    auto look = [folder = archive->services_.deliveries.folder(), id = archive->settings_.id, later,
+                 since] {
+        Clients clients;
         for (const char* name : {"InRelease", "Release"}) {
             store::DeliveryQuery query;
             query.path = name;
+            query.since_ms = to_unix(since) * 1000;
             query.limit = kMostDeliveries;
             if (const auto found = store::find_deliveries(folder, query))
                 clients.merge(clients_with(later, id, found->deliveries));
         }
         return clients;
     };
-    auto clients = co_await http::on_worker(archive_.services_.workers, std::move(look));
-    clients.merge(archive_.pins_->holders(later));  // the record is written once a second
+    auto clients = co_await http::on_worker(archive->services_.workers, std::move(look));
     const std::lock_guard lock(newer_mutex_);
-    newer_ = std::move(clients);
+    newer_.merge(clients);
 }
 
 void Past::note_newer(const std::string& client, const std::string& suite)
@@ -331,22 +371,47 @@ http::Task<std::string> Past::freeze(SystemTime at, std::string who)
     const auto checked = check_moment(at);
     if (!checked)
         co_return tl::unexpected<Error>(checked.error());
+    co_await composing_.take();
+    const Turns::Held turn(composing_);
     catalog::ArchiveDecisions::Freeze order{at, system_now(), who};
-    auto write = [this, at, who] {
-        return archive_.services_.state.freeze(archive_.settings_.id, at, who);
+    auto write = [this, order] {
+        return archive_.services_.state.freeze(archive_.settings_.id, order);
     };
     const auto written = co_await http::on_worker(archive_.services_.state_thread, write);
     if (!written)
         co_return tl::unexpected<Error>(written.error());
-    co_await freeze_now(std::move(order));
+    co_await freeze_in_turn(std::move(order));
     const FrozenPtr frozen = frozen_.load();
-    std::string sentence = fmt::format(
-        "{} is frozen to {}: clients get its state of then until "
-        "aptward thaw {}",
-        archive_.settings_.id, catalog::format_stamp(at), archive_.settings_.id);
+    note_holders(*frozen);
+    http::spawn(archive_.services_.control, "looking for clients with newer lists",
+                find_newer_clients(archive_.shared_from_this(), frozen));
+    const std::string sentence = frozen_sentence(*frozen);
+    tell("archive.frozen", sentence, std::move(who));
+    co_return sentence;
+}
+
+// Known at once: the delivery record is written once a second, and takes a while to read.
+void Past::note_holders(const Frozen& frozen)
+{
+    std::set<std::string> later;
+    for (const auto& [name, suite] : archive_.suites_)
+        for (const catalog::Published& one : suite->timeline())
+            if (one.date > frozen.order.at)
+                later.insert(one.release);
+    auto holders = archive_.pins_->holders(later);
+    const std::lock_guard lock(newer_mutex_);
+    newer_ = std::move(holders);
+}
+
+std::string Past::frozen_sentence(const Frozen& frozen) const
+{
+    const std::string& id = archive_.settings_.id;
+    std::string sentence =
+        fmt::format("{} is frozen to {}: clients get its state of then until aptward thaw {}", id,
+                    catalog::format_stamp(frozen.order.at), id);
     std::vector<std::string> unserved;
     for (const auto& [name, suite] : archive_.suites_)
-        if (suite->view().current && frozen->past->view.find(name) == nullptr)
+        if (suite->view().current && frozen.past->view.find(name) == nullptr)
             unserved.push_back(name);
     if (!unserved.empty())
         sentence += fmt::format("; not served meanwhile, because nothing of then is held: {}",
@@ -357,19 +422,20 @@ http::Task<std::string> Past::freeze(SystemTime at, std::string who)
             "; {} known to hold newer lists, which apt keeps until they are "
             "purged: aptward status names them",
             newer == 1 ? "1 client is" : fmt::format("{} clients are", newer));
-    tell("archive.frozen", sentence, std::move(who));
-    co_return sentence;
+    return sentence;
 }
 
 http::Task<std::string> Past::thaw(std::string who)
 {
+    co_await composing_.take();
+    const Turns::Held turn(composing_);
     if (!frozen_.load())
         co_return fail(Errc::not_found, archive_.settings_.id + " is not frozen");
     auto write = [this, who] { return archive_.services_.state.thaw(archive_.settings_.id, who); };
     const auto written = co_await http::on_worker(archive_.services_.state_thread, write);
     if (!written)
         co_return tl::unexpected<Error>(written.error());
-    frozen_.store(nullptr);
+    thaw_in_turn();
     const std::string sentence = archive_.settings_.id + " is thawed: clients get what is current";
     tell("archive.thawed", sentence, std::move(who));
     co_return sentence;

@@ -81,14 +81,17 @@ public:
 
     // Control loop from here on.
 
+    /// At the start, and again when decisions were made while a configuration was read.
     http::Async<void> restore(catalog::ArchiveDecisions decisions);
+    /// The time that a release which is shown now gets: one that a freeze leaves out.
+    SystemTime time_to_publish() const;
     /// A suite has shown a release of this date: what was composed of moments after it is stale.
     void note_published(SystemTime date);
     /// Of a view that somebody asked for lately; null else.
     catalog::GenerationPtr find_generation(const std::string& suite, const std::string& id) const;
     /// A table came to a generation.
     void replace(const std::string& suite, const catalog::GenerationPtr& generation);
-    /// A key was revoked: nothing composed before holds.
+    /// Keys were revoked or approved: nothing composed before holds.
     http::Async<void> compose_again();
 
     /// Fail with not_found for a moment before the first generation, or without a freeze; malformed
@@ -111,10 +114,14 @@ private:
 
     void note_changes();
     PastViewPtr known_view(SystemTime change) const;
-    http::Async<PastViewPtr> compose(SystemTime at, std::optional<SystemTime> frozen_since);
+    http::Async<PastViewPtr> compose(SystemTime at, SystemTime known);
     http::Async<PastViewPtr> compose_in_turn(SystemTime change);
-    http::Async<void> freeze_now(catalog::ArchiveDecisions::Freeze order);
-    http::Async<void> find_newer_clients(FrozenPtr frozen);
+    http::Async<void> freeze_in_turn(catalog::ArchiveDecisions::Freeze order);
+    void thaw_in_turn();
+    void forget();
+    void note_holders(const Frozen& frozen);
+    std::string frozen_sentence(const Frozen& frozen) const;
+    http::Async<void> find_newer_clients(std::shared_ptr<Archive> archive, FrozenPtr frozen);
     Moment find(SystemTime time, std::string_view as_written) const;
     Result<void> check_moment(SystemTime at) const;
     void tell(std::string code, std::string message, std::string who) const;
@@ -123,8 +130,11 @@ private:
     std::atomic<FrozenPtr> frozen_;
     std::atomic<std::shared_ptr<const Moments>> moments_;
     std::atomic<std::shared_ptr<const Views>> views_;  // the newest first
-    Turns composing_;                                  // control loop
-    mutable std::mutex newer_mutex_;                   // while frozen, and for refused clients only
+    // Control loop: one composes or decides at a time, and what was composed before the age changed
+    // is of a state that is gone.
+    Turns composing_;
+    std::uint64_t age_ = 0;
+    mutable std::mutex newer_mutex_;  // while frozen, and for refused clients only
     std::set<std::pair<std::string, std::string>> newer_;  // client and suite
 };
 

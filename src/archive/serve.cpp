@@ -68,7 +68,8 @@ http::Async<std::optional<catalog::SuiteView>> Archive::fresh_suite(const Name& 
     co_return suite_view(name.suite);
 }
 
-http::Async<void> Archive::serve(http::Exchange& exchange, std::string path, std::uint64_t moment)
+http::Async<void> Archive::serve(http::Exchange& exchange, std::string path, std::uint64_t moment,
+                                 std::size_t ring)
 {
     ++services_.counters.requests;
     if (settings_.is_private) {
@@ -99,6 +100,10 @@ http::Async<void> Archive::serve(http::Exchange& exchange, std::string path, std
     const bool is_auxiliary = co_await serve_auxiliary(exchange, name, path);
     if (is_auxiliary) {
         co_return;  // no index names it
+    }
+    const bool is_served_to_ring = co_await serve_ring(exchange, name, ring);
+    if (is_served_to_ring) {
+        co_return;
     }
     if (name.kind == Name::Kind::release_file) {
         co_await serve_release_file(exchange, name);
@@ -203,6 +208,15 @@ http::Async<void> Archive::send_release_file(http::Exchange& exchange, const Nam
     const std::string& bytes = name.rest == "InRelease" ? files.inrelease
                                : name.rest == "Release" ? files.release
                                                         : files.release_gpg;
+    const auto now = suite_view(name.suite);
+    if (bytes.empty() && (!now || now->current->id() != generation.id())) {
+        co_await send_refusal(exchange, 503, "release.not-held",
+                              name.rest +
+                                  " of this release is not held, and sources have another "
+                                  "one by now: ask for its InRelease",
+                              services_.counters);
+        co_return;
+    }
     if (bytes.empty()) {
         co_await send_refusal(exchange, 404, "release.other-form",
                               "the vendor publishes this release in another form",

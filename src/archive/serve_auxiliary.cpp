@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "archive/archive.h"
+#include "archive/past.h"
 #include "archive/send.h"
 #include "archive/signed_files.h"
 #include "archive/suite.h"
@@ -91,6 +92,16 @@ struct Archive::Sums {
     std::string failure;  ///< Why it is not known now; empty when its absence is.
 };
 
+// What clients get: now, or as of the moment that the archive is frozen to.
+std::optional<catalog::SuiteView> Archive::suite_view_given(const std::string& suite) const
+{
+    const FrozenPtr frozen = past_->frozen();
+    if (!frozen)
+        return suite_view(suite);
+    const catalog::SuiteView* then = frozen->past->view.find(suite);
+    return then == nullptr ? std::nullopt : std::optional(*then);
+}
+
 // False when the path is none of these files: it is then served or refused as ever.
 http::Async<bool> Archive::serve_auxiliary(http::Exchange& exchange, Name name, std::string path)
 {
@@ -104,8 +115,8 @@ http::Async<bool> Archive::serve_auxiliary(http::Exchange& exchange, Name name, 
         co_return false;
     if (name.kind == Name::Kind::index) {
         // What a release lists is proven by it and nothing else.
-        auto suite = suite_view(name.suite);
-        if (!suite) {
+        auto suite = suite_view_given(name.suite);
+        if (!suite && !past_->frozen()) {
             suite = co_await fresh_suite(name);
         }
         if (!suite) {
@@ -167,7 +178,7 @@ http::Async<Archive::Sums> Archive::find_sums(Name name, std::string path)
 {
     Sums sums;
     const std::string folder = suite_folder(name.suite);
-    const auto suite = suite_view(name.suite);
+    const auto suite = suite_view_given(name.suite);
     const deb::ListedFile* file =
         suite ? suite->current->release().find(std::string_view(path).substr(folder.size()))
               : nullptr;

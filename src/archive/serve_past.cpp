@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // From a path to proven bytes as they were at a moment: for who asks for that moment, and for
-// everybody while the archive is frozen. Nothing is refreshed here.
+// everybody while the archive is frozen. No suite is refreshed here.
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "archive/archive.h"
 #include "archive/offered.h"
 #include "archive/past.h"
+#include "archive/rings.h"
 #include "archive/send.h"
 #include "archive/suite.h"
 
@@ -27,7 +30,9 @@ http::Async<void> Archive::serve_snapshot(http::Exchange& exchange, std::string 
     }
     const Past::Moment found = past_->find(moment);
     if (!found.change) {
-        co_await send_refusal(exchange, 404, found.code, found.message, services_.counters);
+        // What was before this node's time is not known to be absent.
+        const int status = found.code == "snapshot.before-first" ? 503 : 404;
+        co_await send_refusal(exchange, status, found.code, found.message, services_.counters);
         co_return;
     }
     const SystemTime change = *found.change;
@@ -50,6 +55,66 @@ http::Async<void> Archive::serve_snapshot(http::Exchange& exchange, std::string 
     co_await serve_past(exchange, std::move(path), past, Because::asked_for);
 }
 
+// A ring may be further behind than the generations at hand. False for what these name as well.
+http::Async<bool> Archive::serve_ring_pool(http::Exchange& exchange, const Name& name,
+                                           std::size_t ring)
+{
+    auto past = std::make_shared<PastView>();
+    past->view = rings_->view(ring);
+    const auto now = view_.load()->find_pool(name.rest);
+    if (past->view.suites.empty() || (now && *now))
+        co_return false;
+    auto found = past->view.find_pool(name.rest);
+    if (found && !*found) {
+        const bool is_known = co_await look_for_past(name.rest, past);
+        found = rings_->view(ring).find_pool(name.rest);
+        if (is_known && found && !*found)
+            co_return false;
+    }
+    if (found && *found) {
+        co_await send_past_file(exchange, name, **found);
+        co_return true;
+    }
+    co_await send_refusal(exchange, 503, "pool.unknown",
+                          fmt::format("whether {} has {} for this ring is not known: an index that "
+                                      "may list it cannot be read now",
+                                      settings_.id, name.rest),
+                          services_.counters);
+    co_return true;
+}
+
+// What a client of a ring gets of a suite whose current generation is not for it yet. False when
+// that is served as to everybody.
+http::Async<bool> Archive::serve_ring(http::Exchange& exchange, const Name& name, std::size_t ring)
+{
+    if (ring > 0 && name.kind == Name::Kind::pool) {
+        co_return co_await serve_ring_pool(exchange, name, ring);
+    }
+    const RingPlace place = rings_->find(ring, name.suite);
+    if (!place.current)
+        co_return false;
+    const std::string& client = exchange.principal().address;
+    catalog::SuiteView view;
+    view.current = place.current;
+    view.checked = SteadyTime::max();
+    view.checked_at = system_now();
+    if (place.previous)
+        view.recent.push_back(place.previous);
+    // A client that has fetched the release before gets that one's indexes for some minutes.
+    const catalog::GenerationPtr pinned = pinned_generation(client, name.suite, view);
+    if (name.kind == Name::Kind::release_file) {
+        const catalog::GenerationPtr& chosen = name.rest == "Release.gpg" ? pinned : place.current;
+        if (name.rest != "Release.gpg")
+            pins_->note(client, name.suite, chosen->id());
+        co_await send_release_file(exchange, name, view, *chosen);
+        co_return true;
+    }
+    if (find_offered(*pinned, name) == nullptr && !is_patch(name.rest))
+        co_return false;  // by-hash of another generation, or a package of a flat repository
+    co_await send_index(exchange, name, pinned);
+    co_return true;
+}
+
 http::Async<void> Archive::serve_past(http::Exchange& exchange, std::string path, PastViewPtr past,
                                       Because why)
 {
@@ -59,10 +124,17 @@ http::Async<void> Archive::serve_past(http::Exchange& exchange, std::string path
     for (const auto& [suite, reason] : past->lost)
         suites.push_back(suite);
     const Name name = read_name(path, suites);
+    if (name.kind != Name::Kind::pool && !may_have_suite(name.suite)) {
+        co_await send_refusal(exchange, 404, "suite.not-configured",
+                              fmt::format("the suite {} of {} is not among the configured ones",
+                                          name.suite, settings_.id),
+                              services_.counters);
+        co_return;
+    }
     if (why == Because::frozen) {
         const bool is_auxiliary = co_await serve_auxiliary(exchange, name, path);
         if (is_auxiliary)
-            co_return;  // no index names it, so that it has no past
+            co_return;
     }
     if (name.kind == Name::Kind::pool) {
         co_await serve_past_pool(exchange, name, past, why);
@@ -177,7 +249,12 @@ http::Async<bool> Archive::look_for_past(std::string path, PastViewPtr past)
             const bool one = co_await self->suite(name).look_for(id, path);
             all = all && one;
         }
-        co_return all && past->lost.empty();
+        // A suite of which nothing of then is known may have had it.
+        const std::size_t known = past->view.suites.size();
+        const auto now = self->view();
+        const auto has_current = [](const auto& suite) { return suite.second.current != nullptr; };
+        const auto served = std::count_if(now->suites.begin(), now->suites.end(), has_current);
+        co_return all && past->lost.empty() && known >= static_cast<std::size_t>(served);
     };
     const SteadyTime deadline = steady_now() + kLookLimit;
     const auto known =
@@ -222,7 +299,7 @@ http::Async<void> Archive::refuse_lost(http::Exchange& exchange, const Name& nam
                               services_.counters);
         co_return;
     }
-    co_await send_refusal(exchange, 404, "suite.absent",
+    co_await send_refusal(exchange, 503, "snapshot.unknown-suite",
                           fmt::format("no release of {} of {} from before {} is known here",
                                       name.suite, settings_.id, catalog::format_stamp(past->at)),
                           services_.counters);

@@ -27,6 +27,13 @@ struct KnownSuite {
     bool has_sources = false;
 };
 
+/// Clients that get a generation later than others; which ones, Routes::rings says.
+struct RingSettings {
+    std::string name;
+    std::chrono::seconds delay{};  ///< Behind ring 0.
+    bool has_security_at_once = true;
+};
+
 struct ArchiveSettings {
     std::string id;
     std::vector<std::string> keyrings;  ///< Paths, for messages and reload.
@@ -49,6 +56,7 @@ struct ArchiveSettings {
     std::chrono::seconds credentials_kept{3600};
     std::chrono::seconds credentials_kept_in_outage{7 * 86400};
     std::vector<std::string> auxiliary = standard_auxiliary();  ///< Patterns that pass unproven.
+    std::vector<RingSettings> rings;                            ///< From ring 1 on.
     bool pins_first_signer = false;  ///< No Signed-By anywhere: the first good signer is pinned.
 };
 

@@ -61,6 +61,8 @@ public:
     /// What the vendor had at `time`, of what was shown here up to `known`; null before the first.
     /// Fails with untrusted when its signers do not count any more, as recalling it does else.
     http::Task<catalog::GenerationPtr> generation_at(SystemTime time, SystemTime known);
+    /// One that stands in the timeline. Fails as generation_at() does.
+    http::Task<catalog::GenerationPtr> generation(catalog::Published published);
     const catalog::Timeline& timeline() const { return timeline_; }
 
     SuiteReport report() const;
@@ -70,8 +72,8 @@ public:
     /// Nothing is known of it but that, and nothing works on it.
     bool is_disposable() const
     {
-        return is_absent_ && !view_.current && !is_refreshing_ && !turns_.is_taken() &&
-               asks_running_ == 0;
+        return is_absent_ && !view_.current && timeline_.empty() && !is_refreshing_ &&
+               !turns_.is_taken() && asks_running_ == 0;
     }
     SteadyTime last_try() const { return last_try_; }
 

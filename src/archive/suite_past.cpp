@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "archive/past.h"
+#include "archive/rings.h"
 #include "archive/suite.h"
 
 namespace aptward::archive {
@@ -87,7 +88,11 @@ http::Task<catalog::GenerationPtr> Suite::generation_at(SystemTime time, SystemT
     const catalog::Published* found = catalog::find_at(timeline_, time, known);
     if (found == nullptr)
         co_return nullptr;
-    catalog::Published published = *found;
+    co_return co_await generation(*found);
+}
+
+http::Task<catalog::GenerationPtr> Suite::generation(catalog::Published published)
+{
     if (archive_.is_withdrawn(published.signers))
         co_return fail(Errc::untrusted, "it was signed with a revoked key");
     if (auto at_hand = find_generation(published.release))
@@ -102,6 +107,8 @@ catalog::GenerationPtr Suite::find_generation(const std::string& id) const
     for (const catalog::GenerationPtr& recent : view_.recent)
         if (recent->id() == id)
             return recent;
+    if (auto of_ring = archive_.rings_->find_generation(name_, id))
+        return of_ring;
     return archive_.past_->find_generation(name_, id);
 }
 
@@ -125,6 +132,7 @@ void Suite::take_table(const std::string& generation_id, const std::string& base
     if (is_shown)
         archive_.publish_view(name_, view_);
     archive_.past_->replace(name_, generation);
+    archive_.rings_->replace(name_, generation);
 }
 
 }  // namespace aptward::archive

@@ -33,6 +33,18 @@ public:
 
     bool is_taken() const { return is_taken_; }
 
+    /// Ends the turn when it goes, also when what was done in it throws.
+    class Held {
+    public:
+        explicit Held(Turns& turns) : turns_(turns) {}
+        ~Held() { turns_.end(); }
+        Held(const Held&) = delete;
+        Held& operator=(const Held&) = delete;
+
+    private:
+        Turns& turns_;
+    };
+
 private:
     bool is_taken_ = false;
     std::deque<std::shared_ptr<http::Signal>> waiting_;

@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "catalog/proof.h"
+#include "store/private_marks.h"
 #include "store/store.h"
 #include "tlog/note.h"
 
@@ -137,7 +138,8 @@ struct Plan {
 /// The current generations of the suites, their indexes and packages that are held.
 /// Fails with not_found for an archive, suite or package that is not there, naming those that are;
 /// storage.
-Result<Plan> plan(const catalog::Held& held, const store::Blobs& blobs, const Request& request);
+Result<Plan> plan(const catalog::Held& held, const store::Blobs& blobs,
+                  const store::PrivateMarks& marks, const Request& request);
 
 struct Output {
     std::filesystem::path file;

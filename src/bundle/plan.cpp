@@ -32,8 +32,9 @@ std::vector<std::string> keys_of(const Map& map)
 
 class Planner {
 public:
-    Planner(const catalog::Held& held, const store::Blobs& blobs, const Request& request)
-        : held_(held), blobs_(blobs), request_(request)
+    Planner(const catalog::Held& held, const store::Blobs& blobs, const store::PrivateMarks& marks,
+            const Request& request)
+        : held_(held), blobs_(blobs), marks_(marks), request_(request)
     {
     }
 
@@ -108,7 +109,7 @@ private:
             return {};
         for (const std::string& path : state->second.used) {
             const deb::ListedFile* file = generation.release().find(path);
-            if (file != nullptr && !blobs_.holds(file->digests.front()))
+            if (file != nullptr && !may_give(file->digests.front()))
                 missing_.insert(suite + "/" + path);
         }
         return {};
@@ -125,9 +126,15 @@ private:
         return added;
     }
 
+    // What is held for another archive's credentials is not this one's to give.
+    bool may_give(const Digest& digest) const
+    {
+        return blobs_.holds(digest) && marks_.may_give(digest, request_.archive);
+    }
+
     Result<void> add_held(const Digest& digest, const std::string& path)
     {
-        if (!blobs_.holds(digest))
+        if (!may_give(digest))
             return {};
         Member member{"", digest, std::nullopt, path};
         if (digest.algorithm == HashAlgorithm::sha512) {
@@ -182,7 +189,7 @@ private:
     {
         for (const auto& [path, file] : generation.release().files) {
             const Digest& digest = file.digests.front();
-            if (deb::without_compression(path) != base || !blobs_.holds(digest))
+            if (deb::without_compression(path) != base || !may_give(digest))
                 continue;
             TRY(const std::string packed, bytes_of(digest));
             const auto compression = deb::compression_of(path);
@@ -232,7 +239,7 @@ private:
     {
         const std::string path(chosen.path);
         TRY(const auto digest, tables_[chosen.origin]->find(path));
-        if (digest && blobs_.holds(*digest))
+        if (digest && may_give(*digest))
             return add_held(*digest, path);
         missing_.insert(path);
         return {};
@@ -255,6 +262,7 @@ private:
 
     const catalog::Held& held_;
     const store::Blobs& blobs_;
+    const store::PrivateMarks& marks_;
     const Request& request_;
     std::map<std::string, catalog::GenerationPtr> suites_;
     std::map<std::string, Member> members_;
@@ -266,9 +274,10 @@ private:
 
 }  // namespace
 
-Result<Plan> plan(const catalog::Held& held, const store::Blobs& blobs, const Request& request)
+Result<Plan> plan(const catalog::Held& held, const store::Blobs& blobs,
+                  const store::PrivateMarks& marks, const Request& request)
 {
-    return Planner(held, blobs, request).make();
+    return Planner(held, blobs, marks, request).make();
 }
 
 }  // namespace aptward::bundle

@@ -90,7 +90,7 @@ bool apply_decision(Replayed& decided, const std::string& kind, const Json& entr
     else if (kind == "snapshot-dropped")
         archive.snapshots.erase(entry.value("name", ""));
     else if (kind == "frozen")
-        archive.freeze = {time_in(entry, "at"), time_in(entry, "time"), entry.value("who", "")};
+        archive.freeze = {time_in(entry, "at"), time_in(entry, "since"), entry.value("who", "")};
     else
         archive.freeze.reset();
     return true;
@@ -109,7 +109,7 @@ void apply_entry(Replayed& decided, const Json& entry)
         Published published;
         published.release = entry.value("release", state.floor.release_id);
         published.signers = state.floor.signers;
-        published.published = time_in(entry, "time");
+        published.published = time_in(entry, entry.contains("published") ? "published" : "time");
         published.date = entry.contains("date") ? time_in(entry, "date")
                                                 : state.floor.date.value_or(published.published);
         note_published(state.timeline, std::move(published));
@@ -248,18 +248,18 @@ std::map<std::pair<std::string, std::string>, SuiteState> State::suites() const
 }
 
 Result<void> State::publish(const std::string& archive, const std::string& suite,
-                            const trust::Floor& floor, const std::string& release_id,
-                            SystemTime date)
+                            const trust::Floor& floor, const Published& release)
 {
     const trust::Floor& before = database_->decided.suites[{archive, suite}].floor;
-    if (before.date && floor.date < before.date && before.approved.count(release_id) == 0)
+    if (before.date && floor.date < before.date && before.approved.count(release.release) == 0)
         return fail(Errc::stale, "a newer release was published meanwhile");
     return database_->decide({{"kind", "published"},
                               {"archive", archive},
                               {"suite", suite},
                               {"floor", to_json(floor)},
-                              {"release", release_id},
-                              {"date", to_unix(date)}});
+                              {"release", release.release},
+                              {"date", to_unix(release.date)},
+                              {"published", to_unix(release.published)}});
 }
 
 Result<void> State::approve(const std::string& archive, const std::string& suite,
@@ -302,10 +302,13 @@ Result<void> State::drop_snapshot(const std::string& archive, const std::string&
         {{"kind", "snapshot-dropped"}, {"archive", archive}, {"name", name}, {"who", who}});
 }
 
-Result<void> State::freeze(const std::string& archive, SystemTime at, const std::string& who)
+Result<void> State::freeze(const std::string& archive, const ArchiveDecisions::Freeze& order)
 {
-    return database_->append(
-        {{"kind", "frozen"}, {"archive", archive}, {"at", to_unix(at)}, {"who", who}});
+    return database_->append({{"kind", "frozen"},
+                              {"archive", archive},
+                              {"at", to_unix(order.at)},
+                              {"since", to_unix(order.since)},
+                              {"who", order.who}});
 }
 
 Result<void> State::thaw(const std::string& archive, const std::string& who)

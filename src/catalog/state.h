@@ -102,10 +102,10 @@ public:
     /// By (archive, suite).
     std::map<std::pair<std::string, std::string>, SuiteState> suites() const;
 
-    /// Journals the floor and makes `release_id`, which is of `date`, current: the commit of a
-    /// publication. A crash leaves the old generation or the new one.
+    /// Journals the floor and makes a release current: the commit of a publication. A crash leaves
+    /// the old generation or the new one.
     Result<void> publish(const std::string& archive, const std::string& suite,
-                         const trust::Floor& floor, const std::string& release_id, SystemTime date);
+                         const trust::Floor& floor, const Published& release);
     /// An operator's approval of a release that the policy refused.
     Result<void> approve(const std::string& archive, const std::string& suite,
                          const std::string& release_id, const std::string& who);
@@ -119,8 +119,8 @@ public:
                                const std::string& who);
     Result<void> drop_snapshot(const std::string& archive, const std::string& name,
                                const std::string& who);
-    /// Clients of the archive get the state of `at`, until thaw().
-    Result<void> freeze(const std::string& archive, SystemTime at, const std::string& who);
+    /// Clients of the archive get the state of a moment, until thaw().
+    Result<void> freeze(const std::string& archive, const ArchiveDecisions::Freeze& order);
     Result<void> thaw(const std::string& archive, const std::string& who);
     Result<void> note_used(const std::string& archive, const std::string& suite,
                            const std::string& index_base);

@@ -10,7 +10,13 @@ namespace aptward::catalog {
 
 void note_published(Timeline& timeline, Published published)
 {
-    std::erase_if(timeline, [&](const Published& one) { return one.release == published.release; });
+    const auto known = std::find_if(timeline.begin(), timeline.end(), [&](const Published& one) {
+        return one.release == published.release;
+    });
+    if (known != timeline.end()) {
+        published.published = known->published;
+        timeline.erase(known);
+    }
     timeline.push_back(std::move(published));
 }
 

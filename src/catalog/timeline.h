@@ -13,9 +13,9 @@ namespace aptward::catalog {
 
 /// A generation that this node has shown to clients.
 struct Published {
-    std::string release;     ///< Its id.
-    SystemTime date{};       ///< The release's own: since when it was the vendor's.
-    SystemTime published{};  ///< When this node showed it, for the last time that it was new here.
+    std::string release;               ///< Its id.
+    SystemTime date{};                 ///< The release's own: since when it was the vendor's.
+    SystemTime published{};            ///< When this node showed it first.
     std::vector<std::string> signers;  ///< Primary fingerprints; empty: nothing had to be proven.
 };
 
@@ -23,7 +23,7 @@ struct Published {
 /// stands there twice.
 using Timeline = std::vector<Published>;
 
-/// Makes it the current one.
+/// Makes it the current one. One that was shown before keeps the time of that.
 void note_published(Timeline& timeline, Published published);
 
 /// What the vendor had at `time`, of what this node had shown up to `known`: the release of the

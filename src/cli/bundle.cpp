@@ -84,7 +84,9 @@ Result<bundle::Plan> plan_from(const std::filesystem::path& state, const store::
                                const bundle::Request& request)
 {
     TRY(const catalog::Held held, catalog::read_held(state));
-    return bundle::plan(held, blobs, request);
+    store::PrivateMarks marks;
+    TRY_VOID(marks.open(state));
+    return bundle::plan(held, blobs, marks, request);
 }
 
 int write(const CreateOptions& options, const std::filesystem::path& state,

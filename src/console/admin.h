@@ -29,6 +29,9 @@ public:
     Admin(archive::Services& services, archive::Front& front, const http::Loops& loops);
 
     void set_ready(bool is_ready) { is_ready_ = is_ready; }
+    /// While the configuration is read again, no orders are taken: they would reach archives that
+    /// are about to be replaced. Any thread.
+    void set_reloading(bool is_reloading) { is_reloading_ = is_reloading; }
     /// Any thread.
     void set_notes(std::vector<std::string> notes)
     {
@@ -77,6 +80,7 @@ private:
     archive::Front& front_;
     const http::Loops& loops_;
     std::atomic<bool> is_ready_ = false;
+    std::atomic<bool> is_reloading_ = false;
     std::atomic<std::shared_ptr<const std::vector<std::string>>> notes_{
         std::make_shared<const std::vector<std::string>>()};
     AdminActions actions_;

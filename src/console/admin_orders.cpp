@@ -82,7 +82,7 @@ http::Async<void> Admin::reload(http::Exchange& exchange)
 
 http::Async<void> Admin::approve(http::Exchange& exchange)
 {
-    const Order order = co_await read_order(exchange, front_);
+    const Order order = co_await read_order(exchange, front_, is_reloading_);
     if (!order.archive)
         co_return;
     const std::string suite = order.text("suite");
@@ -101,7 +101,7 @@ http::Async<void> Admin::approve(http::Exchange& exchange)
 // {"archive": "debian", "keys": ["40 hex digits", ...]}; no keys: all that are proposed.
 http::Async<void> Admin::approve_keys(http::Exchange& exchange)
 {
-    const Order order = co_await read_order(exchange, front_);
+    const Order order = co_await read_order(exchange, front_, is_reloading_);
     if (!order.archive)
         co_return;
     std::vector<std::string> keys;
@@ -115,7 +115,7 @@ http::Async<void> Admin::approve_keys(http::Exchange& exchange)
 // {"archive": "debian", "key": "40 hex digits"}
 http::Async<void> Admin::revoke_key(http::Exchange& exchange)
 {
-    const Order order = co_await read_order(exchange, front_);
+    const Order order = co_await read_order(exchange, front_, is_reloading_);
     if (!order.archive)
         co_return;
     const std::string key = order.text("key");
@@ -126,7 +126,7 @@ http::Async<void> Admin::revoke_key(http::Exchange& exchange)
 // {"archive": "debian", "at": SECONDS}; no time: now.
 http::Async<void> Admin::freeze(http::Exchange& exchange)
 {
-    const Order order = co_await read_order(exchange, front_);
+    const Order order = co_await read_order(exchange, front_, is_reloading_);
     if (!order.archive)
         co_return;
     auto make = [archive = order.archive, at = moment_of(order), who = order.who] {
@@ -139,7 +139,7 @@ http::Async<void> Admin::freeze(http::Exchange& exchange)
 // {"archive": "debian"}
 http::Async<void> Admin::thaw(http::Exchange& exchange)
 {
-    const Order order = co_await read_order(exchange, front_);
+    const Order order = co_await read_order(exchange, front_, is_reloading_);
     if (!order.archive)
         co_return;
     auto make = [archive = order.archive, who = order.who] { return archive->past().thaw(who); };
@@ -150,7 +150,7 @@ http::Async<void> Admin::thaw(http::Exchange& exchange)
 // {"archive": "debian", "name": "before-upgrade", "at": SECONDS}; no time: now; no name: its stamp.
 http::Async<void> Admin::keep_snapshot(http::Exchange& exchange)
 {
-    const Order order = co_await read_order(exchange, front_);
+    const Order order = co_await read_order(exchange, front_, is_reloading_);
     if (!order.archive)
         co_return;
     auto make = [archive = order.archive, name = order.text("name"), at = moment_of(order),
@@ -162,7 +162,7 @@ http::Async<void> Admin::keep_snapshot(http::Exchange& exchange)
 // {"archive": "debian", "name": "before-upgrade"}
 http::Async<void> Admin::drop_snapshot(http::Exchange& exchange)
 {
-    const Order order = co_await read_order(exchange, front_);
+    const Order order = co_await read_order(exchange, front_, is_reloading_);
     if (!order.archive)
         co_return;
     auto make = [archive = order.archive, name = order.text("name"), who = order.who] {

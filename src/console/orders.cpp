@@ -16,7 +16,7 @@ std::string Order::text(const char* key) const
     return value != request.end() && value->is_string() ? value->get<std::string>() : "";
 }
 
-http::Async<Order> read_order(http::Exchange& exchange, archive::Front& front)
+http::Async<Order> read_order(http::Exchange& exchange, archive::Front& front, bool is_reloading)
 {
     const auto body = co_await exchange.read_body(kMaxRequestBytes);
     Order order;
@@ -29,6 +29,12 @@ http::Async<Order> read_order(http::Exchange& exchange, archive::Front& front)
         why = body.error().message();
     if (!order.request.is_object()) {
         co_await send_text(exchange, 400, "request.malformed: " + why + "\n");
+        co_return order;
+    }
+    if (is_reloading) {
+        co_await send_text(exchange, 409,
+                           "node.reloading: the configuration is being read again; ask again in a "
+                           "moment\n");
         co_return order;
     }
     order.archive = front.find_archive(order.text("archive"));

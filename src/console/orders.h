@@ -23,8 +23,8 @@ struct Order {
     std::string text(const char* key) const;
 };
 
-/// Reads an order from a request's body.
-http::Async<Order> read_order(http::Exchange& exchange, archive::Front& front);
+/// Reads an order from a request's body. None is taken while `is_reloading`.
+http::Async<Order> read_order(http::Exchange& exchange, archive::Front& front, bool is_reloading);
 
 /// 200 with the sentence, or 409 with why not.
 http::Async<void> send_outcome(http::Exchange& exchange, Result<std::string> sentence);

@@ -193,16 +193,48 @@ ArchiveSettings read_archive(const toml::table& table, const Config& config,
     return settings;
 }
 
-void read_clients(Reader& reader, Config& config)
+std::vector<archive::Network> read_networks(Reader& reader, const char* key)
 {
-    std::vector<std::string> networks;
-    reader.read("clients", networks);
-    for (const std::string& text : networks) {
+    std::vector<std::string> texts;
+    reader.read(key, texts);
+    std::vector<archive::Network> networks;
+    for (const std::string& text : texts) {
         auto network = archive::parse_network(text);
         if (network)
-            config.clients.push_back(std::move(*network));
+            networks.push_back(std::move(*network));
         else
-            reader.mistake("clients", network.error().message());
+            reader.mistake(key, network.error().message());
+    }
+    return networks;
+}
+
+// Each ring is behind the one above it in the file; the first is behind everybody else.
+void read_rings(Reader& outer, const toml::table& table, Config& config,
+                std::vector<Mistake>& mistakes)
+{
+    const toml::node* rings = table.get("ring");
+    if (rings == nullptr)
+        return;
+    if (!rings->is_array_of_tables())
+        return outer.mistake("ring", "write [[ring]] with two brackets for each ring");
+    std::chrono::seconds delay{};
+    for (const toml::node& node : *rings->as_array()) {
+        Reader reader(*node.as_table(), "ring", config.origin, mistakes);
+        archive::RingSettings ring;
+        reader.read("name", ring.name);
+        if (ring.name.empty())
+            reader.mistake("name", "a ring has a name, such as \"late\"");
+        std::chrono::seconds after{};
+        reader.read("after", after);
+        if (after.count() <= 0)
+            reader.mistake("after", "a ring waits for some time, such as \"24h\"");
+        reader.read("security-at-once", ring.has_security_at_once);
+        config.ring_clients.push_back(read_networks(reader, "clients"));
+        if (config.ring_clients.back().empty())
+            reader.mistake("clients", "a ring has clients, such as \"10.1.0.0/16\"");
+        delay += after;
+        ring.delay = delay;
+        config.rings.push_back(std::move(ring));
     }
 }
 
@@ -304,7 +336,8 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
                  {"error", LogLevel::error}});
     reader.read("log-format", config.log_format,
                 {{"text", LogFormat::text}, {"json", LogFormat::json}});
-    read_clients(reader, config);
+    config.clients = read_networks(reader, "clients");
+    read_rings(reader, table, config, mistakes);
     const bool has_listen = !listen.empty() || reader.has("listen");
     read_listeners(reader, table, config, mistakes, has_listen);
     check_addresses(reader, config, listen.empty());

@@ -29,6 +29,8 @@ struct Config {
     std::string admin = "unix:/run/aptward/admin";
     std::vector<std::string> admin_users;  ///< May write over the Unix socket, besides root and us.
     std::vector<archive::Network> clients;
+    std::vector<archive::RingSettings> rings;
+    std::vector<std::vector<archive::Network>> ring_clients;  ///< Of each ring.
     bool allows_connect = true;
     archive::UnknownHosts unknown_hosts = archive::UnknownHosts::refuse;
     std::vector<std::string> connect_hosts;

@@ -60,6 +60,7 @@ Result<void> Node::Parts::open_state(crypto::Spawner& spawner)
     std::error_code ignored;
     std::filesystem::remove(config.state / "run.json", ignored);
     TRY(blobs, store::Blobs::open(config.state));
+    TRY_VOID(blobs->put_back_evicted());
     TRY_VOID(private_marks.open(config.state));
     TRY(state, catalog::State::open(config.state));
     TRY(auto opened, catalog::Releases::open(config.state));
@@ -159,7 +160,12 @@ http::Async<void> Node::Parts::keep_bounded()
     std::optional<std::uint64_t> counted_at;  // bytes that had come then
     while (config.quota_bytes > 0) {
         const std::uint64_t came = blobs->stored_bytes();
-        const bool is_due = !counted_at || came - *counted_at >= high;
+        // One that ended above its target, because all of it was in use, is tried again.
+        const auto done = jobs->last_done(archive::kEviction),
+                   over = jobs->last_over(archive::kEviction);
+        const bool was_missed =
+            over && (!done || *done < *over) && system_now() - *over >= archive::kSpared;
+        const bool is_due = !counted_at || came - *counted_at >= high || was_missed;
         if (is_due && !jobs->is_busy(archive::kEviction)) {
             counted_at = came;
             const auto started = jobs->start(archive::kEviction, "{}", "node");

@@ -68,17 +68,30 @@ fetch::SourceReport report_of(const catalog::SourceState& before)
     return report;
 }
 
+class Reloading {
+public:
+    explicit Reloading(console::Admin& admin) : admin_(admin) { admin_.set_reloading(true); }
+    ~Reloading() { admin_.set_reloading(false); }
+    Reloading(const Reloading&) = delete;
+    Reloading& operator=(const Reloading&) = delete;
+
+private:
+    console::Admin& admin_;
+};
+
 }  // namespace
 
 std::shared_ptr<archive::Routes> Node::Parts::make_routes(const Config& from,
                                                           std::vector<std::string> own_addresses)
 {
     auto routes = std::make_shared<archive::Routes>();
-    for (const archive::ArchiveSettings& settings : from.archives) {
+    for (archive::ArchiveSettings settings : from.archives) {
+        settings.rings = from.rings;
         const std::size_t index = routes->archives.size();
         for (const std::string& host : settings.hosts)
             routes->prefixes.push_back(archive::read_prefix(host, index));
-        routes->archives.push_back(std::make_shared<archive::Archive>(settings, *services));
+        routes->archives.push_back(
+            std::make_shared<archive::Archive>(std::move(settings), *services));
     }
     // Of two archives that are one to the vendor, the first has the other names. One that serves
     // some suites only is none of the vendor's as a whole.
@@ -87,6 +100,7 @@ std::shared_ptr<archive::Routes> Node::Parts::make_routes(const Config& from,
             for (const std::string& alias : archive::host_aliases(from.archives[index].hosts))
                 routes->aliases.push_back(archive::read_prefix(alias, index));
     routes->clients = from.clients;
+    routes->rings = from.ring_clients;
     routes->allows_connect = from.allows_connect;
     routes->connect_hosts = from.connect_hosts;
     routes->proxy = from.proxy;
@@ -166,6 +180,7 @@ Result<void> Node::reload(Config config)
     const std::lock_guard lock(parts_->reload_mutex);
     if (parts_->is_stopped)
         return fail(Errc::unavailable, "the node is stopping");
+    const Reloading reloading(*parts_->admin);
     // Archives whose settings stay the same keep running; the others are judged under the new keys
     // before anything changes: a reload is taken whole or refused whole.
     TRY(auto plan, parts_->listeners->prepare(config));

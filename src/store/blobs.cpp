@@ -55,9 +55,8 @@ Result<std::shared_ptr<Blobs>> Blobs::open(const std::filesystem::path& state)
         TRY_VOID(sync_file_system(root));
         TRY_VOID(make_directories(state / "damaged"));
     }
-    std::shared_ptr<Blobs> blobs(new Blobs(root));
-    TRY_VOID(blobs->put_back_evicted());
-    return blobs;
+    TRY_VOID(make_directories(root / "evicting"));
+    return std::shared_ptr<Blobs>(new Blobs(root));
 }
 
 std::filesystem::path Blobs::path_of(const Digest& digest) const

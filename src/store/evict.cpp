@@ -73,7 +73,6 @@ Result<bool> Blobs::evict(const Digest& digest, SystemTime before) const
 // A node died while it looked at one: it is whole, and nobody decided that it goes.
 Result<void> Blobs::put_back_evicted() const
 {
-    TRY_VOID(make_directories(root_ / "evicting"));
     std::error_code error;
     for (std::filesystem::directory_iterator it(root_ / "evicting", error), end;
          !error && it != end; it.increment(error)) {

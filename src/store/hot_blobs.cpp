@@ -39,12 +39,23 @@ bool HotBlob::is_still_right() const
            status.st_ctim.tv_nsec == changed.tv_nsec;
 }
 
+// For an open file this is a change of its status: it is opened anew then.
+void HotBlob::note_use(const Blobs& blobs, const Digest& digest, SystemTime now) const
+{
+    constexpr std::chrono::hours kNoteEvery{1};
+    if (now - noted < kNoteEvery)
+        return;
+    noted = now;
+    const bool ignored [[maybe_unused]] = blobs.use(digest);
+}
+
 Result<HotBlobPtr> HotBlobs::get(const Blobs& blobs, const Digest& digest)
 {
     const auto found = entries_.find(digest);
     if (found != entries_.end()) {
         if (found->second.blob->is_still_right()) {
             found->second.blob->was_used = true;
+            found->second.blob->note_use(blobs, digest, system_now());
             return found->second.blob;
         }
         drop(digest);
@@ -58,6 +69,7 @@ Result<HotBlobPtr> HotBlobs::load(const Blobs& blobs, const Digest& digest) cons
 {
     auto blob = std::make_shared<HotBlob>();
     TRY(blob->file, blobs.read(digest));
+    blob->noted = system_now();
     if (digest.size_bytes > kLargestInHand) {
         struct ::stat status{};
         if (::fstat(blob->file.get(), &status) != 0)

@@ -26,6 +26,10 @@ struct HotBlob {
     std::string bytes;     ///< All of it when `is_in_hand`: hashed when it was read, so proven.
     bool is_in_hand = false;
     mutable bool was_used = true;  ///< Since the hand of the clock came by; on its loop only.
+    mutable SystemTime noted{};    ///< When its use was last noted on the disk; on its loop only.
+
+    /// It is used now: evict() has to know, once an hour.
+    void note_use(const Blobs& blobs, const Digest& digest, SystemTime now) const;
 
     /// False when the file was written to, cut, renamed or removed since it was opened.
     bool is_still_right() const;

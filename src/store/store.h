@@ -59,6 +59,10 @@ public:
     /// stage, write, commit for small bytes that are in memory; returns the SHA-256 digest.
     Result<Digest> put(std::string_view bytes);
 
+    /// Puts back what evict() had in hand when a process died. Only for who holds the state's lock.
+    /// Fails with storage.
+    Result<void> put_back_evicted() const;
+
     /// Rehashes a held blob and sets it aside when it is damaged; one that is not held is fine.
     /// Fails with storage.
     Result<void> recheck(const Digest& digest) const;
@@ -117,7 +121,6 @@ private:
     explicit Blobs(std::filesystem::path root) : root_(std::move(root)) {}
     std::filesystem::path path_of(const Digest& digest) const;
     std::filesystem::path eviction_path_of(const Digest& digest) const;
-    Result<void> put_back_evicted() const;
     void count_stored(const std::vector<Digest>& digests);
     std::filesystem::path root_;
     std::atomic<std::uint64_t> stored_bytes_{0};

@@ -113,6 +113,24 @@ def test_what_was_used_within_the_hour_stays_whatever_it_is(story):
     assert [holds(node, package) for package in packages] == [True, False, False]
 
 
+def test_nothing_goes_while_a_release_cannot_be_read(story):
+    archive, _, node, packages, dates = story
+    first = dates[0].strftime("%Y%m%dT%H%M%SZ")
+    assert node.command("snapshot", "pin", "test", first).returncode == 0
+    release = next(one["release"] for one in json.loads(
+        node.command("snapshot", "list", "--json").stdout)[0]["generations"] if one["stamp"] == first)
+    file = node.folder / "state/releases" / release / "InRelease"
+    text = file.read_bytes()
+    file.write_bytes(b"rotten")
+    before = sorted(blobs(node))
+    done = node.command("gc", "--to", "1")
+    assert done.returncode == 1 and "nothing goes, because" in done.stderr, done
+    assert sorted(blobs(node)) == before
+    file.write_bytes(text)
+    assert node.command("gc", "--to", "1").returncode == 1
+    assert holds(node, packages[0])
+
+
 def test_tables_that_are_missing_are_built_before_anything_goes(story):
     archive, origin, node, packages, dates = story
     first = dates[0].strftime("%Y%m%dT%H%M%SZ")

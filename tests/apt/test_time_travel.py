@@ -34,6 +34,13 @@ def versions(apt, name="foo"):
     return [file.name.split("_")[1] for file in sorted((apt.folder / "downloads").iterdir())]
 
 
+def published(node):
+    """What the archive has now is published, whatever clients get: a mirror job looks at the sources."""
+    before = node.suite()["generation"]
+    assert node.command("mirror", "test", "stable").returncode == 0
+    assert node.suite()["generation"] != before
+
+
 @pytest.fixture
 def story(scene):
     """An archive with two generations that a client went through, foo 1 and foo 2."""
@@ -76,13 +83,18 @@ def test_the_vendors_snapshot_services_are_answered_from_what_is_held(story):
 
 
 @pytest.mark.parametrize("moment, code", [
-    ("20010101T000000Z", "snapshot.before-first"), ("29990101T000000Z", "snapshot.future"),
+    ("29990101T000000Z", "snapshot.future"),
     ("20261301T000000Z", "snapshot.unknown"), ("yesterday", "snapshot.unknown")])
 def test_a_moment_that_cannot_be_is_refused_in_a_sentence(story, moment, code):
     node = story[2]
     answer = node.get(f"/snapshot/{moment}/test/dists/stable/InRelease")
     assert answer.status == 404 and answer.content.decode().startswith(code + ": "), answer.content
     assert len(answer.content.splitlines()) == 1
+
+
+def test_what_was_before_this_node_is_not_known_to_be_absent(story):
+    answer = story[2].get("/snapshot/20010101T000000Z/test/dists/stable/InRelease")
+    assert answer.status == 503 and answer.content.startswith(b"snapshot.before-first: ")
 
 
 def test_a_snapshot_of_an_archive_that_is_not_here_names_those_that_are(story):
@@ -151,7 +163,9 @@ def test_all_suites_are_those_of_one_instant(scene):
         assert versions(apt_at(scene, node, stamp(moment))) == [foo]
         assert versions(apt_at(scene, node, stamp(moment), "stable-security"), "sec") == [sec]
     early = node.get(f"/snapshot/{stamp(first - datetime.timedelta(seconds=1))}/test/dists/stable-security/InRelease")
-    assert early.status == 404 and b"suite.absent" in early.content
+    assert early.status == 503 and b"snapshot.unknown-suite" in early.content, "nobody knows what it had"
+    package = node.get(f"/snapshot/{stamp(first - datetime.timedelta(seconds=1))}/test/pool/sec_1_all.deb")
+    assert package.status == 503 and b"pool.unknown" in package.content
 
 
 def test_tables_of_the_past_are_built_again_from_what_is_held(scene, story):
@@ -182,6 +196,21 @@ def test_a_revoked_key_takes_the_past_that_it_signed_with_it(scene, story):
     assert answer.status == 503 and b"snapshot.lost" in answer.content, answer.content
 
 
+def test_an_approved_key_brings_the_past_back(scene, story):
+    archive, _, node, _, first = story
+    path, key = f"/snapshot/{stamp(first)}/test/dists/stable/InRelease", scene.key.fingerprint
+    assert node.command("freeze", "test").returncode == 0
+    assert node.command("keys", "revoke", "test", key).returncode == 0
+    assert node.get(path).status == node.get("/test/dists/stable/InRelease").status == 503
+    assert node.command("keys", "approve", "test", key).returncode == 0
+    assert node.get(path).status == 200
+    frozen = node.get("/test/dists/stable/InRelease")
+    assert frozen.status == 200
+    node.kill()
+    node.start()
+    assert node.get("/test/dists/stable/InRelease").content == frozen.content, "the same state after a restart"
+
+
 def test_a_freeze_gives_everybody_the_state_of_then_and_says_so(scene, story):
     archive, origin, node, updated, first = story
     done = node.command("freeze", "test", "--at", stamp(first))
@@ -194,7 +223,7 @@ def test_a_freeze_gives_everybody_the_state_of_then_and_says_so(scene, story):
     assert versions(fresh) == ["1"]
     archive.add("foo", "3")
     archive.publish()
-    node.get("/test/dists/stable/InRelease")
+    published(node)
     assert versions(fresh) == ["1"], "what comes meanwhile waits"
     for path in ("dists/stable/InRelease", "pool/foo_1_all.deb", "pool/none_1_all.deb"):
         assert node.get("/test/" + path).getheader("Aptward-Frozen") == stamp(first)
@@ -229,10 +258,15 @@ def test_a_freeze_of_now_keeps_out_what_comes_later(scene, story):
     assert node.command("freeze", "test").returncode == 0
     archive.add("foo", "3")
     archive.publish()
+    published(node)
     assert versions(apt) == ["2"]
     later = node.get(f"/snapshot/{stamp(datetime.datetime.utcnow())}/test/dists/stable/InRelease")
     old = node.get("/test/dists/stable/InRelease")
-    assert later.content == old.content
+    assert later.content == old.content, "nor by way of a snapshot"
+    node.kill()
+    node.start()
+    apt = scene.apt(node)
+    assert versions(apt) == ["2"], "nor after a crash"
     assert node.command("thaw", "test").returncode == 0
     until("the newest", lambda: versions(apt) == ["3"])
 

@@ -150,13 +150,18 @@ trust::Floor floor_at(const std::string& id, std::int64_t date)
     return floor;
 }
 
+Published release_of(const std::string& id, std::int64_t date)
+{
+    return {id, from_unix(date), from_unix(1000 + date), {}};
+}
+
 TEST_F(CatalogTest, R9_R10_WhatWasPublishedSurvivesTheLossOfTheDatabase)
 {
     {
         const auto state = State::open(folder);
         ASSERT_TRUE(state) << state.error().message();
-        ASSERT_TRUE((*state)->publish("a", "stable", floor_at("one", 10), "one", from_unix(10)));
-        ASSERT_TRUE((*state)->publish("a", "stable", floor_at("two", 20), "two", from_unix(20)));
+        ASSERT_TRUE((*state)->publish("a", "stable", floor_at("one", 10), release_of("one", 10)));
+        ASSERT_TRUE((*state)->publish("a", "stable", floor_at("two", 20), release_of("two", 20)));
         ASSERT_TRUE((*state)->note_used("a", "stable", "main/binary-amd64/Packages.xz"));
         ASSERT_TRUE((*state)->approve("a", "stable", "three", "root"));
     }
@@ -187,8 +192,8 @@ TEST_F(CatalogTest, R9_WhatOperatorsDecidedAboutTimeSurvivesTheLossOfTheDatabase
         ASSERT_TRUE((*state)->keep_snapshot("a", "good", from_unix(10), "root"));
         ASSERT_TRUE((*state)->keep_snapshot("a", "bad", from_unix(20), "root"));
         ASSERT_TRUE((*state)->drop_snapshot("a", "bad", "root"));
-        ASSERT_TRUE((*state)->freeze("a", from_unix(15), "root"));
-        ASSERT_TRUE((*state)->freeze("b", from_unix(15), "root"));
+        ASSERT_TRUE((*state)->freeze("a", {from_unix(15), from_unix(99), "root"}));
+        ASSERT_TRUE((*state)->freeze("b", {from_unix(15), from_unix(99), "root"}));
         ASSERT_TRUE((*state)->thaw("b", "root"));
     }
     std::filesystem::remove(folder / "aptward.db");
@@ -198,6 +203,7 @@ TEST_F(CatalogTest, R9_WhatOperatorsDecidedAboutTimeSurvivesTheLossOfTheDatabase
     EXPECT_EQ(decided.snapshots, (std::map<std::string, SystemTime>{{"good", from_unix(10)}}));
     ASSERT_TRUE(decided.freeze);
     EXPECT_EQ(decided.freeze->at, from_unix(15));
+    EXPECT_EQ(decided.freeze->since, from_unix(99));
     EXPECT_EQ(decided.freeze->who, "root");
     EXPECT_FALSE((*state)->decisions("b").freeze);
     EXPECT_FALSE((*state)->decisions("c").approved_keys);
@@ -226,6 +232,7 @@ TEST(Timeline, AMomentMeansTheLatestDateUpToIt)
     EXPECT_EQ(release_at(1000), "three");
     EXPECT_EQ(release_at(1000, 1025), "again") << "what came later was not known";
     EXPECT_EQ(release_at(1000, 1010), "two");
+    EXPECT_EQ(release_at(10, 1005), "one") << "what comes back was known from its first time on";
 }
 
 TEST(Timeline, StampsAreThoseOfSnapshotServices)
@@ -292,12 +299,12 @@ TEST_F(CatalogTest, V27_TheJournalledFloorGoesBackOnlyByAnApproval)
 {
     const auto state = State::open(folder);
     ASSERT_TRUE(state) << state.error().message();
-    ASSERT_TRUE((*state)->publish("a", "stable", floor_at("two", 20), "two", from_unix(20)));
-    EXPECT_EQ(code_of((*state)->publish("a", "stable", floor_at("one", 10), "one", from_unix(10))),
+    ASSERT_TRUE((*state)->publish("a", "stable", floor_at("two", 20), release_of("two", 20)));
+    EXPECT_EQ(code_of((*state)->publish("a", "stable", floor_at("one", 10), release_of("one", 10))),
               Errc::stale);
     EXPECT_EQ((*state)->suites().at({"a", "stable"}).current(), "two");
     ASSERT_TRUE((*state)->approve("a", "stable", "one", "root"));
-    EXPECT_TRUE((*state)->publish("a", "stable", floor_at("one", 10), "one", from_unix(10)));
+    EXPECT_TRUE((*state)->publish("a", "stable", floor_at("one", 10), release_of("one", 10)));
     EXPECT_EQ((*state)->suites().at({"a", "stable"}).floor.date, from_unix(10));
 }
 

@@ -76,6 +76,27 @@ TEST_F(StoreTest, EvictsWhatNobodyHasUsed)
     EXPECT_FALSE(blobs->use(other_size));
 }
 
+// What is served from memory for days is not what nobody uses.
+TEST_F(StoreTest, WhatIsHotIsInUse)
+{
+    HotBlobs hot({1 << 20, 16});
+    const Digest small = *blobs->put("small"),
+                 large = *blobs->put(std::string(kLargestInHand + 1, 'x'));
+    for (const Digest& digest : {small, large}) {
+        const auto blob = hot.get(*blobs, digest);
+        ASSERT_TRUE(blob);
+        grow_old(path_of(digest), 7200);
+        (*blob)->note_use(*blobs, digest, system_now());
+        EXPECT_TRUE(*blobs->evict(digest, system_now() - std::chrono::hours(1)))
+            << "noted within the hour already";
+        ASSERT_TRUE(blobs->put(digest == small ? "small" : std::string(kLargestInHand + 1, 'x')));
+        grow_old(path_of(digest), 7200);
+        (*blob)->noted -= std::chrono::hours(2);
+        (*blob)->note_use(*blobs, digest, system_now());
+        EXPECT_FALSE(*blobs->evict(digest, system_now() - std::chrono::hours(1)));
+    }
+}
+
 TEST_F(StoreTest, ScrubbingIsNoUse)
 {
     const Digest old = *blobs->put("old");

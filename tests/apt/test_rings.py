@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rings: some clients get a release only when others have run it for a while."""
+import copy
+import datetime
+import http.client
+import json
+
+import pytest
+
+from node import until
+
+pytestmark = pytest.mark.smoke
+
+EARLY, LATE = "127.0.0.1", "127.0.0.9"
+
+
+def ring(after, clients=(LATE,), name="late", more=""):
+    return (f'[[ring]]\nname = "{name}"\nclients = {json.dumps(list(clients))}\nafter = "{after}"\n{more}\n')
+
+
+def get(node, path, address):
+    host, port = node.address.rsplit(":", 1)
+    connection = http.client.HTTPConnection(host, int(port), timeout=20, source_address=(address, 0))
+    connection.request("GET", "/test/" + path)
+    answer = connection.getresponse()
+    answer.content = answer.read()
+    return answer
+
+
+def generation(node, address, suite="stable"):
+    return get(node, f"dists/{suite}/InRelease", address).getheader("Aptward-Generation")
+
+
+@pytest.fixture
+def story(scene):
+    """A node whose late ring waits for an hour, and an archive that moved on meanwhile."""
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin, tail=ring("1h"))
+    first = generation(node, EARLY)
+    assert generation(node, LATE) == first, "who has nothing yet gets what there is"
+    old = dict(index=(archive.suite_folder / "main/binary-amd64/Packages.xz").read_bytes(),
+               package=archive.packages["foo"][1])
+    assert get(node, "dists/stable/main/binary-amd64/Packages.xz", EARLY).content == old["index"]
+    archive.add("foo", "2")
+    archive.publish()
+    until("the new one", lambda: generation(node, EARLY) != first)
+    return archive, origin, node, first, old
+
+
+def test_a_ring_stays_behind_and_whole(story):
+    archive, origin, node, first, old = story
+    assert generation(node, LATE) == first
+    assert get(node, "dists/stable/main/binary-amd64/Packages.xz", LATE).content == old["index"]
+    assert get(node, "dists/stable/main/binary-amd64/Packages.xz", EARLY).content != old["index"]
+    assert get(node, f"pool/{old['package'].name}", LATE).status == 200
+    node.kill()
+    node.start()
+    origin.die()
+    assert generation(node, LATE) == first and generation(node, EARLY) != first, "also after a crash"
+    assert get(node, "dists/stable/main/binary-amd64/Packages.xz", LATE).content == old["index"]
+
+
+def test_a_ring_gets_a_release_when_its_time_has_come(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive), tail=ring("2s") + ring("1h", ["127.0.0.8"], "last"))
+    first = generation(node, EARLY)
+    archive.add("foo", "2")
+    archive.publish()
+    until("the new one", lambda: generation(node, EARLY) != first)
+    until("the ring moves", lambda: generation(node, LATE) == generation(node, EARLY))
+    assert generation(node, "127.0.0.8") == first, "a ring is behind the one before it"
+
+
+def test_security_suites_overrule_unless_they_shall_not(scene):
+    archive = scene.archive()
+    archive.suite = "stable-security"
+    archive.publish()
+    for more, is_behind in (("", False), ("security-at-once = false", True)):
+        node = scene.node(archive, scene.origin(archive), tail=ring("1h", more=more))
+        first = generation(node, EARLY, "stable-security")
+        assert generation(node, LATE, "stable-security") == first
+        archive.publish()
+        until("the new one", lambda: generation(node, EARLY, "stable-security") != first)
+        assert (generation(node, LATE, "stable-security") == first) == is_behind
+
+
+def test_a_freeze_is_for_all_rings(story):
+    archive, _, node, first, _ = story
+    at = (archive.when - datetime.timedelta(seconds=60)).strftime("%Y%m%dT%H%M%SZ")
+    assert node.command("freeze", "test", "--at", at).returncode == 0
+    assert generation(node, EARLY) == generation(node, LATE) == first
+
+
+def test_a_ring_that_is_far_behind_has_its_packages_still(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive), tail=ring("1h"))
+    first = generation(node, EARLY)
+    assert get(node, "dists/stable/main/binary-amd64/Packages.xz", EARLY).status == 200
+    old = archive.packages["foo"][1]
+    assert get(node, f"pool/{old.name}", EARLY).status == 200
+    for version in range(2, 9):  # more than are kept at hand
+        archive.add("foo", str(version))
+        before = generation(node, EARLY)
+        archive.publish()
+        until("the new one", lambda: generation(node, EARLY) != before)
+        get(node, "dists/stable/main/binary-amd64/Packages.xz", EARLY)
+    assert generation(node, LATE) == first
+    assert get(node, f"pool/{old.name}", LATE).status == 200
+
+
+@pytest.mark.parametrize("text, said", [
+    ('[[ring]]\nname = "x"\nafter = "1h"\n', "ring.clients"),
+    ('[[ring]]\nname = "x"\nclients = ["10.0.0.0/8"]\n', "ring.after"),
+    ('[[ring]]\nclients = ["10.0.0.0/8"]\nafter = "1h"\n', "ring.name"),
+    ('[[ring]]\nname = "x"\nclients = ["10.0.0.0/99"]\nafter = "1h"\n', "ring.clients"),
+    ('[[ring]]\nname = "x"\nclients = ["10.0.0.0/8"]\nafter = "1h"\nsize = 1\n', "ring.size"),
+    ('[ring]\nname = "x"\n', "[[ring]]")])
+def test_a_ring_that_cannot_be_is_named(scene, text, said):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    node.config.write_text(node.config.read_text() + text)
+    check = node.command("config", "check")
+    assert check.returncode == 2 and said in check.stderr, check
