@@ -125,6 +125,9 @@ def test_another_archive_that_lists_its_digest_does_not_have_its_bytes(private):
         assert node.get("/other/pool/foo_1_all.deb").status == 503
         node.kill()
         node.start()
+    # Nor do the bytes go out in a bundle of that archive.
+    bundled = node.command("bundle", "create", "other", "--packages", "foo", "--output", scene.folder / "x.bundle")
+    assert bundled.returncode == 1 and "pool/foo_1_all.deb" in bundled.stderr, bundled
     # Its own source has it now: then it is no secret.
     elsewhere.heal()
     until("given", lambda: node.get("/other/pool/foo_1_all.deb").content == foo)
