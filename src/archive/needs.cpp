@@ -98,14 +98,18 @@ Result<void> Needs::walk_releases(const Visit& visit)
             auto generation = catalog::recall_generation(services_.releases, published->release,
                                                          journalled, published->signers);
             const Need need = need_of(key.first, suite, *published);
-            if (!generation && need == Need::past && generation.error().code() == Errc::not_found)
-                continue;  // what it named is nobody's any more
+            // One that is gone or damaged can be nobody's present any more; a pin of it can be
+            // dropped. What a disk does not give now is known later.
+            if (!generation && need == Need::past && generation.error().code() != Errc::storage)
+                continue;
             if (!generation)
-                return fail(Errc::storage,
-                            fmt::format("nothing goes, because what the release {} of {} {} needs "
-                                        "cannot be read: {}",
-                                        published->release.substr(0, 12), key.first, key.second,
-                                        generation.error().message()));
+                return fail(
+                    Errc::storage,
+                    fmt::format("nothing goes, because what the release {} of {} {} needs "
+                                "cannot be read: {}{}",
+                                published->release.substr(0, 12), key.first, key.second,
+                                generation.error().message(),
+                                need == Need::kept ? "; aptward snapshot drop gives it up" : ""));
             Place place{key.first, key.second, std::move(*generation), need, suite.used};
             place.generation = catalog::with_tables(place.generation, services_.tables);
             // Those at hand are answered from their tables, those of before build theirs again.

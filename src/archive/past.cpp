@@ -15,6 +15,7 @@ namespace aptward::archive {
 namespace {
 
 constexpr std::chrono::seconds kComposeLimit{9};  // well inside apt's 30 s
+constexpr std::chrono::seconds kTryAgain{10};
 constexpr std::size_t kMostNames = 1000;
 constexpr std::size_t kMostNewer = 10'000;
 constexpr std::size_t kMostDeliveries = 100'000;
@@ -43,19 +44,15 @@ PastViewPtr with_generation(const PastViewPtr& past, const std::string& suite,
 
 using Clients = std::set<std::pair<std::string, std::string>>;  // with the suite
 
-// Those whose last release was one of `later`.
+// Those who got one of `later`.
 Clients clients_with(const std::set<std::string>& later, const std::string& archive,
                      const std::vector<store::KeptDelivery>& deliveries)
 {
-    std::map<std::pair<std::string, std::string>, bool> newest;
-    for (const store::KeptDelivery& delivery : deliveries)
-        if (delivery.archive == archive && delivery.is_complete)
-            newest[{delivery.client, read_name(delivery.path, {}).suite}] =
-                later.count(delivery.generation) > 0;
     Clients clients;
-    for (const auto& [client, is_later] : newest)
-        if (is_later)
-            clients.insert(client);
+    for (const store::KeptDelivery& delivery : deliveries)
+        if (delivery.archive == archive && delivery.is_complete &&
+            later.count(delivery.generation) > 0)
+            clients.emplace(delivery.client, read_name(delivery.path, {}).suite);
     return clients;
 }
 
@@ -248,6 +245,21 @@ http::Async<void> Past::compose_again()
     }
 }
 
+void Past::try_again()
+{
+    const FrozenPtr frozen = frozen_.load();
+    const SteadyTime now = steady_now();
+    SteadyTime last = tried_again_.load();
+    if (!frozen || frozen->past->lost.empty() || now - last < kTryAgain ||
+        !tried_again_.compare_exchange_strong(last, now))
+        return;
+    const auto compose = [](std::shared_ptr<Archive> archive) -> http::Async<void> {
+        co_await archive->past().compose_again();
+    };
+    http::spawn(archive_.services_.control, "composing a freeze again",
+                compose(archive_.shared_from_this()));
+}
+
 void Past::forget()
 {
     ++age_;
@@ -265,6 +277,8 @@ http::Async<void> Past::restore(catalog::ArchiveDecisions decisions)
     if (decisions.freeze) {
         catalog::ArchiveDecisions::Freeze order = *decisions.freeze;
         co_await freeze_in_turn(std::move(order));
+        http::spawn(archive_.services_.control, "looking for clients with newer lists",
+                    find_newer_clients(archive_.shared_from_this(), frozen_.load()));
     } else {
         thaw_in_turn();
     }
@@ -302,7 +316,7 @@ http::Async<void> Past::find_newer_clients(std::shared_ptr<Archive> archive, Fro
     SystemTime since = frozen->order.since;
     for (const auto& [name, suite] : archive->suites_)
         for (const catalog::Published& one : suite->timeline())
-            if (one.date > frozen->order.at || one.published > frozen->order.since) {
+            if (one.date > frozen->order.at && one.published <= frozen->order.since) {
                 later.insert(one.release);
                 since = std::min(since, one.published);
             }

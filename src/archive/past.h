@@ -76,6 +76,9 @@ public:
     /// Those that hold newer lists than the frozen ones, as far as is known. Any thread.
     std::vector<std::string> newer_clients() const;
 
+    /// Somebody asked for a suite of the freeze that could not be had: maybe now. Any thread.
+    void try_again();
+
     /// By name. Any thread.
     std::map<std::string, SystemTime> snapshots() const { return moments_.load()->names; }
 
@@ -134,6 +137,7 @@ private:
     // is of a state that is gone.
     Turns composing_;
     std::uint64_t age_ = 0;
+    std::atomic<SteadyTime> tried_again_{SteadyTime{}};
     mutable std::mutex newer_mutex_;  // while frozen, and for refused clients only
     std::set<std::pair<std::string, std::string>> newer_;  // client and suite
 };

@@ -293,6 +293,7 @@ http::Async<bool> Archive::refuse_later(http::Exchange& exchange, const Name& na
 http::Async<void> Archive::refuse_lost(http::Exchange& exchange, const Name& name, PastViewPtr past)
 {
     if (const auto lost = past->lost.find(name.suite); lost != past->lost.end()) {
+        past_->try_again();
         co_await send_refusal(exchange, 503, "snapshot.lost",
                               fmt::format("the release that {} of {} had then is not to be had: {}",
                                           name.suite, settings_.id, lost->second),

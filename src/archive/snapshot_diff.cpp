@@ -197,7 +197,8 @@ Result<std::vector<SuiteDiff>> diff_views(const store::Blobs& blobs, const PastV
         for (PackageChange& change : diff.changes)
             if (change.kind != PackageChange::Kind::removed && changelogs > 0) {
                 change.changelog = read_changelog(blobs, change);
-                changelogs -= change.changelog.empty() ? 0 : 1;
+                if (!change.changelog.empty())
+                    --changelogs;
             }
         diffs.push_back(std::move(diff));
     }

@@ -227,10 +227,12 @@ def test_a_freeze_gives_everybody_the_state_of_then_and_says_so(scene, story):
     assert versions(fresh) == ["1"], "what comes meanwhile waits"
     for path in ("dists/stable/InRelease", "pool/foo_1_all.deb", "pool/none_1_all.deb"):
         assert node.get("/test/" + path).getheader("Aptward-Frozen") == stamp(first)
-    node.kill()
+    node.stop()
     node.start()
+    until("the record says who has newer lists", lambda: node.status()["archives"][0]["frozen"]
+          ["clients_with_newer_lists"] == ["127.0.0.1"])
     fresh = scene.apt(node)
-    assert versions(fresh) == ["1"], "also after a crash"
+    assert versions(fresh) == ["1"], "also after a restart"
     assert node.command("thaw", "test").returncode == 0
     until("the newest", lambda: versions(fresh) == ["3"])
     assert node.get("/test/dists/stable/InRelease").getheader("Aptward-Frozen") is None
