@@ -155,6 +155,11 @@ public:
     /// Any coroutine.
     http::Async<std::vector<SourceReport>> report(std::vector<SourcePtr> sources);
 
+    /// Who is asked instead of `sources`, in the same order, while a drill runs. Any coroutine.
+    /// Fails with unavailable.
+    http::Task<std::vector<SourcePtr>> stand_ins(std::vector<SourcePtr> sources, Disturbed whom,
+                                                 std::shared_ptr<const Disturbance> disturbance);
+
     /// True for an hour after a digest's bytes turned out wrong: a client may hold a wrong
     /// beginning, so ranges of it are answered whole. Any thread.
     bool was_wrong_lately(const Digest& digest) const;

@@ -89,7 +89,7 @@ const FlightRun::Offer* FlightRun::next_offer() const
         const Source& source = *offer.source;
         if (tried_.count(&source) > 0 || liars_.count(&source) > 0)
             continue;
-        const double score = source.expected_ms(left) + (source.is_open(now) ? 1e9 : 0);
+        const double score = source.rank(left, now);
         if (best == nullptr || score < best_score) {
             best = &offer;
             best_score = score;

@@ -61,7 +61,7 @@ struct Pull::Hop : http::Receiver {
     {
         if (pull->events_ == nullptr)
             return false;
-        is_ended = !pull->events_->on_body(bytes);
+        is_ended = !pull->take(bytes);
         return !is_ended;
     }
 
@@ -71,6 +71,10 @@ struct Pull::Hop : http::Receiver {
             return;
         if (is_redirected)
             return pull->follow(url, location);
+        if (end.reason == http::TransferEnd::Reason::complete && pull->trickling_) {
+            pull->has_all_ = true;
+            return;
+        }
         if (end.reason == http::TransferEnd::Reason::complete)
             return pull->events_->on_complete();
         pull->events_->on_fault(fault_of(end.reason), end.message);
@@ -98,6 +102,11 @@ void Pull::stop()
 
 void Pull::go(std::string url)
 {
+    using Kind = Disturbance::Kind;
+    const Disturbance* const disturbance = request_.source->disturbance();
+    if (disturbance != nullptr &&
+        (disturbance->kind == Kind::refuse || disturbance->kind == Kind::stall))
+        return wait_in_vain();
     const SourceSettings& settings = request_.source->settings();
     http::UpstreamRequest upstream;
     upstream.url = url;

@@ -3,6 +3,8 @@
 // One GET from one source, redirects followed after judging them. Private to fetch/.
 
 #include <functional>
+#include <optional>
+#include <string>
 
 #include "fetch/source.h"
 #include "http/client.h"
@@ -26,7 +28,8 @@ struct PullRequest {
     std::string path;  ///< Behind the source's URL, encoded, without leading slash.
     std::optional<std::uint64_t> from;
     std::vector<std::string> header_lines;
-    CredentialsPtr lent;  ///< Instead of the source's own; or null.
+    CredentialsPtr lent;     ///< Instead of the source's own; or null.
+    bool is_checked = true;  ///< Whoever gets the body has it proven: a drill may lie.
 };
 
 class Pull : public std::enable_shared_from_this<Pull> {
@@ -47,12 +50,20 @@ private:
     void go(std::string url);
     void follow(const std::string& from_url, const std::string& location);
 
+    // pull_disturbed.cpp: what a drill does
+    bool take(std::string_view bytes);
+    void wait_in_vain();
+    bool keep(std::string_view bytes);
+    void trickle_on();
+
     http::Client& client_;
     PullRequest request_;
     PullEvents* events_;
     http::Client::TransferId transfer_ = 0;
     int redirects_ = 0;
-    bool is_home_ = true;  // no redirect has left the source's own host yet
+    std::optional<std::string> trickling_;  // what came, and has not been handed on yet
+    bool has_all_ = false;                  // of a body that trickles
+    bool is_home_ = true;                   // no redirect has left the source's own host yet
 };
 
 }  // namespace aptward::fetch

@@ -136,6 +136,13 @@ SourceReport Source::report(SteadyTime now) const
     return report;
 }
 
+std::shared_ptr<Source> Source::stand_in(std::shared_ptr<const Disturbance> disturbance) const
+{
+    auto copy = std::make_shared<Source>(*this);
+    copy->disturbance_ = std::move(disturbance);
+    return copy;
+}
+
 void Source::restore(const SourceReport& before, SteadyTime now)
 {
     latency_ms_ = before.latency_ms;

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "fetch/disturbance.h"
 
 namespace aptward::fetch {
 
@@ -84,6 +85,12 @@ public:
     bool is_open(SteadyTime now) const { return now < open_until_ || now < distrusted_until_; }
     /// Smaller is better: expected milliseconds for so many bytes, with penalties.
     double expected_ms(std::uint64_t bytes) const;
+    /// The order in which sources are asked, the smallest first: the same, those whose breaker is
+    /// open last.
+    double rank(std::uint64_t bytes, SteadyTime now) const
+    {
+        return expected_ms(bytes) + (is_open(now) ? 1e9 : 0);
+    }
     /// How long to wait for its first byte before another source is asked as well.
     std::chrono::milliseconds hedge_delay() const;
     double rate_bytes_per_s() const { return rate_; }
@@ -95,9 +102,21 @@ public:
     /// breaker stays open, which is never longer than it would be anew.
     void restore(const SourceReport& before, SteadyTime now);
 
+    /// One that is asked in its place while a drill runs, with all that was learned so far; what
+    /// that one learns goes with it. `disturbance`: what happens to its transfers, or null.
+    std::shared_ptr<Source> stand_in(std::shared_ptr<const Disturbance> disturbance) const;
+    /// What happens to its transfers now, or null.
+    const Disturbance* disturbance() const
+    {
+        return was_disturbed() && !disturbance_->is_over ? disturbance_.get() : nullptr;
+    }
+    /// What came from it may be a drill's doing. Any thread.
+    bool was_disturbed() const { return disturbance_ != nullptr; }
+
 private:
     SourceSettings settings_;
-    double latency_ms_ = 0;  // exponentially weighted; 0: not known yet
+    std::shared_ptr<const Disturbance> disturbance_;  // of a stand-in
+    double latency_ms_ = 0;                           // exponentially weighted; 0: not known yet
     double rate_ = 0;
     std::uint64_t bytes_ = 0, answers_ = 0, failures_in_a_row_ = 0;
     std::uint64_t lies_in_a_row_ = 0;

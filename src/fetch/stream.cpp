@@ -91,7 +91,7 @@ private:
         for (const SourcePtr& source : request_.sources) {
             if (tried_.count(source.get()) > 0)
                 continue;
-            const double score = source->expected_ms(1 << 20) + (source->is_open(now) ? 1e9 : 0);
+            const double score = source->rank(1 << 20, now);
             if (!best || score < best_score) {
                 best = source;
                 best_score = score;
@@ -113,6 +113,7 @@ private:
         PullRequest pull;
         pull.source = source;
         pull.path = request_.path;
+        pull.is_checked = false;
         attempt_->pull = Pull::start(fetcher_.client(), std::move(pull), *attempt_);
     }
 

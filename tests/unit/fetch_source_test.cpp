@@ -66,5 +66,24 @@ TEST(Source, R15_WhatWasBadLuckIsForgivenAtTheFirstGoodAnswer)
     EXPECT_FALSE(source.is_open(kNow));
 }
 
+TEST(Source, AStandInKnowsWhatTheSourceKnewAndTeachesItNothing)
+{
+    Source source(mirror());
+    source.charge(Fault::refused, "no connection", kNow);
+    const auto disturbance = std::make_shared<Disturbance>(Disturbance::Kind::lie);
+    const auto stand_in = source.stand_in(disturbance);
+    EXPECT_EQ(stand_in->failures_in_a_row(), 1U);
+    EXPECT_EQ(stand_in->url(), source.url());
+    stand_in->charge(Fault::wrong_bytes, "a lie", kNow);
+    EXPECT_TRUE(stand_in->is_open(kNow));
+    EXPECT_FALSE(source.is_open(kNow));
+    EXPECT_EQ(source.failures_in_a_row(), 1U);
+    EXPECT_EQ(stand_in->disturbance(), disturbance.get());
+    EXPECT_EQ(source.disturbance(), nullptr);
+    disturbance->is_over = true;
+    EXPECT_EQ(stand_in->disturbance(), nullptr) << "what is late meets no disturbance";
+    EXPECT_TRUE(stand_in->was_disturbed());
+}
+
 }  // namespace
 }  // namespace aptward::fetch
