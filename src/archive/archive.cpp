@@ -26,18 +26,24 @@ Archive::Archive(ArchiveSettings settings, Services& services)
 {
     for (const fetch::SourceSettings& upstream : settings_.upstreams)
         sources_.push_back(std::make_shared<fetch::Source>(upstream));
-    signed_files_ = std::make_unique<SignedFiles>(settings_, sources_, services_);
+    ask_sources();
+    signed_files_ = std::make_unique<SignedFiles>(*this, services_);
     past_ = std::make_unique<Past>(*this);
     rings_ = std::make_unique<Rings>(*this);
 }
 
 Archive::~Archive() = default;
 
+void Archive::ask_instead(std::vector<fetch::SourcePtr> stand_ins)
+{
+    asked_ = std::make_shared<const std::vector<fetch::SourcePtr>>(std::move(stand_ins));
+}
+
 fetch::Want Archive::want_of(const Digest& digest) const
 {
     fetch::Want want;
     want.digest = digest;
-    want.sources = sources_;
+    want.sources = asked();
     want.archive = settings_.id;
     want.lent = lent();
     return want;

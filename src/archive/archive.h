@@ -113,7 +113,12 @@ public:
     ~Archive();
 
     const ArchiveSettings& settings() const { return settings_; }
+    /// Those of the configuration.
     const std::vector<fetch::SourcePtr>& sources() const { return sources_; }
+    /// Whom it asks: the same, or stand-ins for them while a drill runs. Any thread.
+    std::vector<fetch::SourcePtr> asked() const { return *asked_.load(); }
+    void ask_instead(std::vector<fetch::SourcePtr> stand_ins);
+    void ask_sources() { ask_instead(sources_); }
     std::shared_ptr<const catalog::ArchiveView> view() const { return view_.load(); }
 
     /// Brings back what was published before a restart and what operators decided. Without approved
@@ -266,6 +271,11 @@ private:
     std::string suite_to_ask_for(const std::string& path) const;
     fetch::CredentialsPtr lent() const;
     bool may_ask_sources() const;
+    /// Of those that it asks: clients' credentials are for that one alone.
+    bool is_first(const fetch::SourcePtr& source) const
+    {
+        return source->url() == sources_.front()->url();
+    }
     http::Async<void> restore_admission();
     void keep_admission();
     // serve_auxiliary.cpp, on the client's loop
@@ -310,6 +320,7 @@ private:
     ArchiveSettings settings_;
     Services& services_;
     std::vector<fetch::SourcePtr> sources_;
+    std::atomic<std::shared_ptr<const std::vector<fetch::SourcePtr>>> asked_;
     std::atomic<std::shared_ptr<const catalog::ArchiveView>> view_;
     std::map<std::string, std::unique_ptr<Suite>> suites_;  // control loop
     // Keys that count; with a '-' in front: that were revoked. Control loop.

@@ -90,7 +90,7 @@ http::Async<Result<void>> Archive::ask_upstream(fetch::CredentialsPtr credential
 {
     fetch::DocumentRequest request;
     request.archive = settings_.id;
-    request.source = sources_.front();
+    request.source = asked().front();
     request.time_limit = kAskLimit;
     request.is_optional = true;
     request.is_probe = true;

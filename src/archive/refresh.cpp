@@ -85,8 +85,9 @@ http::Async<void> Suite::ask_all()
 {
     auto gathering = std::make_shared<Gathering>();
     gathering->signal = co_await http::make_signal();
-    gathering->asked = gathering->pending = archive_.sources_.size();
-    for (const fetch::SourcePtr& source : archive_.sources_)
+    const std::vector<fetch::SourcePtr> sources = archive_.asked();
+    gathering->asked = gathering->pending = sources.size();
+    for (const fetch::SourcePtr& source : sources)
         http::spawn(services_.control, "asking " + source->url(),
                     ask(archive_.shared_from_this(), gathering, source));
     asks_running_ += gathering->asked;
@@ -181,9 +182,12 @@ http::Async<void> Suite::look_at(std::shared_ptr<Gathering> gathering, fetch::So
             co_await adopt(observation);  // late, but perhaps newer
         }
     } else {
-        refuse(observation);
+        if (source->was_disturbed())
+            refuse_spoiled(observation);
+        else
+            refuse(observation);
         // Else "not modified" would keep what was refused, when the source has the right one again.
-        seen_.erase(source.get());
+        seen_.erase(source->url());
         gathering->last_error =
             observation.judgement.verdict.code + ": " + observation.judgement.verdict.message;
     }
@@ -199,9 +203,9 @@ http::Task<catalog::ReleaseFiles> Suite::get_files(fetch::SourcePtr source)
     request.limit_bytes = crypto::kMaxReleaseBytes;
     request.time_limit = kAskLimit;
     request.is_optional = true;
-    if (source == archive_.sources_.front())
+    if (archive_.is_first(source))
         request.lent = archive_.lent();
-    const Seen before = seen_[source.get()];
+    const Seen before = seen_[source->url()];
     request.etag = before.etag;
     request.last_modified = before.last_modified;
     auto inrelease = co_await services_.fetcher.document(request);
@@ -210,7 +214,7 @@ http::Task<catalog::ReleaseFiles> Suite::get_files(fetch::SourcePtr source)
     catalog::ReleaseFiles files;
     if (inrelease) {
         files.inrelease = std::move(inrelease->body);
-        seen_[source.get()] = {inrelease->etag, inrelease->last_modified, files};
+        seen_[source->url()] = {inrelease->etag, inrelease->last_modified, files};
         co_return files;
     }
     // V11: only "it has no InRelease" leads to the detached form; never any other failure.
@@ -310,6 +314,15 @@ void Suite::refuse(const Observation& observation)
                                  name_ + ": " + judgement.verdict.message);
 }
 
+// What a drill has changed is no evidence against anybody, and says nothing of the suite.
+void Suite::refuse_spoiled(const Observation& observation)
+{
+    const trust::Verdict& verdict = observation.judgement.verdict;
+    event(verdict.code, observation.origin, verdict.message + " (a drill changed it)");
+    services_.fetcher.charge(observation.source, fault_of(verdict.code),
+                             name_ + ": " + verdict.message);
+}
+
 // V42: posted before the event that names it, to the same thread: whoever reads the event finds it.
 std::string Suite::keep_evidence(const std::string& source, const catalog::ReleaseFiles& files,
                                  const trust::Judgement& judgement)
@@ -380,14 +393,15 @@ http::Async<void> Suite::ask_for_detached()
     if (view_.current->id() == no_detached_of_ && steady_now() < no_detached_until_)
         co_return;
     const catalog::GenerationPtr generation = view_.current;
-    for (const fetch::SourcePtr& source : archive_.sources_) {
+    const std::vector<fetch::SourcePtr> sources = archive_.asked();
+    for (const fetch::SourcePtr& source : sources) {
         fetch::DocumentRequest request;
         request.archive = archive_.settings_.id;
         request.source = source;
         request.limit_bytes = crypto::kMaxReleaseBytes;
         request.time_limit = milliseconds(3000);
         request.is_optional = true;
-        if (source == archive_.sources_.front())
+        if (archive_.is_first(source))
             request.lent = archive_.lent();
         catalog::ReleaseFiles files;
         request.path = http::encode_path(suite_folder(name_) + "Release");

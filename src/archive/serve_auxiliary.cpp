@@ -138,7 +138,7 @@ http::Async<bool> Archive::serve_auxiliary(http::Exchange& exchange, Name name, 
     fetch::StreamRequest request;
     request.archive = settings_.id;
     request.path = http::encode_path(path);
-    request.sources = sources_;
+    request.sources = asked();
     const auto stream = services_.fetcher.stream(std::move(request));
     co_await send_unproven(exchange, stream, "none; no index names this file", services_.counters);
     co_return true;
@@ -246,7 +246,7 @@ http::Async<std::optional<fetch::Want>> Archive::find_size(fetch::Want want)
 {
     using Phase = fetch::Flight::Phase;
     const std::string path = want.paths.front();
-    auto measured = co_await services_.fetcher.measure(sources_, path);
+    auto measured = co_await services_.fetcher.measure(asked(), path);
     for (const fetch::Measured& one : measured.sizes)
         if (one.size_bytes > fetch::kLargestStream)
             services_.fetcher.charge(one.source, fetch::Fault::protocol,

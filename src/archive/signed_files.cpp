@@ -140,9 +140,10 @@ http::Async<void> SignedFiles::ask(std::string path, trust::Policy policy,
 {
     auto gathering = std::make_shared<Gathering>();
     gathering->signal = co_await http::make_signal();
-    gathering->pending = sources_.size();
+    const std::vector<fetch::SourcePtr> sources = archive_.asked();
+    gathering->pending = sources.size();
     co_await recall(path, entry);
-    for (const fetch::SourcePtr& source : sources_)
+    for (const fetch::SourcePtr& source : sources)
         http::spawn(services_.control, "signature of " + path,
                     ask_signature(services_.fetcher, settings_.id, source, path, gathering));
     const SteadyTime deadline = steady_now() + kSignatureLimit + milliseconds(500);
@@ -176,7 +177,7 @@ http::Async<void> SignedFiles::ask(std::string path, trust::Policy policy,
         co_await accept(path, entry, std::move(accepted));
         co_return;
     }
-    const bool is_absent_now = gathering->missing > 0 && gathering->missing == sources_.size();
+    const bool is_absent_now = gathering->missing > 0 && gathering->missing == sources.size();
     if (is_absent_now)
         entry->checked = steady_now();
     else if (entry->last.is_absent)

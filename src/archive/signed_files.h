@@ -31,9 +31,8 @@ struct SignedOutcome {
 /// Lives on the control loop; what it gives out is immutable.
 class SignedFiles {
 public:
-    SignedFiles(const ArchiveSettings& settings, const std::vector<fetch::SourcePtr>& sources,
-                Services& services)
-        : settings_(settings), sources_(sources), services_(services)
+    SignedFiles(const Archive& archive, Services& services)
+        : archive_(archive), settings_(archive.settings()), services_(services)
     {
     }
 
@@ -76,8 +75,8 @@ private:
     http::Task<std::shared_ptr<const SignedFile>> try_source(std::string path, Shown shown,
                                                              trust::Policy policy);
 
+    const Archive& archive_;
     const ArchiveSettings& settings_;
-    const std::vector<fetch::SourcePtr>& sources_;
     Services& services_;
     std::map<std::string, std::shared_ptr<Entry>> entries_;
 };

@@ -109,6 +109,7 @@ private:
                                               trust::Policy policy, trust::Freshness freshness);
     http::Async<void> ask_for_detached();
     void refuse(const Observation& observation);
+    void refuse_spoiled(const Observation& observation);
     std::string keep_evidence(const std::string& source, const catalog::ReleaseFiles& files,
                               const trust::Judgement& judgement);
     void note_seen(const trust::Judgement& judgement);
@@ -174,7 +175,7 @@ private:
     std::set<std::string> unpublished_;
     // By index without its compression: until when its quicker form is not asked for.
     std::map<std::string, SteadyTime> no_shortcut_;
-    std::map<const fetch::Source*, Seen> seen_;
+    std::map<std::string, Seen> seen_;                                // by URL
     std::map<std::string, std::vector<crypto::Signature>> verified_;  // by body and signature hash
     trust::Verdict verdict_;
     std::string held_;

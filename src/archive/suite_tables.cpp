@@ -168,7 +168,7 @@ http::Async<bool> Suite::is_worth_fetching(const deb::ListedFile& shortcut,
 {
     const auto size = static_cast<double>(shortcut.digests.front().size_bytes);
     const auto saved = xz_time(file.digests.front().size_bytes);
-    const auto reports = co_await services_.fetcher.report(archive_.sources_);
+    const auto reports = co_await services_.fetcher.report(archive_.asked());
     double rate = 0;
     for (const fetch::SourceReport& report : reports)
         if (!report.is_open && report.failures_in_a_row == 0)

@@ -149,10 +149,19 @@ int diagnose(const Reach& reach, bool is_json)
             answer ? "the node's answer is not readable" : answer.error().message().c_str());
         return kUnknown;
     }
+    const std::int64_t now = to_unix(system_now());
     std::vector<Finding> findings;
     for (const Json& archive : status.value("archives", Json::array()))
-        findings.push_back(judge_archive(archive, to_unix(system_now())));
+        findings.push_back(judge_archive(archive, now));
     findings.push_back(judge_disk(config->state));
+    if (const Json drill = status.value("drill", Json()); drill.is_object())
+        findings.push_back(
+            {false, "drill",
+             fmt::format("a drill by {} runs against {} ({}) and ends in {} at the latest: what "
+                         "this says of its sources is the drill's doing.",
+                         drill.value("who", ""), drill.value("archive", ""),
+                         drill.value("fault", ""),
+                         human_seconds(drill.value("until", now) - now))});
     for (const Json& note : status.value("notes", Json::array()))
         findings.push_back({false, "sources", note.get<std::string>()});
     const bool is_fine = std::all_of(findings.begin(), findings.end(),

@@ -120,6 +120,20 @@ std::string frozen_note(const Json& archive)
     return text;
 }
 
+std::string drill_note(const Json& status)
+{
+    const Json drill = status.value("drill", Json());
+    if (!drill.is_object())
+        return "";
+    std::string sources;
+    for (const Json& source : drill.value("sources", Json::array()))
+        sources += " " + source.get<std::string>();
+    return fmt::format(
+        "\nDRILL: {} of {}:{}, by {}, for {} more at most\n", drill.value("fault", ""),
+        drill.value("archive", ""), sources, drill.value("who", ""),
+        human_seconds(drill.value("until", std::int64_t{0}) - to_unix(system_now())));
+}
+
 }  // namespace
 
 std::string render_status_table(const std::string& status_json, bool has_colours)
@@ -138,6 +152,7 @@ std::string render_status_table(const std::string& status_json, bool has_colours
     std::string text = aligned(suites, has_colours) + "\n" + aligned(sources, has_colours);
     for (const Json& archive : status.value("archives", Json::array()))
         text += frozen_note(archive);
+    text += drill_note(status);
     const Json tunnels = status.value("tunnels", Json::object());
     if (tunnels.value("count", 0) > 0)
         text += fmt::format("\nunprotected: {} CONNECT tunnels, {} (neither verified nor kept)\n",

@@ -6,6 +6,7 @@
 #include "base/version.h"
 #include "console/answers.h"
 #include "console/deliveries.h"
+#include "console/drill.h"
 #include "console/jobs.h"
 #include "console/orders.h"
 #include "console/proof.h"
@@ -88,7 +89,8 @@ Json to_json(const ArchiveReport& report)
 }  // namespace
 
 http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
-                                               std::shared_ptr<const archive::Routes> routes)
+                                               std::shared_ptr<const archive::Routes> routes,
+                                               Sources whose)
 {
     std::vector<ArchiveReport> reports;
     for (const auto& archive : routes->archives) {
@@ -112,7 +114,9 @@ http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
         if (is_done)
             report = std::move(*told);
         report.archive = archive;
-        auto sources = co_await services.fetcher.report(archive->sources());
+        std::vector<fetch::SourcePtr> shown =
+            whose == Sources::asked ? archive->asked() : archive->sources();
+        auto sources = co_await services.fetcher.report(std::move(shown));
         report.sources = std::move(sources);
         reports.push_back(std::move(report));
     }
@@ -121,13 +125,14 @@ http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
 
 http::Async<std::string> Admin::status()
 {
-    const auto archives = co_await gather(services_, front_.routes());
+    const auto archives = co_await gather(services_, front_.routes(), Sources::asked);
     const archive::Counters& counters = services_.counters;
     Json document = {{"program", "aptward"},
                      {"version", version()},
                      {"ready", is_ready_.load()},
                      {"connections", loops_.connections()},
                      {"notes", *notes_.load()},
+                     {"drill", to_json(drill_.running())},
                      {"archives", Json::array()},
                      {"unproven",
                       {{"count", counters.unproven.load()},
@@ -160,8 +165,9 @@ http::Async<std::string> Admin::status()
     co_return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-Admin::Admin(archive::Services& services, archive::Front& front, const http::Loops& loops)
-    : services_(services), front_(front), loops_(loops)
+Admin::Admin(archive::Services& services, archive::Front& front, archive::Drill& drill,
+             const http::Loops& loops)
+    : services_(services), front_(front), drill_(drill), loops_(loops)
 {
     add("/healthz", "GET", http::Role::viewer, &Admin::answer_healthz);
     add("/readyz", "GET", http::Role::viewer, &Admin::answer_readyz);
@@ -184,6 +190,9 @@ Admin::Admin(archive::Services& services, archive::Front& front, const http::Loo
     add("/api/v1/snapshots/drop", "POST", http::Role::operating, &Admin::drop_snapshot);
     add("/api/v1/freeze", "POST", http::Role::operating, &Admin::freeze);
     add("/api/v1/thaw", "POST", http::Role::operating, &Admin::thaw);
+    add("/api/v1/drill", "GET", http::Role::viewer, &Admin::answer_drill);
+    add("/api/v1/drill", "POST", http::Role::operating, &Admin::drill);
+    add("/api/v1/drill/end", "POST", http::Role::operating, &Admin::end_drill);
 }
 
 void Admin::add(const char* path, const char* method, http::Role least_role,
@@ -229,6 +238,24 @@ http::Async<void> Admin::answer_deliveries(http::Exchange& exchange)
     co_await show_deliveries(exchange, services_);
 }
 
+http::Async<void> Admin::answer_drill(http::Exchange& exchange)
+{
+    co_await show_stock(exchange, services_, front_);
+}
+
+http::Async<void> Admin::drill(http::Exchange& exchange)
+{
+    Order order = co_await read_order(exchange, front_, is_reloading_);
+    if (!order.archive)
+        co_return;
+    co_await start_drill(exchange, services_, drill_, std::move(order));
+}
+
+http::Async<void> Admin::end_drill(http::Exchange& exchange)
+{
+    co_await console::end_drill(exchange, services_, drill_);
+}
+
 http::Async<void> Admin::answer_jobs(http::Exchange& exchange)
 {
     co_await show_jobs(exchange, services_);
@@ -272,7 +299,7 @@ http::Async<void> Admin::answer_readyz(http::Exchange& exchange)
 
 http::Async<void> Admin::answer_metrics(http::Exchange& exchange)
 {
-    const auto archives = co_await gather(services_, front_.routes());
+    const auto archives = co_await gather(services_, front_.routes(), Sources::configured);
     const std::string text = render_metrics(archives, services_, loops_.connections());
     http::Answer answer(200);
     answer.type("text/plain; version=0.0.4; charset=utf-8");

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "archive/drill.h"
 #include "archive/front.h"
 #include "archive/past.h"
 #include "http/event_stream.h"
@@ -26,7 +27,8 @@ inline constexpr std::size_t kMaxFollowers = 256;  ///< Of the events, at one ti
 
 class Admin {
 public:
-    Admin(archive::Services& services, archive::Front& front, const http::Loops& loops);
+    Admin(archive::Services& services, archive::Front& front, archive::Drill& drill,
+          const http::Loops& loops);
 
     void set_ready(bool is_ready) { is_ready_ = is_ready; }
     /// While the configuration is read again, no orders are taken: they would reach archives that
@@ -75,9 +77,13 @@ private:
     http::Async<void> drop_snapshot(http::Exchange& exchange);
     http::Async<void> freeze(http::Exchange& exchange);
     http::Async<void> thaw(http::Exchange& exchange);
+    http::Async<void> answer_drill(http::Exchange& exchange);
+    http::Async<void> drill(http::Exchange& exchange);
+    http::Async<void> end_drill(http::Exchange& exchange);
 
     archive::Services& services_;
     archive::Front& front_;
+    archive::Drill& drill_;
     const http::Loops& loops_;
     std::atomic<bool> is_ready_ = false;
     std::atomic<bool> is_reloading_ = false;
@@ -99,9 +105,13 @@ struct ArchiveReport {
     std::vector<std::string> newer_clients;  ///< Known to hold newer lists than the frozen ones.
 };
 
-/// Gathers what the archives know, from the loops that own it. Any loop.
+/// Gathers what the archives know, from the loops that own it. While a drill runs, its stand-ins
+/// are shown where `whose` says so; the counters of the metrics go on as if there were none. Any
+/// loop.
+enum class Sources { asked, configured };
 http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
-                                               std::shared_ptr<const archive::Routes> routes);
+                                               std::shared_ptr<const archive::Routes> routes,
+                                               Sources whose);
 
 /// Prometheus exposition text, made by prometheus-cpp.
 std::string render_metrics(const std::vector<ArchiveReport>& archives,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "archive/deliveries.h"
+#include "archive/drill.h"
 #include "archive/hot_answers.h"
 #include "archive/jobs.h"
 #include "console/admin.h"
@@ -58,6 +59,7 @@ struct Node::Parts {
     std::unique_ptr<fetch::Fetcher> fetcher;
     std::unique_ptr<archive::Services> services;
     std::unique_ptr<archive::Front> front;
+    std::unique_ptr<archive::Drill> drill;
     std::unique_ptr<console::Admin> admin;
     std::unique_ptr<http::Loops> control;  // one loop
     std::unique_ptr<http::Loops> loops;

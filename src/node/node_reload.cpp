@@ -220,6 +220,12 @@ Result<void> Node::reload(Config config)
     parts_->front->use(std::move(routes));
     for (const auto& archive : before->archives)
         archive->retire();
+    // The new archives ask their sources; what it was about is over.
+    if (const auto drill = parts_->drill->running())
+        run_on(parts_->services->control, "ending a drill", kRestoreLimit,
+               [ended = parts_->drill.get(), number = drill->number]() -> http::Async<void> {
+                   co_await ended->end(number, "a reload");
+               });
     parts_->listeners->serve(std::move(plan));
     if (const auto written = parts_->write_run_file(); !written)
         log_warning("state.unwritable", {}, written.error().message());
