@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "cli/apt_root.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/file.h"
+
+namespace aptward::cli {
+namespace {
+
+std::vector<char*> pointers_to(const std::vector<std::string>& texts)
+{
+    std::vector<char*> list;
+    for (const std::string& text : texts)
+        list.push_back(const_cast<char*>(text.c_str()));  // posix_spawn's signature is older
+    list.push_back(nullptr);
+    return list;
+}
+
+Result<int> run_in(const std::filesystem::path& folder, const std::vector<std::string>& command,
+                   const std::vector<std::string>& environment, const std::filesystem::path& output)
+{
+    ::posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC,
+                                       0644);
+    ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
+    ::posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+    ::posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    ::sigset_t none;
+    ::sigemptyset(&none);
+    ::posix_spawnattr_setsigmask(&attributes, &none);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    ::pid_t pid = 0;
+    const int error = ::posix_spawn(&pid, command.front().c_str(), &actions, &attributes,
+                                    pointers_to(command).data(), pointers_to(environment).data());
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::posix_spawnattr_destroy(&attributes);
+    if (error != 0)
+        return fail_errno("starting " + command.front(), error);
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+}  // namespace
+
+Result<AptRoot> AptRoot::make()
+{
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "aptward-check-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr)
+        return fail_errno("creating a temporary folder", errno);
+    AptRoot root(pattern);
+    for (const char* folder :
+         {"state/lists/partial", "cache/archives/partial", "etc/apt.conf.d", "downloads"})
+        TRY_VOID(make_directories(root.path_ / folder));
+    return root;
+}
+
+AptRoot::AptRoot(AptRoot&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+
+AptRoot::~AptRoot()
+{
+    std::error_code ignored;
+    if (!path_.empty())
+        std::filesystem::remove_all(path_, ignored);
+}
+
+Result<void> AptRoot::configure(const std::string& text) const
+{
+    return write_file_durably(path_ / "apt.conf", text);
+}
+
+Result<AptRoot::End> AptRoot::run(const std::vector<std::string>& command) const
+{
+    const SteadyTime started = steady_now();
+    End end;
+    TRY(end.status, run_in(path_ / "downloads", command,
+                           {"APT_CONFIG=" + (path_ / "apt.conf").string(), "LC_ALL=C",
+                            "PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
+                           path_ / "output"));
+    end.seconds = std::chrono::duration<double>(steady_now() - started).count();
+    end.said = read_file(path_ / "output", 1 << 20).value_or("");
+    return end;
+}
+
+bool AptRoot::End::is_good() const
+{
+    const std::string lines = "\n" + said;
+    return status == 0 && lines.find("\nErr:") == std::string::npos &&
+           lines.find("\nW: ") == std::string::npos && lines.find("\nE: ") == std::string::npos;
+}
+
+}  // namespace aptward::cli
