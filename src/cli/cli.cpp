@@ -40,6 +40,7 @@ void add_commands(CLI::App& app, Action& action)
     add_mirror(app, action);
     add_export(app, action);
     add_bundle(app, action);
+    add_drill(app, action);
     add_config(app, action);
     add_token(app, action);
     add_client(app, action);

@@ -50,6 +50,7 @@ void add_deliveries(CLI::App& app, Action& action);
 void add_jobs(CLI::App& app, Action& action);
 void add_token(CLI::App& app, Action& action);
 void add_bundle(CLI::App& app, Action& action);
+void add_drill(CLI::App& app, Action& action);
 
 /// Adds --config with its default.
 void add_config_option(CLI::App& command, std::string& file);

@@ -142,6 +142,36 @@ can be had again from a source. The exit status is 1 when what has to stay is mo
 Down to 50 GB, once, without a quota:
 
     aptward gc --to 50G)"},
+        {"drill",
+         R"(For a while the sources of an archive behave as in an outage: the one that is asked first
+refuses connections, stays silent, trickles a byte a second or changes what it sends, or all of them
+are gone. A real apt without any lists then updates through the node and downloads packages that the
+node holds; where other sources are left, also one that it does not hold.
+
+The node's state does not change by it. What it knows of its sources is put aside and is there again
+afterwards, also when the node or this command is killed: the node ends every scenario by itself
+after --seconds. No byte that a drill has changed is kept or delivered. What was fetched is proven and
+stays. While it runs real clients meet the same outage, and "aptward status", "aptward doctor" and the
+events (drill.started, drill.ended) say so. One drill runs at a time.
+
+At the end it names the packages that clients took in the last 30 days and that are not held in their
+newest version: with every source gone these clients would not get them.
+
+With --trace it replays a recorded outage instead, silence and service by turns, and counts what fresh
+clients got in each. The exit status is 0 when all that is held could be had in every silence, and
+whatever other sources have in the other scenarios; 1 when something could not; 3 when no node answers
+or the drill was interrupted.)",
+         R"(Every scenario:
+
+    aptward drill debian
+
+What if everybody is gone:
+
+    aptward drill debian --scenario all-gone --packages 0
+
+The outage of April 2026 in two minutes:
+
+    aptward drill ubuntu --trace 2026-04-30.json)"},
         {"bundle",
          R"(Carries what the node holds of an archive to where no network leads, in one file: the
 releases that are served now, their indexes, and all packages that are held, or a few with what they
