@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,18 +12,10 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "cli/run_program.h"
 
 namespace aptward::cli {
 namespace {
-
-std::vector<char*> pointers_to(const std::vector<std::string>& texts)
-{
-    std::vector<char*> list;
-    for (const std::string& text : texts)
-        list.push_back(const_cast<char*>(text.c_str()));  // posix_spawn's signature is older
-    list.push_back(nullptr);
-    return list;
-}
 
 Result<int> run_in(const std::filesystem::path& folder, const std::vector<std::string>& command,
                    const std::vector<std::string>& environment, const std::filesystem::path& output)
@@ -48,10 +39,7 @@ Result<int> run_in(const std::filesystem::path& folder, const std::vector<std::s
     ::posix_spawnattr_destroy(&attributes);
     if (error != 0)
         return fail_errno("starting " + command.front(), error);
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    return wait_for(pid);
 }
 
 }  // namespace

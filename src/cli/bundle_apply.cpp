@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/bundle_parts.h"
-#include "cli/client_parts.h"
+#include "cli/run_program.h"
 
 namespace aptward::cli {
 namespace {

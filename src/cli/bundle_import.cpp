@@ -37,8 +37,7 @@ bool is_absent(const std::filesystem::path& file)
 int follow(const node::Config& config, const Options& options, std::int64_t id)
 {
     if (!options.waits) {
-        fmt::print("{}\n", options.is_json ? Json({{"id", id}}).dump()
-                                           : fmt::format("job {}: aptward jobs show {}", id, id));
+        print_started(id, options.is_json);
         return kOk;
     }
     const auto end = follow_job(config.admin, id, options.is_json);
@@ -59,22 +58,20 @@ int import(const Options& options)
     const Json request = {{"kind", archive::kBundleImport},
                           {"file", std::filesystem::absolute(options.file).string()},
                           {"signed-by", options.signers}};
-    const auto answer = ask_admin(config->admin, "POST", "/api/v1/jobs",
-                                  request.dump(-1, ' ', false, Json::error_handler_t::replace));
-    if (!answer) {
+    const auto job =
+        ask_for_job(config->admin, request.dump(-1, ' ', false, Json::error_handler_t::replace));
+    if (!job) {
         std::fprintf(stderr,
                      "aptward: a running node takes a bundle in, and none answers (%s): start it "
                      "with aptward serve\n",
-                     answer.error().message().c_str());
+                     job.error().message().c_str());
         return kUnknown;
     }
-    const Json job = Json::parse(answer->body, nullptr, false);
-    if (answer->status != 202 || !job.is_object()) {
-        std::fprintf(stderr, "aptward: the node does not do it: %s\n",
-                     std::string(trim(answer->body.substr(0, answer->body.find('\n')))).c_str());
+    if (job->id == 0) {
+        std::fprintf(stderr, "aptward: the node does not do it: %s\n", job->why.c_str());
         return kUnknown;
     }
-    return follow(*config, options, job.value("id", std::int64_t{0}));
+    return follow(*config, options, job->id);
 }
 
 }  // namespace

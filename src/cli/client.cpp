@@ -10,6 +10,7 @@
 #include "cli/client_parts.h"
 #include "cli/client_setup.h"
 #include "cli/commands.h"
+#include "cli/run_program.h"
 
 namespace aptward::cli {
 namespace {

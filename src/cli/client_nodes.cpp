@@ -2,6 +2,7 @@
 // Nodes as a client machine sees them: their names, and whether they answer.
 #include "base/text.h"
 #include "cli/client_parts.h"
+#include "cli/run_program.h"
 
 namespace aptward::cli {
 namespace {

@@ -40,19 +40,6 @@ struct NodeReport {
 /// Asks every node, without memory. Takes up to a second.
 Result<std::vector<NodeReport>> ask_nodes(const std::vector<std::string>& nodes);
 
-/// Runs a program and gives its standard output; its standard error stays ours.
-/// Fails with storage when it cannot be started.
-struct ProgramEnd {
-    int status = 0;
-    std::string output;
-};
-Result<ProgramEnd> run_program(const std::vector<std::string>& command);
-
-/// Runs a program in our own terminal, found as a shell finds it, with "NAME=value" added to the
-/// environment and signals as they were before we changed them; gives its exit status.
-Result<int> run_in_place(const std::vector<std::string>& command,
-                         const std::vector<std::string>& more_environment);
-
 /// One file that setup wants to be so.
 struct PlannedFile {
     std::string path;  ///< As seen inside the root.

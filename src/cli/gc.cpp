@@ -81,13 +81,12 @@ int collect(const Options& options)
     const auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
-    const auto answer = ask_admin(config->admin, "POST", "/api/v1/jobs", request.dump());
-    if (!answer)
-        return failed(answer.error().message(), kUnknown);
-    const Json job = Json::parse(answer->body, nullptr, false);
-    if (answer->status != 202 || !job.is_object())
-        return failed(std::string(trim(answer->body.substr(0, answer->body.find('\n')))), kNo);
-    const auto end = follow_job(config->admin, job.value("id", std::int64_t{0}), options.is_json);
+    const auto job = ask_for_job(config->admin, request.dump());
+    if (!job)
+        return failed(job.error().message(), kUnknown);
+    if (job->id == 0)
+        return failed(job->why, kNo);
+    const auto end = follow_job(config->admin, job->id, options.is_json);
     if (!end)
         return failed(end.error().message(), kUnknown);
     const Json result = Json::parse(end->result, nullptr, false);

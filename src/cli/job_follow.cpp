@@ -65,6 +65,25 @@ void PacedProgress::show(std::uint64_t done, std::uint64_t total)
     line_.show(done, total, static_cast<std::uint64_t>(static_cast<double>(done) / seconds));
 }
 
+Result<AskedJob> ask_for_job(const std::string& admin, const std::string& request)
+{
+    TRY(const AdminAnswer answer, ask_admin(admin, "POST", "/api/v1/jobs", request));
+    const auto job = nlohmann::json::parse(answer.body, nullptr, false);
+    AskedJob asked;
+    asked.status = answer.status;
+    if (answer.status == 202 && job.is_object())
+        asked.id = job.value("id", std::int64_t{0});
+    else
+        asked.why = trim(answer.body.substr(0, answer.body.find('\n')));
+    return asked;
+}
+
+void print_started(std::int64_t id, bool is_json)
+{
+    fmt::print("{}\n", is_json ? nlohmann::json({{"id", id}}).dump()
+                               : fmt::format("job {}: aptward jobs show {}", id, id));
+}
+
 Result<JobEnd> follow_job(const std::string& admin, std::int64_t id, bool is_json)
 {
     is_detached = 0;

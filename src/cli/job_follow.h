@@ -37,6 +37,17 @@ private:
     SteadyTime shown_ = started_;
 };
 
+/// A job that the node was asked for.
+struct AskedJob {
+    std::int64_t id = 0;  ///< 0: the node does not do it.
+    int status = 0;       ///< Of its answer: 400 and 404 are for mistakes.
+    std::string why;      ///< Its sentence, when it does not.
+};
+/// `request`: JSON with the kind and what that takes. Fails with unavailable when no node answers.
+Result<AskedJob> ask_for_job(const std::string& admin, const std::string& request);
+/// Says where a job that nobody waits for is to be watched.
+void print_started(std::int64_t id, bool is_json);
+
 /// How a followed job ended.
 struct JobEnd {
     std::string state, message;

@@ -36,8 +36,7 @@ int failed(const std::string& message, int status)
 int follow(const node::Config& config, const Options& options, std::int64_t id)
 {
     if (!options.waits) {
-        fmt::print("{}\n", options.is_json ? Json({{"id", id}}).dump()
-                                           : fmt::format("job {}: aptward jobs show {}", id, id));
+        print_started(id, options.is_json);
         return kOk;
     }
     const auto end = follow_job(config.admin, id, options.is_json);
@@ -72,15 +71,13 @@ int mirror(const Options& options)
     if (!config)
         return kUsage;
     apply(options.reach, *config);
-    const auto answer = ask_admin(config->admin, "POST", "/api/v1/jobs", to_json(request));
-    if (!answer)
-        return failed(answer.error().message(), kUnknown);
-    const Json job = Json::parse(answer->body, nullptr, false);
-    if (answer->status == 202 && job.is_object())
-        return follow(*config, options, job.value("id", std::int64_t{0}));
-    const bool is_mistake = answer->status == 400 || answer->status == 404;
-    return failed(std::string(trim(answer->body.substr(0, answer->body.find('\n')))),
-                  is_mistake ? kUsage : kUnknown);
+    const auto job = ask_for_job(config->admin, to_json(request));
+    if (!job)
+        return failed(job.error().message(), kUnknown);
+    if (job->id != 0)
+        return follow(*config, options, job->id);
+    const bool is_mistake = job->status == 400 || job->status == 404;
+    return failed(job->why, is_mistake ? kUsage : kUnknown);
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "cli/run_program.h"
+
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -9,30 +11,12 @@
 #include <csignal>
 
 #include "base/file.h"
-#include "cli/client_parts.h"
 
 extern char** environ;
 
 namespace aptward::cli {
 
 namespace {
-
-std::vector<char*> pointers_to(const std::vector<std::string>& texts)
-{
-    std::vector<char*> list;
-    for (const std::string& text : texts)
-        list.push_back(const_cast<char*>(text.c_str()));  // posix_spawn's signature is older
-    list.push_back(nullptr);
-    return list;
-}
-
-int wait_for(::pid_t pid)
-{
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
 
 // "NAME=value" of `more` in the place of what this process has under that name.
 std::vector<std::string> environment_with(const std::vector<std::string>& more)
@@ -51,6 +35,23 @@ std::vector<std::string> environment_with(const std::vector<std::string>& more)
 }
 
 }  // namespace
+
+std::vector<char*> pointers_to(const std::vector<std::string>& texts)
+{
+    std::vector<char*> list;
+    for (const std::string& text : texts)
+        list.push_back(const_cast<char*>(text.c_str()));  // posix_spawn's signature is older
+    list.push_back(nullptr);
+    return list;
+}
+
+int wait_for(::pid_t pid)
+{
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
 
 Result<int> run_in_place(const std::vector<std::string>& command,
                          const std::vector<std::string>& more_environment)

@@ -63,8 +63,7 @@ int scrub_here(const node::Config& config, const Options& options)
 int scrub_in_node(const node::Config& config, const Options& options, std::int64_t id)
 {
     if (!options.waits) {
-        fmt::print("{}\n", options.is_json ? Json({{"id", id}}).dump()
-                                           : fmt::format("job {}: aptward jobs show {}", id, id));
+        print_started(id, options.is_json);
         return kOk;
     }
     const auto end = follow_job(config.admin, id, options.is_json);
@@ -93,17 +92,16 @@ int scrub(Options options)
     if (!config)
         return kUsage;
     const Json request = {{"kind", archive::kScrub}, {"rate", *rate}};
-    const auto answer = ask_admin(config->admin, "POST", "/api/v1/jobs", request.dump());
+    const auto job = ask_for_job(config->admin, request.dump());
     // Blobs are immutable: reading them beside a node that cannot be asked does no harm.
-    if (!answer)
+    if (!job)
         return scrub_here(*config, options);
-    const Json job = Json::parse(answer->body, nullptr, false);
-    if (answer->status != 202 || !job.is_object()) {
+    if (job->id == 0) {
         std::fprintf(stderr, "aptward: the node does not do it (%s); doing it here\n",
-                     std::string(trim(answer->body.substr(0, answer->body.find('\n')))).c_str());
+                     job->why.c_str());
         return scrub_here(*config, options);
     }
-    return scrub_in_node(*config, options, job.value("id", std::int64_t{0}));
+    return scrub_in_node(*config, options, job->id);
 }
 
 }  // namespace
