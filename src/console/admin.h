@@ -18,6 +18,8 @@
 
 namespace aptward::console {
 
+struct Order;
+
 /// What the admin port can do to the node; set by node/.
 struct AdminActions {
     std::function<Result<void>()> reload;
@@ -75,6 +77,8 @@ private:
     http::Async<void> answer_diff(http::Exchange& exchange);
     http::Async<void> keep_snapshot(http::Exchange& exchange);
     http::Async<void> drop_snapshot(http::Exchange& exchange);
+    using PastOrder = http::Task<std::string> (*)(archive::Past& past, const Order& order);
+    http::Async<void> change_past(http::Exchange& exchange, PastOrder order_of);
     http::Async<void> freeze(http::Exchange& exchange);
     http::Async<void> thaw(http::Exchange& exchange);
     http::Async<void> answer_drill(http::Exchange& exchange);

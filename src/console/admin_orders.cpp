@@ -20,14 +20,6 @@ Result<std::string> say(const Result<void>& done, const char* word)
     return tl::unexpected<Error>(done.error());
 }
 
-// Runs what `make` gives, a Task<std::string> of an archive's past, on the control loop.
-template <class Make>
-http::Task<std::string> on_control(archive::Services& services, std::string what, Make make)
-{
-    const SteadyTime deadline = steady_now() + archive::kControlLimit;
-    co_return co_await http::on_loop(services.control, std::move(what), std::move(make), deadline);
-}
-
 constexpr std::int64_t kYear10000 = 253'402'300'800;
 
 // The moment of an order: its "at", in seconds since 1970, else now.
@@ -123,53 +115,53 @@ http::Async<void> Admin::revoke_key(http::Exchange& exchange)
     co_await send_outcome(exchange, say(done, "revoked"));
 }
 
-// {"archive": "debian", "at": SECONDS}; no time: now.
-http::Async<void> Admin::freeze(http::Exchange& exchange)
+// Each gives a sentence, or why not.
+http::Async<void> Admin::change_past(http::Exchange& exchange, PastOrder order_of)
 {
     const Order order = co_await read_order(exchange, front_, is_reloading_);
     if (!order.archive)
         co_return;
-    auto make = [archive = order.archive, at = moment_of(order), who = order.who] {
-        return archive->past().freeze(at, who);
-    };
-    auto sentence = co_await on_control(services_, "freezing", std::move(make));
+    auto make = [order, order_of] { return order_of(order.archive->past(), order); };
+    const SteadyTime deadline = steady_now() + archive::kControlLimit;
+    auto sentence = co_await http::on_loop(services_.control, "an order about the past",
+                                           std::move(make), deadline);
     co_await send_outcome(exchange, std::move(sentence));
+}
+
+// {"archive": "debian", "at": SECONDS}; no time: now.
+http::Async<void> Admin::freeze(http::Exchange& exchange)
+{
+    const PastOrder order_of = [](archive::Past& past, const Order& order) {
+        return past.freeze(moment_of(order), order.who);
+    };
+    co_await change_past(exchange, order_of);
 }
 
 // {"archive": "debian"}
 http::Async<void> Admin::thaw(http::Exchange& exchange)
 {
-    const Order order = co_await read_order(exchange, front_, is_reloading_);
-    if (!order.archive)
-        co_return;
-    auto make = [archive = order.archive, who = order.who] { return archive->past().thaw(who); };
-    auto sentence = co_await on_control(services_, "thawing", std::move(make));
-    co_await send_outcome(exchange, std::move(sentence));
+    const PastOrder order_of = [](archive::Past& past, const Order& order) {
+        return past.thaw(order.who);
+    };
+    co_await change_past(exchange, order_of);
 }
 
 // {"archive": "debian", "name": "before-upgrade", "at": SECONDS}; no time: now; no name: its stamp.
 http::Async<void> Admin::keep_snapshot(http::Exchange& exchange)
 {
-    const Order order = co_await read_order(exchange, front_, is_reloading_);
-    if (!order.archive)
-        co_return;
-    auto make = [archive = order.archive, name = order.text("name"), at = moment_of(order),
-                 who = order.who] { return archive->past().keep(name, at, who); };
-    auto sentence = co_await on_control(services_, "keeping a snapshot", std::move(make));
-    co_await send_outcome(exchange, std::move(sentence));
+    const PastOrder order_of = [](archive::Past& past, const Order& order) {
+        return past.keep(order.text("name"), moment_of(order), order.who);
+    };
+    co_await change_past(exchange, order_of);
 }
 
 // {"archive": "debian", "name": "before-upgrade"}
 http::Async<void> Admin::drop_snapshot(http::Exchange& exchange)
 {
-    const Order order = co_await read_order(exchange, front_, is_reloading_);
-    if (!order.archive)
-        co_return;
-    auto make = [archive = order.archive, name = order.text("name"), who = order.who] {
-        return archive->past().drop(name, who);
+    const PastOrder order_of = [](archive::Past& past, const Order& order) {
+        return past.drop(order.text("name"), order.who);
     };
-    auto sentence = co_await on_control(services_, "dropping a snapshot", std::move(make));
-    co_await send_outcome(exchange, std::move(sentence));
+    co_await change_past(exchange, order_of);
 }
 
 // ?archive=ID&from=MOMENT&to=MOMENT; without `to` what is served now.
