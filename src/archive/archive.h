@@ -249,7 +249,8 @@ private:
         fetch::CredentialsPtr credentials;
         SteadyTime until;
     };
-    /// Whether this client may have the bytes; when not, it was answered. Client's loop.
+    /// Counts the request. Whether this client may have the bytes; when not, it was answered.
+    /// Client's loop.
     http::Async<bool> admit(http::Exchange& exchange, std::string path);
     struct NotAdmitted {
         NotAdmitted(int answer, std::string stable_code, std::string sentence)

@@ -223,6 +223,9 @@ void Archive::lend(fetch::CredentialsPtr credentials)
 
 http::Async<bool> Archive::admit(http::Exchange& exchange, std::string path)
 {
+    ++services_.counters.requests;
+    if (!settings_.is_private)
+        co_return true;
     const auto refusal = co_await judge_client(exchange.head(), std::move(path));
     if (!refusal)
         co_return true;

@@ -71,12 +71,9 @@ http::Async<std::optional<catalog::SuiteView>> Archive::fresh_suite(const Name& 
 http::Async<void> Archive::serve(http::Exchange& exchange, std::string path, std::uint64_t moment,
                                  std::size_t ring)
 {
-    ++services_.counters.requests;
-    if (settings_.is_private) {
-        const bool is_admitted = co_await admit(exchange, path);
-        if (!is_admitted)
-            co_return;
-    }
+    const bool is_admitted = co_await admit(exchange, path);
+    if (!is_admitted)
+        co_return;
     if (const FrozenPtr frozen = past_->frozen()) {
         exchange.add_header("Aptward-Frozen", catalog::format_stamp(frozen->order.at));
         co_await serve_past(exchange, std::move(path), frozen->past, Because::frozen);

@@ -22,12 +22,9 @@ constexpr std::chrono::seconds kLookLimit{9};  // well inside apt's 30 s
 http::Async<void> Archive::serve_snapshot(http::Exchange& exchange, std::string moment,
                                           std::string path)
 {
-    ++services_.counters.requests;
-    if (settings_.is_private) {
-        const bool is_admitted = co_await admit(exchange, path);
-        if (!is_admitted)
-            co_return;
-    }
+    const bool is_admitted = co_await admit(exchange, path);
+    if (!is_admitted)
+        co_return;
     const Past::Moment found = past_->find(moment);
     if (!found.change) {
         // What was before this node's time is not known to be absent.

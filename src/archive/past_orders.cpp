@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What operators decide about an archive's past: freezing and thawing, what is kept; and which
+// clients hold newer lists than the frozen ones.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "archive/archive.h"
+#include "archive/deliveries.h"
+#include "archive/past.h"
+#include "archive/suite.h"
+#include "base/text.h"
+
+namespace aptward::archive {
+namespace {
+
+constexpr std::size_t kMostNames = 1000;
+constexpr std::size_t kMostNewer = 10'000;
+constexpr std::size_t kMostDeliveries = 100'000;
+
+bool is_snapshot_name(std::string_view text)
+{
+    const auto is_fit = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_' || c == '.';
+    };
+    return !text.empty() && text.size() <= 64 && (text[0] < '0' || text[0] > '9') &&
+           text[0] != '.' && std::all_of(text.begin(), text.end(), is_fit);
+}
+
+using Clients = std::set<std::pair<std::string, std::string>>;  // with the suite
+
+// Those who got one of `later`.
+Clients clients_with(const std::set<std::string>& later, const std::string& archive,
+                     const std::vector<store::KeptDelivery>& deliveries)
+{
+    Clients clients;
+    for (const store::KeptDelivery& delivery : deliveries)
+        if (delivery.archive == archive && delivery.is_complete &&
+            later.count(delivery.generation) > 0)
+            clients.emplace(delivery.client, read_name(delivery.path, {}).suite);
+    return clients;
+}
+
+}  // namespace
+
+// From the delivery record: apt keeps a newer list that it has and says nothing (archive-reality
+// 16), so an operator has to know whose lists to purge.
+http::Async<void> Past::find_newer_clients(std::shared_ptr<Archive> archive, FrozenPtr frozen)
+{
+    std::set<std::string> later;
+    SystemTime since = frozen->order.since;
+    for (const auto& [name, suite] : archive->suites_)
+        for (const catalog::Published& one : suite->timeline())
+            if (one.date > frozen->order.at && one.published <= frozen->order.since) {
+                later.insert(one.release);
+                since = std::min(since, one.published);
+            }
+    if (later.empty())
+        co_return;
+    auto look = [folder = archive->services_.deliveries.folder(), id = archive->settings_.id, later,
+                 since] {
+        Clients clients;
+        for (const char* name : {"InRelease", "Release"}) {
+            store::DeliveryQuery query;
+            query.path = name;
+            query.since_ms = to_unix(since) * 1000;
+            query.limit = kMostDeliveries;
+            if (const auto found = store::find_deliveries(folder, query))
+                clients.merge(clients_with(later, id, found->deliveries));
+        }
+        return clients;
+    };
+    auto clients = co_await http::on_worker(archive->services_.workers, std::move(look));
+    const std::lock_guard lock(newer_mutex_);
+    newer_.merge(clients);
+}
+
+void Past::note_newer(const std::string& client, const std::string& suite)
+{
+    const std::lock_guard lock(newer_mutex_);
+    if (newer_.size() < kMostNewer)
+        newer_.emplace(client, suite);
+}
+
+void Past::note_none(const std::string& client, const std::string& suite)
+{
+    const std::lock_guard lock(newer_mutex_);
+    newer_.erase({client, suite});
+}
+
+std::vector<std::string> Past::newer_clients() const
+{
+    std::set<std::string> clients;
+    const std::lock_guard lock(newer_mutex_);
+    for (const auto& [client, suite] : newer_)
+        clients.insert(client);
+    return {clients.begin(), clients.end()};
+}
+
+void Past::tell(std::string code, std::string message, std::string who) const
+{
+    catalog::Event event;
+    event.code = std::move(code);
+    event.archive = archive_.settings_.id;
+    event.message = std::move(message);
+    event.who = std::move(who);
+    archive_.services_.events.add(std::move(event));
+}
+
+Result<void> Past::check_moment(SystemTime at) const
+{
+    const Moment moment = find(at);
+    if (!moment.change)
+        return fail(Errc::not_found, moment.message);
+    return {};
+}
+
+http::Task<std::string> Past::freeze(SystemTime at, std::string who)
+{
+    const auto checked = check_moment(at);
+    if (!checked)
+        co_return tl::unexpected<Error>(checked.error());
+    co_await composing_.take();
+    const Turns::Held turn(composing_);
+    catalog::ArchiveDecisions::Freeze order{at, system_now(), who};
+    auto write = [this, order] {
+        return archive_.services_.state.freeze(archive_.settings_.id, order);
+    };
+    const auto written = co_await http::on_worker(archive_.services_.state_thread, write);
+    if (!written)
+        co_return tl::unexpected<Error>(written.error());
+    co_await freeze_in_turn(std::move(order));
+    const FrozenPtr frozen = frozen_.load();
+    note_holders(*frozen);
+    http::spawn(archive_.services_.control, "looking for clients with newer lists",
+                find_newer_clients(archive_.shared_from_this(), frozen));
+    const std::string sentence = frozen_sentence(*frozen);
+    tell("archive.frozen", sentence, std::move(who));
+    co_return sentence;
+}
+
+// Known at once: the delivery record is written once a second, and takes a while to read.
+void Past::note_holders(const Frozen& frozen)
+{
+    std::set<std::string> later;
+    for (const auto& [name, suite] : archive_.suites_)
+        for (const catalog::Published& one : suite->timeline())
+            if (one.date > frozen.order.at)
+                later.insert(one.release);
+    auto holders = archive_.pins_->holders(later);
+    const std::lock_guard lock(newer_mutex_);
+    newer_ = std::move(holders);
+}
+
+std::string Past::frozen_sentence(const Frozen& frozen) const
+{
+    const std::string& id = archive_.settings_.id;
+    std::string sentence =
+        fmt::format("{} is frozen to {}: clients get its state of then until aptward thaw {}", id,
+                    catalog::format_stamp(frozen.order.at), id);
+    std::vector<std::string> unserved;
+    for (const auto& [name, suite] : archive_.suites_)
+        if (suite->view().current && frozen.past->view.find(name) == nullptr)
+            unserved.push_back(name);
+    if (!unserved.empty())
+        sentence += fmt::format("; not served meanwhile, because nothing of then is held: {}",
+                                fmt::join(unserved, ", "));
+    const std::size_t newer = newer_clients().size();
+    if (newer > 0)
+        sentence += fmt::format(
+            "; {} known to hold newer lists, which apt keeps until they are "
+            "purged: aptward status names them",
+            newer == 1 ? "1 client is" : fmt::format("{} clients are", newer));
+    return sentence;
+}
+
+http::Task<std::string> Past::thaw(std::string who)
+{
+    co_await composing_.take();
+    const Turns::Held turn(composing_);
+    if (!frozen_.load())
+        co_return fail(Errc::not_found, archive_.settings_.id + " is not frozen");
+    auto write = [this, who] { return archive_.services_.state.thaw(archive_.settings_.id, who); };
+    const auto written = co_await http::on_worker(archive_.services_.state_thread, write);
+    if (!written)
+        co_return tl::unexpected<Error>(written.error());
+    thaw_in_turn();
+    const std::string sentence = archive_.settings_.id + " is thawed: clients get what is current";
+    tell("archive.thawed", sentence, std::move(who));
+    co_return sentence;
+}
+
+http::Task<std::string> Past::keep(std::string name, SystemTime at, std::string who)
+{
+    const auto checked = check_moment(at);
+    if (!checked)
+        co_return tl::unexpected<Error>(checked.error());
+    if (!name.empty() && !is_snapshot_name(name))
+        co_return fail(Errc::malformed,
+                       printable(name) +
+                           " is no name for a snapshot: up to 64 of a-z, A-Z, 0-9, "
+                           "'-', '_' and '.', with a letter first");
+    if (name.empty())
+        name = catalog::format_stamp(at);
+    if (snapshots().size() >= kMostNames)
+        co_return fail(Errc::malformed, fmt::format("there are {} snapshots of {} already: drop "
+                                                    "some (aptward snapshot drop)",
+                                                    kMostNames, archive_.settings_.id));
+    auto write = [this, name, at, who] {
+        return archive_.services_.state.keep_snapshot(archive_.settings_.id, name, at, who);
+    };
+    const auto written = co_await http::on_worker(archive_.services_.state_thread, write);
+    if (!written)
+        co_return tl::unexpected<Error>(written.error());
+    auto moments = std::make_shared<Moments>(*moments_.load());
+    moments->names[name] = at;
+    moments_.store(std::move(moments));
+    const std::string sentence =
+        fmt::format("what {} of {} needs is kept, as {}", catalog::format_stamp(at),
+                    archive_.settings_.id, name);
+    tell("snapshot.kept", sentence, std::move(who));
+    co_return sentence;
+}
+
+http::Task<std::string> Past::drop(std::string name, std::string who)
+{
+    if (snapshots().count(name) == 0)
+        co_return fail(Errc::not_found, archive_.settings_.id + " has no snapshot " +
+                                            printable(name) + " (aptward snapshot list)");
+    auto write = [this, name, who] {
+        return archive_.services_.state.drop_snapshot(archive_.settings_.id, name, who);
+    };
+    const auto written = co_await http::on_worker(archive_.services_.state_thread, write);
+    if (!written)
+        co_return tl::unexpected<Error>(written.error());
+    auto moments = std::make_shared<Moments>(*moments_.load());
+    moments->names.erase(name);
+    moments_.store(std::move(moments));
+    const std::string sentence =
+        "the snapshot " + name + " of " + archive_.settings_.id + " is not kept any more";
+    tell("snapshot.dropped", sentence, std::move(who));
+    co_return sentence;
+}
+
+}  // namespace aptward::archive
