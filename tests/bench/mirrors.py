@@ -116,7 +116,7 @@ class Aptward(Mirror):
 class Debmirror(Mirror):
     def set_up(self):
         self.files, Debmirror.version = unpack("debmirror")
-        self.library = ":".join(str(unpack(name)[0] / "usr/share/perl5") for name in
+        self.perl = ":".join(str(unpack(name)[0] / "usr/share/perl5") for name in
                                 ("debmirror", "liblockfile-simple-perl", "liblog-agent-perl"))
         self.tree = self.folder / "tree"
 
@@ -124,7 +124,7 @@ class Debmirror(Mirror):
         host = self.url.split("/")[2]
         return self.run(self.files / "usr/bin/debmirror", "--method=http", f"--host={host}", "--root=debian",
                         "--dist=stable", "--section=main", "--arch=amd64", "--nosource", "--rsync-extra=none",
-                        f"--keyring={self.vendor.archive.key.keyring}", self.tree, PERL5LIB=self.library)
+                        f"--keyring={self.vendor.archive.key.keyring}", self.tree, PERL5LIB=self.perl)
 
 
 class AptMirror(Mirror):

@@ -121,9 +121,10 @@ TEST(Note, KeysAreReadAsTheyAreWritten)
 TEST(Note, AgreesWithTheExampleOfTheSpecification)
 {
     const char* folder = std::getenv("APTWARD_VECTORS");
-    if (folder == nullptr)
-        GTEST_SKIP() << "APTWARD_VECTORS names no folder of public vectors";
-    const auto bytes = read_file(std::filesystem::path(folder) / "note.txt", kMaxNoteBytes);
+    const auto file = std::filesystem::path(folder != nullptr ? folder : ".") / "note.txt";
+    if (!std::filesystem::exists(file))
+        GTEST_SKIP() << "the public vectors do not lie beside the project";
+    const auto bytes = read_file(file, kMaxNoteBytes);
     ASSERT_TRUE(bytes) << bytes.error().message();
     const auto key =
         VerifierKey::parse("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k");
