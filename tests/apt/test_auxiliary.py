@@ -326,3 +326,21 @@ def test_A4_an_image_of_any_size_is_not_taken(scene):
 def faults_of(node, origin):
     (archive,) = node.status()["archives"]
     return {source["url"]: source["faults"] for source in archive["sources"]}[origin.url]
+
+
+def test_a_frozen_archive_gives_the_installer_of_then(scene):
+    archive = scene.archive()
+    old = with_installer(archive)
+    node = scene.node(archive, scene.origin(archive))
+    assert node.get(f"/test/{IMAGES}/netboot/linux").content == old
+    sums = node.get(f"/test/{IMAGES}/SHA256SUMS").content
+    until_held(node, old, sums)
+    assert node.command("freeze", "test").returncode == 0
+    new = with_installer(archive)
+    before = node.suite()["generation"]
+    assert node.command("mirror", "test", "stable").returncode == 0
+    assert node.suite()["generation"] != before, "the later release is published behind the freeze"
+    assert node.get(f"/test/{IMAGES}/SHA256SUMS").content == sums
+    assert node.get(f"/test/{IMAGES}/netboot/linux").content == old
+    assert node.command("thaw", "test").returncode == 0
+    assert node.get(f"/test/{IMAGES}/netboot/linux").content == new

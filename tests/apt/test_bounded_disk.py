@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from node import until
+from node import Node, until
+from shim import Shim
 
 pytestmark = pytest.mark.smoke
 
@@ -166,6 +167,40 @@ def test_a_quota_holds_by_itself(scene):
     until("the quota holds", lambda: size() <= 270_000)
     assert apt.run("apt-get", "check").returncode == 0
     assert scene.apt(node).update().returncode == 0, "what is served needs its indexes"
+
+
+def test_R14_a_quota_that_could_not_be_kept_at_once_is_kept_an_hour_later(scene):
+    archive = scene.archive()
+    for number in range(10):
+        archive.add(f"big{number}", payload_bytes=50_000)
+    archive.publish()
+    shim = Shim(scene.folder, scene.folder / "node-shim/state")
+    node = Node(scene.folder / "node-shim", archive, [scene.origin(archive)], environment=shim.environment,
+                top=['quota = "300k"', 'hot-for = "10m"'])
+    scene.nodes.append(node)
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0
+    assert apt.download(*(f"big{number}" for number in range(10))).returncode == 0
+    until("it is missed", lambda: "job.failed" in node.event_codes(), 40)
+    assert sum(file.stat().st_size for file in blobs(node)) > 300_000, "all of it was in use"
+    shim.clock_offset_s = 3700
+
+    def is_kept():
+        try:
+            return sum(file.stat().st_size for file in blobs(node)) <= 300_000
+        except FileNotFoundError:
+            return False
+    until("it is kept", is_kept, 40)
+
+
+def test_a_command_beside_the_node_leaves_what_it_looks_at_alone(story):
+    _, _, node, packages, _ = story
+    name = hashlib.sha256(b"another").hexdigest()
+    candidate = node.folder / "state/blobs/evicting" / name
+    candidate.write_bytes(b"another")
+    made = node.command("bundle", "create", "test", "--output", node.folder / "x.bundle", "--allow-missing")
+    assert made.returncode == 0, made
+    assert candidate.exists(), "only who holds the state's lock puts it back"
 
 
 def test_a_quota_is_a_size(scene):

@@ -4,6 +4,7 @@ import copy
 import datetime
 import gzip
 import json
+import signal
 import subprocess
 
 import pytest
@@ -317,3 +318,32 @@ def test_a_diff_names_what_changed_and_why(scene):
     wrong = node.command("snapshot", "diff", "test", "20010101T000000Z")
     assert wrong.returncode == 1 and "before the first" in wrong.stderr
     assert node.command("snapshot", "diff", "none", "0s").returncode == 1
+
+
+def test_a_detached_release_of_then_that_nobody_had_is_not_called_absent(story):
+    _, _, node, _, first = story
+    for name in ("Release", "Release.gpg"):
+        answer = node.get(f"/snapshot/{stamp(first)}/test/dists/stable/{name}")
+        assert answer.status == 503 and answer.content.startswith(b"release.not-held: "), answer.content
+
+
+def test_a_suite_that_the_configuration_leaves_out_is_in_no_snapshot(story):
+    _, _, node, _, first = story
+    node.stop()
+    node.config.write_text(node.config.read_text() + 'suites = ["other"]\n')
+    node.start()
+    answer = node.get(f"/snapshot/{stamp(first)}/test/dists/stable/InRelease")
+    assert answer.status == 404 and answer.content.startswith(b"suite.not-configured: "), answer.content
+
+
+def test_an_order_that_was_taken_outlives_a_reload_at_the_same_moment(story):
+    """Orders while the configuration is read are taken or refused, and never lost."""
+    _, _, node, _, _ = story
+    reloads = 0
+    for verb, is_frozen in [("freeze", True), ("thaw", False)] * 6:
+        node.process.send_signal(signal.SIGHUP)
+        reloads += 1
+        done = until("it is taken", lambda: (said := node.command(verb, "test")).returncode == 0 and said)
+        assert done.stderr == ""
+        until("the reload is over", lambda: node.log_text().count("config.reloaded") == reloads)
+        assert (node.status()["archives"][0]["frozen"] is not None) == is_frozen, verb

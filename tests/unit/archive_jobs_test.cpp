@@ -126,6 +126,27 @@ TEST_F(JobsTest, AJobRunsToItsEndAndIsRemembered)
     EXPECT_EQ(jobs_with("count", counting.kind(true))->list().size(), 1U);
 }
 
+TEST_F(JobsTest, R11_AJobThatRunsOutOfMemoryFailsAndTheNextHasItsTurn)
+{
+    Jobs::Kind kind;
+    std::atomic<int> runs = 0;
+    kind.work = [&runs](Jobs::Run&) -> Result<Jobs::End> {
+        if (++runs == 1)
+            throw std::bad_alloc();
+        return Jobs::End{true, "done"};
+    };
+    auto jobs = jobs_with("greedy", std::move(kind));
+    const auto first = jobs->start("greedy", "{}", "node");
+    ASSERT_TRUE(first);
+    wait_over(*jobs, *first);
+    EXPECT_EQ(jobs->find(*first)->record.state, State::failed);
+    const auto second = jobs->start("greedy", "{}", "node");
+    ASSERT_TRUE(second);
+    wait_over(*jobs, *second);
+    EXPECT_EQ(jobs->find(*second)->record.state, State::done);
+    jobs->stop();
+}
+
 TEST_F(JobsTest, ACancelledJobEndsAndSaysWhoCancelledIt)
 {
     Counting counting;
