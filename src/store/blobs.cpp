@@ -123,10 +123,20 @@ Result<void> Blobs::commit(const Fd& staged, const std::vector<Digest>& digests)
     if (::fdatasync(staged.get()) != 0)
         return fail_errno("syncing a new blob", errno);
     for (const Digest& digest : digests) {
-        TRY_VOID(recheck(digest));  // a damaged one would keep the name
-        TRY_VOID(name_durably(staged, path_of(digest)));
+        TRY_VOID(place(staged, digest));
+        TRY_VOID(sync_directory(path_of(digest).parent_path()));
     }
     count_stored(digests);
+    return {};
+}
+
+// A damaged one would keep the name, and one that nobody has used for long may be on its way out.
+Result<void> Blobs::place(const Fd& staged, const Digest& digest)
+{
+    TRY_VOID(recheck(digest));
+    TRY_VOID(give_name(staged, path_of(digest)));
+    if (!use(digest))
+        TRY_VOID(give_name(staged, path_of(digest)));
     return {};
 }
 
@@ -162,12 +172,9 @@ std::vector<Result<void>> Blobs::commit_all(const std::vector<Staged>& batch)
         Result<void> result = synced;
         if (result)
             result = settle(*one.file);
-        for (const Digest& digest : one.digests) {
+        for (const Digest& digest : one.digests)
             if (result)
-                result = recheck(digest);  // a damaged one would keep the name
-            if (result)
-                result = give_name(*one.file, path_of(digest));
-        }
+                result = place(*one.file, digest);
         if (result)
             count_stored(one.digests);
         results.push_back(std::move(result));
@@ -183,7 +190,7 @@ Result<Digest> Blobs::put(std::string_view bytes)
 {
     const Digest digest = crypto::digest_of(bytes);
     TRY_VOID(recheck(digest));
-    if (holds(digest))
+    if (use(digest))
         return digest;
     TRY(const Fd file, stage());
     TRY_VOID(write_all(file.get(), bytes));

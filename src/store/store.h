@@ -91,7 +91,8 @@ public:
     bool use(const Digest& digest) const;
 
     /// Removes a blob, unless somebody has used it since `before`. True when it is gone.
-    /// Never takes one for which use() has given true since then, whatever runs beside it (R27).
+    /// Never takes one for which use() has given true since then, or that was committed since,
+    /// whatever runs beside it (R27).
     /// A crash leaves it whole, or gone. Fails with storage.
     Result<bool> evict(const Digest& digest, SystemTime before) const;
 
@@ -121,6 +122,7 @@ private:
     explicit Blobs(std::filesystem::path root) : root_(std::move(root)) {}
     std::filesystem::path path_of(const Digest& digest) const;
     std::filesystem::path eviction_path_of(const Digest& digest) const;
+    Result<void> place(const Fd& staged, const Digest& digest);
     void count_stored(const std::vector<Digest>& digests);
     std::filesystem::path root_;
     std::atomic<std::uint64_t> stored_bytes_{0};
