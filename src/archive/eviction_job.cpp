@@ -81,8 +81,10 @@ private:
             Remembered known;
             known.suites = services_.state.suites();
             for (const auto& [key, suite] : known.suites)
-                if (find_archive_(key.first))
+                if (const auto archive = find_archive_(key.first)) {
                     known.decisions[key.first] = services_.state.decisions(key.first);
+                    known.rings = archive->settings().rings;
+                }
             promise.set_value(std::move(known));
         });
         return promise.get_future().get();

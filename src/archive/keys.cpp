@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "archive/past.h"
+#include "archive/rings.h"
 #include "archive/suite.h"
 #include "base/text.h"
 
@@ -233,6 +234,7 @@ http::Task<void> Archive::approve_proposed(std::vector<std::string> fingerprints
     if (!is_counted)
         co_return fail(Errc::storage, "the journal could not be written: nothing was approved");
     tell_of_keys("keys.approved", names + " counts from now on", std::move(who), {});
+    rings_->withdraw();
     co_await past_->compose_again();
     co_return Result<void>();
 }
@@ -261,6 +263,7 @@ http::Task<void> Archive::revoke_known(std::string fingerprint, std::string who)
     for (const auto& [name, suite] : suites_) {
         co_await suite->withdraw();
     }
+    rings_->withdraw();
     co_await past_->compose_again();
     co_return Result<void>();
 }

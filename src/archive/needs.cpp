@@ -84,7 +84,15 @@ Need Needs::need_of(const std::string& archive, const catalog::SuiteState& suite
             return Need::kept;
     if (const auto& freeze = decided->second.freeze; freeze && is_at(freeze->at, freeze->since))
         return Need::kept;
-    return published.release == suite.current() ? Need::current : Need::past;
+    const auto has = [&](const RingSettings& ring) {
+        const catalog::Published* shown =
+            catalog::find_shown(suite.timeline, system_now() - ring.delay);
+        return shown != nullptr && shown->release == published.release;
+    };
+    const auto& rings = remembered_.rings;
+    const bool is_served =
+        published.release == suite.current() || std::any_of(rings.begin(), rings.end(), has);
+    return is_served ? Need::current : Need::past;
 }
 
 Result<void> Needs::walk_releases(const Visit& visit)

@@ -19,6 +19,7 @@ namespace aptward::archive {
 struct Remembered {
     catalog::SuiteStates suites;
     std::map<std::string, catalog::ArchiveDecisions> decisions;
+    std::vector<RingSettings> rings;  ///< The same for all.
 };
 
 class Needs {

@@ -14,18 +14,6 @@ bool overrules(const RingSettings& ring, const std::string& suite)
     return ring.has_security_at_once && suite.find("security") != std::string::npos;
 }
 
-// What a ring has at `now`: the last one shown that has run in the ring before for long enough; a
-// client that finds none has nothing to lose by the first.
-const catalog::Published* find_for(const catalog::Timeline& timeline, SystemTime now,
-                                   std::chrono::seconds delay)
-{
-    const catalog::Published* found = timeline.empty() ? nullptr : &timeline.front();
-    for (const catalog::Published& one : timeline)
-        if (one.published + delay <= now)
-            found = &one;
-    return found;
-}
-
 }  // namespace
 
 Rings::Rings(Archive& archive) : archive_(archive), view_(std::make_shared<const RingView>()) {}
@@ -89,7 +77,9 @@ http::Async<void> Rings::update(std::size_t ring, std::string suite)
 {
     const RingSettings& settings = archive_.settings_.rings[ring - 1];
     Suite& target = archive_.suite(suite);
-    const catalog::Published* wanted = find_for(target.timeline(), system_now(), settings.delay);
+    // A client that finds none has nothing to lose by the first.
+    const catalog::Published* wanted =
+        catalog::find_shown(target.timeline(), system_now() - settings.delay);
     const bool has_current =
         wanted == nullptr || overrules(settings, suite) ||
         (target.view().current && target.view().current->id() == wanted->release);
@@ -112,6 +102,19 @@ http::Async<void> Rings::update(std::size_t ring, std::string suite)
     else
         next->erase({ring, suite});
     view_.store(std::move(next));
+}
+
+void Rings::withdraw()
+{
+    auto next = std::make_shared<RingView>(*view_.load());
+    const auto is_withdrawn = [&](const catalog::GenerationPtr& one) {
+        return one != nullptr && archive_.is_withdrawn(one->verified().signers());
+    };
+    std::erase_if(*next, [&](const auto& entry) {
+        return is_withdrawn(entry.second.current) || is_withdrawn(entry.second.previous);
+    });
+    view_.store(std::move(next));
+    note_published();
 }
 
 SteadyTime Rings::next_due() const

@@ -40,6 +40,8 @@ public:
     /// Goes on doing so, when it is due or a generation was published, until the archive retires.
     http::Async<void> keep(std::shared_ptr<Archive> archive);
     void note_published();
+    /// Keys were revoked or approved: what counts no more goes at once, what counts again comes.
+    void withdraw();
     /// A table came to a generation.
     void replace(const std::string& suite, const catalog::GenerationPtr& generation);
     catalog::GenerationPtr find_generation(const std::string& suite, const std::string& id) const;

@@ -30,6 +30,15 @@ const Published* find_at(const Timeline& timeline, SystemTime time, SystemTime k
     return found;
 }
 
+const Published* find_shown(const Timeline& timeline, SystemTime time)
+{
+    const Published* found = timeline.empty() ? nullptr : &timeline.front();
+    for (const Published& one : timeline)
+        if (one.published <= time)
+            found = &one;
+    return found;
+}
+
 std::string format_stamp(SystemTime time)
 {
     return fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(static_cast<std::time_t>(to_unix(time))));

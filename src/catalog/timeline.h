@@ -34,6 +34,10 @@ void note_published(Timeline& timeline, Published published);
 const Published* find_at(const Timeline& timeline, SystemTime time,
                          SystemTime known = SystemTime::max());
 
+/// The last one that this node had shown at `time`; before the first it is the first. Null of an
+/// empty timeline.
+const Published* find_shown(const Timeline& timeline, SystemTime time);
+
 /// "20260430T120000Z", as in the URLs of snapshot services.
 std::string format_stamp(SystemTime time);
 /// Nothing for any other form, or a moment that no calendar has.

@@ -2,6 +2,7 @@
 """What must hold of a node after anything at all: one generation, whose every byte is right."""
 import hashlib
 import lzma
+import os
 import re
 
 
@@ -43,3 +44,17 @@ def assert_coherent(node, prefix="/test"):
         answer = node.get(f"{prefix}/{path}")
         assert answer.status in (200, 503), (path, answer.status, answer.content)
         assert answer.status == 503 or sha256(answer.content) == digest, path
+
+
+LONG_AGO = 40 * 86400
+
+
+def blob_files(node):
+    return [file for file in (node.folder / "state/blobs").rglob("*") if file.is_file()]
+
+
+def grow_old(node, seconds=LONG_AGO):
+    """As if nobody had used anything for so long."""
+    for file in blob_files(node):
+        status = file.stat()
+        os.utime(file, ns=(status.st_atime_ns - seconds * 10**9, status.st_mtime_ns))

@@ -8,24 +8,11 @@ import time
 
 import pytest
 
+from coherence import LONG_AGO, blob_files, grow_old
 from node import Node, until
 from shim import Shim
 
 pytestmark = pytest.mark.smoke
-
-LONG_AGO = 40 * 86400
-
-
-def blobs(node):
-    return [file for file in (node.folder / "state/blobs").rglob("*") if file.is_file()]
-
-
-def grow_old(node, seconds=LONG_AGO):
-    """As if nobody had used anything for so long."""
-    for file in blobs(node):
-        status = file.stat()
-        os.utime(file, ns=(status.st_atime_ns - seconds * 10**9, status.st_mtime_ns))
-
 
 def holds(node, package):
     name = hashlib.sha256(package.read_bytes()).hexdigest()
@@ -58,12 +45,12 @@ def story(scene):
 
 def test_a_dry_run_says_what_would_go_and_why_and_changes_nothing(story):
     _, _, node, packages, _ = story
-    before = sorted(blobs(node))
+    before = sorted(blob_files(node))
     done = node.command("gc", "--dry-run", "--to", "80k")
     assert done.returncode == 0, done
     assert "pool/foo_1_all.deb of test stable: only earlier releases name it, last used 40 d ago" in done.stdout
     assert "would go" in done.stdout and "foo_3" not in done.stdout
-    assert sorted(blobs(node)) == before
+    assert sorted(blob_files(node)) == before
     line = json.loads(node.command("gc", "--dry-run", "--to", "80k", "--json").stdout.splitlines()[-1])
     assert line["evicted"]["files"] == 0 and line["planned"]["files"] >= 2
 
@@ -123,10 +110,10 @@ def test_nothing_goes_while_a_release_cannot_be_read(story):
     file = node.folder / "state/releases" / release / "InRelease"
     text = file.read_bytes()
     file.write_bytes(b"rotten")
-    before = sorted(blobs(node))
+    before = sorted(blob_files(node))
     done = node.command("gc", "--to", "1")
     assert done.returncode == 1 and "nothing goes, because" in done.stderr, done
-    assert sorted(blobs(node)) == before
+    assert sorted(blob_files(node)) == before
     file.write_bytes(text)
     assert node.command("gc", "--to", "1").returncode == 1
     assert holds(node, packages[0])
@@ -156,7 +143,7 @@ def test_a_quota_holds_by_itself(scene):
     assert apt.download(*(f"big{number}" for number in range(10))).returncode == 0
     def size():
         try:
-            return sum(file.stat().st_size for file in blobs(node))
+            return sum(file.stat().st_size for file in blob_files(node))
         except FileNotFoundError:
             return 10**9  # it is at work
 
@@ -182,12 +169,12 @@ def test_R14_a_quota_that_could_not_be_kept_at_once_is_kept_an_hour_later(scene)
     assert apt.update().returncode == 0
     assert apt.download(*(f"big{number}" for number in range(10))).returncode == 0
     until("it is missed", lambda: "job.failed" in node.event_codes(), 40)
-    assert sum(file.stat().st_size for file in blobs(node)) > 300_000, "all of it was in use"
+    assert sum(file.stat().st_size for file in blob_files(node)) > 300_000, "all of it was in use"
     shim.clock_offset_s = 3700
 
     def is_kept():
         try:
-            return sum(file.stat().st_size for file in blobs(node)) <= 300_000
+            return sum(file.stat().st_size for file in blob_files(node)) <= 300_000
         except FileNotFoundError:
             return False
     until("it is kept", is_kept, 40)
@@ -225,7 +212,7 @@ def test_R27_collecting_beside_readers_and_fillers_loses_nobodys_file(story):
 
     def age():
         while not stop.is_set():
-            for file in blobs(node):
+            for file in blob_files(node):
                 try:
                     os.utime(file, (time.time() - LONG_AGO, time.time() - LONG_AGO))
                 except FileNotFoundError:

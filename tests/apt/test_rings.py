@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from coherence import grow_old
 from node import until
 
 pytestmark = pytest.mark.smoke
@@ -83,6 +84,26 @@ def test_security_suites_overrule_unless_they_shall_not(scene):
         archive.publish()
         until("the new one", lambda: generation(node, EARLY, "stable-security") != first)
         assert (generation(node, LATE, "stable-security") == first) == is_behind
+
+
+def test_a_revoked_key_ends_what_a_ring_has_as_well(scene, story):
+    _, _, node, first, _ = story
+    assert generation(node, LATE) == first
+    assert node.command("keys", "revoke", "test", scene.key.fingerprint).returncode == 0
+    for address in (EARLY, LATE):
+        assert get(node, "dists/stable/InRelease", address).status == 503, address
+    assert node.command("keys", "approve", "test", scene.key.fingerprint).returncode == 0
+    until("it counts again", lambda: generation(node, LATE) == first)
+
+
+def test_a_collection_leaves_a_ring_its_indexes(story):
+    archive, origin, node, first, old = story
+    node.stop()
+    grow_old(node)
+    node.start()  # with nothing in memory
+    assert node.command("gc", "--to", "1").returncode == 1
+    origin.die()
+    assert get(node, "dists/stable/main/binary-amd64/Packages.xz", LATE).content == old["index"]
 
 
 def test_a_freeze_is_for_all_rings(story):
