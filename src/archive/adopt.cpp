@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "archive/past.h"
+#include "archive/prefetch.h"
 #include "archive/rings.h"
 #include "archive/suite.h"
 #include "base/check.h"
@@ -144,11 +145,53 @@ http::Async<void> Suite::adopt_in_turn(Observation observation)
         hold(observation, whole.error().message());
         co_return;
     }
+    if (must_wait_for_stock(observation)) {
+        wait_for_stock(std::move(observation), *whole);
+        co_return;
+    }
     const bool is_committed = co_await commit(*whole);
     if (is_committed) {
         verdict_ = observation.judgement.verdict;
         held_.clear();
     }
+}
+
+// Clients lose nothing by the first release of all, and want no delay of security updates or of what
+// an operator has chosen.
+bool Suite::must_wait_for_stock(const Observation& observation) const
+{
+    const std::string& id = observation.judgement.id;
+    return services_.prefetcher != nullptr && services_.prefetcher->has_patience() &&
+           view_.current && observation.source != nullptr && stocked_ != id &&
+           floor_.approved.count(id) == 0 && !is_security(name_);
+}
+
+// A newer one that comes meanwhile waits for this one, and is seen again by the next refresh.
+void Suite::wait_for_stock(Observation observation, catalog::GenerationPtr generation)
+{
+    if (!std::exchange(is_stocking_, true)) {
+        held_ = "release of " + deb::format_release_date(generation->date()) +
+                " waits until what clients will want of it is held";
+        event("release.stocking", observation.origin, held_, generation->id());
+        http::spawn(services_.control, "stocking " + name_,
+                    stock_up(archive_.shared_from_this(), std::move(observation),
+                             std::move(generation)));
+    }
+    touch();
+}
+
+// `archive` keeps this suite alive: a reload may let go of it.
+http::Async<void> Suite::stock_up(std::shared_ptr<Archive> archive, Observation observation,
+                                  catalog::GenerationPtr generation)
+{
+    try {
+        co_await services_.prefetcher->fetch(archive, name_, generation);
+    } catch (const std::exception& error) {  // exhausted memory (R11): it is shown without
+        event("stock.failed", "", error.what(), generation->id());
+    }
+    stocked_ = generation->id();
+    is_stocking_ = false;
+    co_await adopt(std::move(observation));
 }
 
 void Suite::hold(const Observation& observation, std::string why)
@@ -255,6 +298,8 @@ http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
     show(std::move(generation));
     archive_.past_->note_published(published.date);
     archive_.rings_->note_published();
+    if (services_.prefetcher != nullptr && stocked_ != id)
+        services_.prefetcher->note_shown(archive_.settings_.id, name_);
     drop_withdrawn();  // a revocation may have come meanwhile
     co_return true;
 }

@@ -30,6 +30,7 @@ namespace aptward::archive {
 class Deliveries;
 class HotAnswers;
 class Jobs;
+class Prefetcher;
 
 /// What every archive works with. Outlives them all.
 struct Services {
@@ -50,6 +51,7 @@ struct Services {
     Jobs& jobs;
     HotAnswers& hot_answers;
     std::string architecture;  ///< Of this machine ("amd64"): most likely its clients' too.
+    Prefetcher* prefetcher = nullptr;  ///< Null: nothing is fetched ahead. Before anything is served.
 };
 
 /// What `status` shows of a suite.
@@ -175,6 +177,7 @@ public:
 
     /// Ends its schedules, and publishes nothing more: another configuration took over. Any thread.
     void retire() { is_retired_ = true; }
+    bool is_retired() const { return is_retired_; }
     /// Before it serves: clients go on with the generations that `before` gave them.
     void succeed(const Archive& before) { pins_ = before.pins_; }
 

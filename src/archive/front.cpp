@@ -95,6 +95,23 @@ std::shared_ptr<Archive> Front::find_archive(const std::string& id) const
     return nullptr;
 }
 
+bool Front::admits(const std::string& address) const
+{
+    return is_welcome(*routes_.load(), address);
+}
+
+std::shared_ptr<Archive> Front::find_by_url(const std::string& url) const
+{
+    const auto routes = routes_.load();
+    const Prefix place = read_prefix(url, 0);
+    const auto& own = routes->own_addresses;
+    if (std::find(own.begin(), own.end(), place.host) != own.end())
+        return place.path.empty() ? nullptr : find_archive(place.path.substr(1));
+    const auto match = find_claim(*routes, place.host, place.path);
+    return match && match->path_bytes == place.path.size() ? routes->archives[match->archive]
+                                                           : nullptr;
+}
+
 std::optional<http::ReadyAnswer> Front::find(const http::RequestHead& head,
                                              const http::Principal& principal)
 {

@@ -53,6 +53,10 @@ public:
     std::shared_ptr<const Routes> routes() const { return routes_.load(); }
     /// Null when the configuration has none of that id. Any thread.
     std::shared_ptr<Archive> find_archive(const std::string& id) const;
+    /// Whether the configuration's `clients` lists this address. Any thread.
+    bool admits(const std::string& address) const;
+    /// The archive that a source of this URL means, as a client writes it. Null: none. Any thread.
+    std::shared_ptr<Archive> find_by_url(const std::string& url) const;
     Strangers& strangers() { return strangers_; }
 
     /// Any loop.

@@ -125,6 +125,10 @@ private:
     http::Async<void> in_turn(std::function<http::Async<void>()> step);
     http::Async<bool> still_holds(Observation& observation);
     http::Task<catalog::GenerationPtr> complete(catalog::GenerationPtr generation);
+    bool must_wait_for_stock(const Observation& observation) const;
+    void wait_for_stock(Observation observation, catalog::GenerationPtr generation);
+    http::Async<void> stock_up(std::shared_ptr<Archive> archive, Observation observation,
+                               catalog::GenerationPtr generation);
     void hold(const Observation& observation, std::string why);
     Offered describe(const trust::Judgement& judgement) const;
     bool is_overdue(const std::string& path, std::chrono::seconds patience);
@@ -185,6 +189,8 @@ private:
     std::string no_detached_of_;             // id of a release without a Release.gpg that fits
     SteadyTime no_detached_until_{};
     bool is_refreshing_ = false;
+    bool is_stocking_ = false;  // a release waits for what clients will want of it
+    std::string stocked_;       // id of the last that has waited long enough
     bool is_absent_ = false;
     std::size_t asks_running_ = 0;  // one that throws stays counted: then it is kept
     SteadyTime last_try_{};

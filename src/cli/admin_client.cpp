@@ -48,11 +48,12 @@ Result<Fd> connect_to(const std::string& address)
 }  // namespace
 
 Result<AdminAnswer> ask_admin(const std::string& address, const std::string& method,
-                              const std::string& target, const std::string& body)
+                              const std::string& target, const std::string& body,
+                              std::chrono::seconds limit)
 {
     TRY(const Fd socket, connect_to(address));
-    const ::timeval limit{30, 0};
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    const ::timeval patience{limit.count(), 0};
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     const std::string request =
         method + " " + target +
         " HTTP/1.1\r\nHost: admin\r\nConnection: close\r\nContent-Length: " +

@@ -105,6 +105,7 @@ void add_client(CLI::App& app, Action& action)
                     "other way out");
     add_root(*setup, options->root);
     setup->callback([&action, options] { action = [options] { return client_setup(*options); }; });
+    add_client_report(*client, action);
     CLI::App* undo = client->add_subcommand("undo", "Take back everything that setup changed");
     add_root(*undo, options->root);
     undo->callback(

@@ -2,6 +2,7 @@
 #pragma once
 // The commands of `aptward`, one file each. Private to cli/.
 
+#include <chrono>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -51,6 +52,9 @@ void add_jobs(CLI::App& app, Action& action);
 void add_token(CLI::App& app, Action& action);
 void add_bundle(CLI::App& app, Action& action);
 void add_drill(CLI::App& app, Action& action);
+void add_stock(CLI::App& app, Action& action);
+void add_client_report(CLI::App& client, Action& action);
+void add_solver(CLI::App& app, Action& action);
 
 /// Adds --config with its default.
 void add_config_option(CLI::App& command, std::string& file);
@@ -79,13 +83,15 @@ std::optional<node::Config> load_config_to_ask(const Reach& reach);
 /// Puts the options and the environment in the place of what the configuration says.
 void apply(const Reach& reach, node::Config& config);
 
-/// One request to the admin port of the running node. Fails with unavailable when none runs.
+/// One request to the admin port of the running node. Fails with unavailable when none runs, or it
+/// says nothing for `limit`.
 struct AdminAnswer {
     int status = 0;
     std::string body;
 };
 Result<AdminAnswer> ask_admin(const std::string& address, const std::string& method,
-                              const std::string& target, const std::string& body = {});
+                              const std::string& target, const std::string& body = {},
+                              std::chrono::seconds limit = std::chrono::seconds(30));
 
 /// Gives each line of an endless answer (server-sent events) to `take` until the node ends it.
 /// Fails with unavailable when no node answers, or it falls silent for three heartbeats.

@@ -13,23 +13,29 @@ constexpr std::uint64_t kLargestList = 512 * 1024;  // what the admin API takes,
 
 }  // namespace
 
-// A name a line, or several; what stands behind a '#' is for people.
+Result<std::vector<std::string>> read_package_list(const std::string& file)
+{
+    TRY(const std::string text, read_file(file, kLargestList));
+    std::vector<std::string> names;
+    for (std::size_t start = 0; start < text.size();) {
+        const std::size_t end = std::min(text.find('\n', start), text.size());
+        std::string_view line(text.data() + start, end - start);
+        for (const std::string_view name : words(line.substr(0, line.find('#'))))
+            names.emplace_back(name);
+        start = end + 1;
+    }
+    if (names.empty())
+        return fail(Errc::malformed, file + " names no package: write one name a line");
+    return names;
+}
+
 Result<archive::Selection> SelectionOptions::read() const
 {
     archive::Selection read = selection;
     if (list_file.empty())
         return read;
-    TRY(const std::string text, read_file(list_file, kLargestList));
-    const std::size_t before = read.packages.size();
-    for (std::size_t start = 0; start < text.size();) {
-        const std::size_t end = std::min(text.find('\n', start), text.size());
-        std::string_view line(text.data() + start, end - start);
-        for (const std::string_view name : words(line.substr(0, line.find('#'))))
-            read.packages.emplace_back(name);
-        start = end + 1;
-    }
-    if (read.packages.size() == before)
-        return fail(Errc::malformed, list_file + " names no package: write one name a line");
+    TRY(const auto names, read_package_list(list_file));
+    read.packages.insert(read.packages.end(), names.begin(), names.end());
     return read;
 }
 

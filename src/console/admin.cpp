@@ -10,6 +10,7 @@
 #include "console/jobs.h"
 #include "console/orders.h"
 #include "console/proof.h"
+#include "console/stock.h"
 
 namespace aptward::console {
 namespace {
@@ -166,8 +167,8 @@ http::Async<std::string> Admin::status()
 }
 
 Admin::Admin(archive::Services& services, archive::Front& front, archive::Drill& drill,
-             const http::Loops& loops)
-    : services_(services), front_(front), drill_(drill), loops_(loops)
+             stock::Stock& stock, const http::Loops& loops)
+    : services_(services), front_(front), drill_(drill), stock_(stock), loops_(loops)
 {
     add("/healthz", "GET", http::Role::viewer, &Admin::answer_healthz);
     add("/readyz", "GET", http::Role::viewer, &Admin::answer_readyz);
@@ -193,6 +194,10 @@ Admin::Admin(archive::Services& services, archive::Front& front, archive::Drill&
     add("/api/v1/drill", "GET", http::Role::viewer, &Admin::answer_drill);
     add("/api/v1/drill", "POST", http::Role::operating, &Admin::drill);
     add("/api/v1/drill/end", "POST", http::Role::operating, &Admin::end_drill);
+    add(kReportPath, "POST", http::Role::viewer, &Admin::take_report);
+    add("/api/v1/machines", "GET", http::Role::viewer, &Admin::answer_machines);
+    add("/api/v1/machines/forget", "POST", http::Role::operating, &Admin::forget_machine);
+    add("/api/v1/stock", "POST", http::Role::viewer, &Admin::answer_stock);
 }
 
 void Admin::add(const char* path, const char* method, http::Role least_role,
@@ -282,6 +287,32 @@ bool Admin::is_asked(const http::Exchange& exchange) const
 {
     const http::Target& target = exchange.target();
     return target.form == http::Target::Form::origin && router_.has_path("", target.path);
+}
+
+bool Admin::is_for_clients(const http::Exchange& exchange) const
+{
+    const http::Target& target = exchange.target();
+    return target.form == http::Target::Form::origin && target.path == kReportPath;
+}
+
+http::Async<void> Admin::take_report(http::Exchange& exchange)
+{
+    co_await console::take_report(exchange, services_, front_, stock_);
+}
+
+http::Async<void> Admin::answer_machines(http::Exchange& exchange)
+{
+    co_await show_machines(exchange, services_, stock_);
+}
+
+http::Async<void> Admin::forget_machine(http::Exchange& exchange)
+{
+    co_await console::forget_machine(exchange, services_, stock_);
+}
+
+http::Async<void> Admin::answer_stock(http::Exchange& exchange)
+{
+    co_await show_stock_of(exchange, stock_);
 }
 
 http::Async<void> Admin::answer_healthz(http::Exchange& exchange)

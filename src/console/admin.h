@@ -15,6 +15,7 @@
 #include "http/event_stream.h"
 #include "http/router.h"
 #include "http/server.h"
+#include "stock/stock.h"
 
 namespace aptward::console {
 
@@ -30,7 +31,7 @@ inline constexpr std::size_t kMaxFollowers = 256;  ///< Of the events, at one ti
 class Admin {
 public:
     Admin(archive::Services& services, archive::Front& front, archive::Drill& drill,
-          const http::Loops& loops);
+          stock::Stock& stock, const http::Loops& loops);
 
     void set_ready(bool is_ready) { is_ready_ = is_ready; }
     /// While the configuration is read again, no orders are taken: they would reach archives that
@@ -48,6 +49,8 @@ public:
     http::Async<void> answer(http::Exchange& exchange);
     /// Whether a request to an address that serves archives as well is for us. Any loop.
     bool is_asked(const http::Exchange& exchange) const;
+    /// Whether it is what clients ask the node itself, where only archives are served. Any loop.
+    bool is_for_clients(const http::Exchange& exchange) const;
 
     /// An event was stored: those that follow the events read on. Any thread.
     void wake_followers() { followers_.wake(); }
@@ -84,10 +87,15 @@ private:
     http::Async<void> answer_drill(http::Exchange& exchange);
     http::Async<void> drill(http::Exchange& exchange);
     http::Async<void> end_drill(http::Exchange& exchange);
+    http::Async<void> take_report(http::Exchange& exchange);
+    http::Async<void> answer_machines(http::Exchange& exchange);
+    http::Async<void> forget_machine(http::Exchange& exchange);
+    http::Async<void> answer_stock(http::Exchange& exchange);
 
     archive::Services& services_;
     archive::Front& front_;
     archive::Drill& drill_;
+    stock::Stock& stock_;
     const http::Loops& loops_;
     std::atomic<bool> is_ready_ = false;
     std::atomic<bool> is_reloading_ = false;

@@ -151,6 +151,13 @@ public:
 /// Spec: GnuPG doc/DETAILS, "General status codes".
 std::vector<Signature> parse_gpgv_status(std::string_view lines);
 
+/// What a confined child may do beside the usual.
+struct Allowance {
+    std::size_t most_output_bytes = 1'000'000;  ///< gpgv writes under 1 kB for each signature.
+    /// It may create files, though change none: for programs that keep to see_only().
+    bool creates_files = false;
+};
+
 /// Runs programs on hostile bytes in confined children: no network, no environment, limits on
 /// memory, file size and time. Forked by start() before any thread exists, so that later forks
 /// copy a small single-threaded process.
@@ -169,15 +176,22 @@ public:
 
     /// Runs `program` with `arguments`. `inputs` are handed over as sealed memory files: an
     /// argument "@0", "@1", ... is replaced by the path of that input inside the child.
-    /// Blocks up to `limit`. Any thread. Fails with unavailable.
+    /// Blocks up to `limit`, which is also how long it may compute. Any thread. Fails with
+    /// unavailable.
     Result<Outcome> run(const std::string& program, const std::vector<std::string>& arguments,
-                        const std::vector<std::string_view>& inputs, std::chrono::seconds limit);
+                        const std::vector<std::string_view>& inputs, std::chrono::seconds limit,
+                        const Allowance& allowance = {});
 
 private:
     struct Pipe;
     explicit Spawner(std::unique_ptr<Pipe> pipe);
     std::unique_ptr<Pipe> pipe_;
 };
+
+/// From now on this process opens nothing but what is below `folder` and the system's libraries, and
+/// creates files below `folder` only (Landlock). It cannot be undone, and programs started from it
+/// inherit it. For a process with one thread. Fails with unavailable where the kernel cannot.
+Result<void> see_only(const std::filesystem::path& folder);
 
 /// gpgv as a confined child process, detached form, `--weak-digest SHA1 --weak-digest RIPEMD160`.
 /// `program` is the path of gpgv. `spawner` outlives the engine.

@@ -22,9 +22,6 @@
 namespace aptward::crypto {
 namespace {
 
-// gpgv writes under 1 kB for each signature.
-constexpr std::size_t kMaxOutputBytes = 1'000'000;
-
 // The supervisor keeps the limit; this is for a supervisor that was killed or starved.
 constexpr std::chrono::seconds kSupervisorGrace{5};
 
@@ -57,6 +54,7 @@ Result<Fd> seal_in_memory(std::string_view bytes)
 struct Call {
     Fd reply;
     Fd status;
+    std::size_t most_output_bytes = 0;
     std::string output;
 };
 
@@ -74,7 +72,7 @@ Flow drain(Call& call)
             return Flow::open;
         if (got <= 0)
             call.status.reset();
-        else if (call.output.size() + static_cast<std::size_t>(got) > kMaxOutputBytes)
+        else if (call.output.size() + static_cast<std::size_t>(got) > call.most_output_bytes)
             return Flow::too_much;
         else
             call.output.append(buffer.data(), static_cast<std::size_t>(got));
@@ -148,10 +146,12 @@ Spawner::~Spawner()
 Result<Spawner::Outcome> Spawner::run(const std::string& program,
                                       const std::vector<std::string>& arguments,
                                       const std::vector<std::string_view>& inputs,
-                                      std::chrono::seconds limit)
+                                      std::chrono::seconds limit,
+                                      const Allowance& allowance)
 {
     SpawnRequest request;
     request.limit = limit;
+    request.creates_files = allowance.creates_files;
     request.command = {program};
     request.command.insert(request.command.end(), arguments.begin(), arguments.end());
     for (const std::string_view input : inputs) {
@@ -159,6 +159,7 @@ Result<Spawner::Outcome> Spawner::run(const std::string& program,
         request.inputs.push_back(std::move(file));
     }
     Call call;
+    call.most_output_bytes = allowance.most_output_bytes;
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
         return unavailable("creating a reply socket", errno);

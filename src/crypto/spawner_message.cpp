@@ -25,6 +25,8 @@ std::string encode(const SpawnRequest& request)
 {
     std::string bytes = std::to_string(request.limit.count());
     bytes += '\0';
+    bytes += request.creates_files ? "creates" : "reads";
+    bytes += '\0';
     for (const std::string& word : request.command)
         bytes.append(word) += '\0';
     return bytes;
@@ -41,10 +43,11 @@ void decode(std::string_view bytes, SpawnRequest& request)
         bytes.remove_prefix(end + 1);
     }
     const auto limit = words.empty() ? std::nullopt : parse_number<std::uint32_t>(words.front());
-    if (!limit)
+    if (!limit || words.size() < 2)
         return;
     request.limit = std::chrono::milliseconds(*limit);
-    request.command.assign(words.begin() + 1, words.end());
+    request.creates_files = words[1] == "creates";
+    request.command.assign(words.begin() + 2, words.end());
 }
 
 std::vector<Fd> take_descriptors(msghdr& message)

@@ -21,6 +21,7 @@ inline constexpr std::size_t kMaxSpawnRequestBytes = 16'384;
 
 struct SpawnRequest {
     std::chrono::milliseconds limit{};
+    bool creates_files = false;        ///< Allowance
     std::vector<std::string> command;  ///< The program, then its arguments.
     Fd reply;
     Fd status;

@@ -122,6 +122,22 @@ Result<std::vector<AptSource>> read_apt_sources(const std::string& root)
     return sources;
 }
 
+Result<std::map<std::string, std::string>> read_apt_settings(const std::vector<std::string>& names,
+                                                             const std::string& root)
+{
+    TRY_VOID(configure(root));
+    std::map<std::string, std::string> found;
+    for (const std::string& name : names)
+        if (_config->Exists(name))
+            found[name] = _config->Find(name);
+    return found;
+}
+
+std::vector<std::string> apt_architectures()
+{
+    return APT::Configuration::getArchitectures();
+}
+
 std::vector<std::string> default_apt_keyrings(const std::string& root)
 {
     if (!configure(root)) {

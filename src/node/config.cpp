@@ -291,6 +291,53 @@ void read_listeners(Reader& reader, const toml::table& table, Config& config,
     }
 }
 
+void read_size(Reader& reader, const char* key, std::uint64_t& to)
+{
+    std::string text;
+    reader.read(key, text);
+    if (const auto size = parse_size(text))
+        to = *size;
+    else if (!text.empty())
+        reader.mistake(key, "\"" + text + "\" is no size: write \"200G\", \"500M\" or \"20k\"");
+}
+
+void read_stock_lists(Reader& outer, const toml::table& table, Config& config,
+                      std::vector<Mistake>& mistakes)
+{
+    const toml::node* lists = table.get("stock-list");
+    if (lists == nullptr)
+        return;
+    if (!lists->is_array_of_tables())
+        return outer.mistake("stock-list", "write [[stock-list]] with two brackets for each list");
+    std::set<std::string> names;
+    for (const toml::node& node : *lists->as_array()) {
+        Reader reader(*node.as_table(), "stock-list", config.origin, mistakes);
+        stock::List list;
+        reader.read("name", list.name);
+        if (list.name.empty() || !names.insert(list.name).second)
+            reader.mistake("name", "a list has a name of its own, such as \"web-servers\"");
+        reader.read("packages", list.packages);
+        if (list.packages.empty())
+            reader.mistake("packages", "a list names packages, such as [\"nginx\", \"vim\"]");
+        reader.read("machine", list.machine);
+        reader.read("suites", list.suites);
+        reader.read("architecture", list.architecture);
+        if (list.machine.empty() == list.suites.empty())
+            reader.mistake("suites", "a list has either a machine or suites, such as "
+                                     "[\"debian/bookworm\"]");
+        config.stock.lists.push_back(std::move(list));
+    }
+}
+
+void read_stock(Reader& reader, stock::Settings& settings)
+{
+    reader.read("stock-wait", settings.wait);
+    read_size(reader, "stock-budget", settings.budget_bytes);
+    read_size(reader, "stock-rate", settings.rate_bytes_per_s);
+    reader.read("machine-reports", settings.reports,
+                {{"clients", stock::Reports::clients}, {"operators", stock::Reports::operators}});
+}
+
 void read_whole(const toml::table& table, const std::vector<std::string>& listen, Config& config,
                 std::vector<Mistake>& mistakes)
 {
@@ -316,19 +363,10 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
     reader.read("loops", config.loops, 0, 1024);
     reader.read("deliveries-kept", config.deliveries_kept);
     reader.read("scrub-every", config.scrub_every);
-    std::string rate;
-    reader.read("scrub-rate", rate);
-    if (const auto size = parse_size(rate))
-        config.scrub_rate_bytes_per_s = *size;
-    else if (!rate.empty())
-        reader.mistake("scrub-rate", "\"" + rate + "\" is no rate: write \"20M\" or \"500k\"");
-    std::string quota;
-    reader.read("quota", quota);
-    if (const auto size = parse_size(quota))
-        config.quota_bytes = *size;
-    else if (!quota.empty())
-        reader.mistake("quota", "\"" + quota + "\" is no size: write \"200G\" or \"500M\"");
+    read_size(reader, "scrub-rate", config.scrub_rate_bytes_per_s);
+    read_size(reader, "quota", config.quota_bytes);
     reader.read("hot-for", config.hot_for);
+    read_stock(reader, config.stock);
     reader.read("log-level", config.log_level,
                 {{"debug", LogLevel::debug},
                  {"info", LogLevel::info},
@@ -338,6 +376,7 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
                 {{"text", LogFormat::text}, {"json", LogFormat::json}});
     config.clients = read_networks(reader, "clients");
     read_rings(reader, table, config, mistakes);
+    read_stock_lists(reader, table, config, mistakes);
     const bool has_listen = !listen.empty() || reader.has("listen");
     read_listeners(reader, table, config, mistakes, has_listen);
     check_addresses(reader, config, listen.empty());

@@ -12,6 +12,7 @@
 #include "archive/settings.h"
 #include "base/log.h"
 #include "http/principal.h"
+#include "stock/stock.h"
 
 namespace aptward::node {
 
@@ -41,6 +42,7 @@ struct Config {
     std::uint64_t scrub_rate_bytes_per_s = 20'000'000;                    ///< 0: no limit
     std::uint64_t quota_bytes = 0;                                        ///< 0: none
     std::chrono::seconds hot_for = std::chrono::hours(24 * 14);
+    stock::Settings stock;
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::text;
     std::vector<archive::ArchiveSettings> archives;

@@ -66,7 +66,9 @@ std::vector<std::string> ListenerPlan::own_addresses() const
 
 Listeners::Listeners(http::Loops& loops, archive::Front& front, console::Admin& admin)
     : loops_(loops),
-      to_front_([&front](http::Exchange& exchange) { return front.answer(exchange); }),
+      to_front_([&front, &admin](http::Exchange& exchange) {
+          return admin.is_for_clients(exchange) ? admin.answer(exchange) : front.answer(exchange);
+      }),
       to_admin_([&admin](http::Exchange& exchange) { return admin.answer(exchange); }),
       to_both_([&front, &admin](http::Exchange& exchange) {
           return admin.is_asked(exchange) ? admin.answer(exchange) : front.answer(exchange);

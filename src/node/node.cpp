@@ -225,9 +225,14 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
                           archive::make_bundle_import(
                               *parts->services, parts->config.state,
                               [front = parts->front.get()] { return front->routes()->archives; }));
+    parts->stock =
+        std::make_unique<stock::Stock>(*parts->services, spawner, *parts->front,
+                                       parts->config.state, parts->config.stock);
+    parts->services->prefetcher = parts->stock.get();
+    parts->jobs->add_kind(stock::kStock, parts->stock->make_job());
     parts->drill = std::make_unique<archive::Drill>(*parts->services);
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->drill,
-                                                    *parts->loops);
+                                                    *parts->stock, *parts->loops);
     parts->admin->set_notes(parts->config.notes);
     parts->events->on_stored([admin = parts->admin.get()] { admin->wake_followers(); });
     auto node = std::unique_ptr<Node>(new Node(std::move(parts)));

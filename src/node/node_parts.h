@@ -18,6 +18,7 @@
 #include "console/admin.h"
 #include "node/listeners.h"
 #include "node/node.h"
+#include "stock/stock.h"
 
 namespace aptward::node {
 
@@ -59,6 +60,7 @@ struct Node::Parts {
     std::unique_ptr<fetch::Fetcher> fetcher;
     std::unique_ptr<archive::Services> services;
     std::unique_ptr<archive::Front> front;
+    std::unique_ptr<stock::Stock> stock;
     std::unique_ptr<archive::Drill> drill;
     std::unique_ptr<console::Admin> admin;
     std::unique_ptr<http::Loops> control;  // one loop

@@ -229,6 +229,7 @@ Result<void> Node::reload(Config config)
     parts_->listeners->serve(std::move(plan));
     if (const auto written = parts_->write_run_file(); !written)
         log_warning("state.unwritable", {}, written.error().message());
+    parts_->stock->use(config.stock);
     parts_->tell_what_stays(config);
     parts_->admin->set_notes(config.notes);
     parts_->events->add({0, {}, "node.reloaded", "", "", "", "configuration reloaded", "", ""});

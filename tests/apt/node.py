@@ -57,8 +57,10 @@ class Node:
                   "upstreams": [origin.url for origin in origins], "hosts": ["archive.example"]}
         tail = keys.pop("tail", "")  # further tables
         values.update(keys)
-        lines = [f'state = "{folder}/state"', f'listen = ["{listen}"]',
-                 f'admin = "unix:{folder}/admin"', *top, "[[archive]]"]
+        lines = [f'state = "{folder}/state"', f'listen = ["{listen}"]', f'admin = "unix:{folder}/admin"', *top]
+        if not any(line.startswith("stock-budget") for line in top):
+            lines.append('stock-budget = "0"')  # nothing that the test did not ask for
+        lines.append("[[archive]]")
         lines += [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
         self.config.write_text("\n".join(lines) + "\n" + tail)
         self.start()
@@ -133,6 +135,13 @@ class Node:
             answer.content = None
         return answer
 
+    def post(self, path, body):
+        connection = http.client.HTTPConnection(self.address, timeout=30)
+        connection.request("POST", path, body=body)
+        answer = connection.getresponse()
+        answer.content = answer.read()
+        return answer
+
     def raw(self, request):
         host, port = self.address.rsplit(":", 1)
         with socket.create_connection((host, int(port)), timeout=20) as client:
@@ -146,6 +155,10 @@ class Node:
     def command(self, *arguments):
         return subprocess.run([PROGRAM, *arguments, "--config", self.config],
                               capture_output=True, text=True)
+
+    @staticmethod
+    def command_without_config(*arguments):
+        return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True)
 
     def scrub(self):
         return self.command("scrub").returncode

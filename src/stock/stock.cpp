@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "stock/stock.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "archive/mass_fetch.h"
+#include "base/text.h"
+#include "stock/requested.h"
+
+namespace aptward::stock {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::chrono::seconds kSourcesAgain{15};
+constexpr std::chrono::seconds kLeastAfterSilence{60};
+
+template <class Named>
+std::string names_of(const std::vector<Named>& list)
+{
+    std::vector<std::string> names;
+    for (const Named& one : list)
+        names.push_back(one.name);
+    return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+// It keeps what it stops alive, and ends by itself.
+http::Async<void> stop_at(std::shared_ptr<archive::MassFetch> fetching, SteadyTime deadline)
+{
+    co_await http::sleep_until(deadline);
+    fetching->stop();
+}
+
+}  // namespace
+
+Result<Query> parse_query(std::string_view json)
+{
+    const Json object = Json::parse(json, nullptr, false);
+    if (!object.is_object())
+        return fail(Errc::malformed, "a JSON object is wanted, such as {\"machines\": [\"web1\"]}");
+    Query query;
+    const std::pair<const char*, std::vector<std::string>*> parts[] = {
+        {"machines", &query.machines}, {"lists", &query.lists}, {"packages", &query.packages}};
+    for (const auto& [key, list] : parts) {
+        const auto value = object.find(key);
+        if (value == object.end())
+            continue;
+        const bool is_list =
+            value->is_array() && std::all_of(value->begin(), value->end(),
+                                             [](const Json& one) { return one.is_string(); });
+        if (!is_list)
+            return fail(Errc::malformed, fmt::format("{}: a list of names is wanted", key));
+        *list = value->get<std::vector<std::string>>();
+    }
+    return query;
+}
+
+Stock::Stock(archive::Services& services, crypto::Spawner& spawner, archive::Front& front,
+             const std::filesystem::path& state, Settings settings)
+    : services_(services),
+      spawner_(spawner),
+      front_(front),
+      machines_(state),
+      settings_(std::make_shared<const Settings>(std::move(settings)))
+{
+}
+
+void Stock::use(Settings settings)
+{
+    settings_.store(std::make_shared<const Settings>(std::move(settings)));
+}
+
+std::optional<Shelf> Stock::find_shelf(const std::string& uri, const Next* next) const
+{
+    const auto archive = front_.find_by_url(uri);
+    if (archive == nullptr)
+        return std::nullopt;
+    auto view = archive->view();
+    if (next != nullptr && archive == next->archive) {
+        auto changed = std::make_shared<catalog::ArchiveView>(*view);
+        changed->suites[next->suite].current = next->generation;
+        view = std::move(changed);
+    }
+    return Shelf{archive->settings().id, std::move(view)};
+}
+
+Shelves Stock::shelves(const Next* next) const
+{
+    return {spawner_, services_.blobs, services_.private_marks,
+            [this, next](const std::string& uri) { return find_shelf(uri, next); }};
+}
+
+Result<Subject> Stock::subject_of_list(const List& list) const
+{
+    Subject subject;
+    if (!list.machine.empty()) {
+        TRY(const MachineReport report, machines_.get(list.machine));
+        subject = subject_of(report);
+        subject.has_machine = false;
+    } else {
+        subject.machine.architecture =
+            list.architecture.empty() ? services_.architecture : list.architecture;
+    }
+    subject.name = list.name;
+    subject.packages = list.packages;
+    for (const std::string& place : list.suites) {
+        const std::size_t slash = std::min(place.find('/'), place.size());
+        const auto archive = front_.find_archive(place.substr(0, slash));
+        const std::string suite = place.substr(std::min(slash + 1, place.size()));
+        const auto view = archive == nullptr ? nullptr : archive->view();
+        const catalog::SuiteView* known = view == nullptr ? nullptr : view->find(suite);
+        if (known == nullptr || !known->current)
+            return fail(Errc::not_found,
+                        fmt::format("the list {} is of {}, of which nothing is held", list.name,
+                                    printable(place)));
+        Source source{archive->sources().front()->url(), suite, {}};
+        if (!suite.ends_with('/'))
+            source.components = known->current->release().components;
+        subject.sources.push_back(std::move(source));
+    }
+    return subject;
+}
+
+Result<std::vector<Stock::Look>> Stock::look(const Query& query) const
+{
+    const auto settings = settings_.load();
+    const bool wants_all = query.machines.empty() && query.lists.empty();
+    std::vector<std::string> machines = wants_all ? machines_.names() : query.machines;
+    std::vector<std::string> lists = query.lists;
+    if (wants_all)
+        for (const List& list : settings->lists)
+            lists.push_back(list.name);
+    std::vector<Look> looks;
+    const auto add = [&](Look look, Subject subject) {
+        subject.asked = query.packages;
+        look.stock.name = subject.name;
+        auto stock = look_at(shelves(nullptr), subject);
+        if (stock)
+            look.stock = std::move(*stock);
+        else
+            look.failure = stock.error().message();
+        looks.push_back(std::move(look));
+    };
+    for (const std::string& name : machines) {
+        TRY(const MachineReport report, machines_.get(to_lower(name)));
+        add({{}, false, report.reported, {}}, subject_of(report));
+    }
+    for (const std::string& name : lists) {
+        const auto list = std::find_if(settings->lists.begin(), settings->lists.end(),
+                                       [&](const List& one) { return one.name == name; });
+        if (list == settings->lists.end())
+            return fail(Errc::not_found,
+                        fmt::format("the configuration has no [[stock-list]] \"{}\"; there are: {}",
+                                    printable(name), names_of(settings->lists)));
+        auto subject = subject_of_list(*list);
+        if (subject) {
+            add({{}, true, {}, {}}, std::move(*subject));
+            continue;
+        }
+        Look look{{}, true, {}, subject.error().message()};
+        look.stock.name = name;
+        looks.push_back(std::move(look));
+    }
+    return looks;
+}
+
+bool Stock::has_patience() const
+{
+    const auto settings = settings_.load();
+    return settings->wait.count() > 0 && settings->budget_bytes > 0;
+}
+
+http::Async<bool> Stock::are_sources_dead(std::shared_ptr<archive::Archive> archive)
+{
+    auto asked = archive->asked();
+    const auto reports = co_await services_.fetcher.report(std::move(asked));
+    co_return std::all_of(reports.begin(), reports.end(),
+                          [](const fetch::SourceReport& one) { return one.is_open; });
+}
+
+// True when everything is held. What no source has is not waited for.
+http::Async<bool> Stock::fetch_all(std::vector<Wanted> missing, SteadyTime deadline)
+{
+    std::map<std::shared_ptr<archive::Archive>, std::vector<Needed>> by_archive;
+    for (Wanted& wanted : missing)
+        if (!wanted.archive->may_use(wanted.file.digest))
+            by_archive[wanted.archive].push_back(std::move(wanted.file));
+    bool is_whole = true;
+    for (auto& [archive, files] : by_archive) {
+        auto list = std::make_shared<const std::vector<Needed>>(std::move(files));
+        archive::MassFetch::Options options;
+        options.count = list->size();
+        options.want = [archive, list](std::size_t number) {
+            fetch::Want want = archive->want_of((*list)[number].digest);
+            want.paths.push_back(http::encode_path((*list)[number].path));
+            return want;
+        };
+        options.rate_bytes_per_s = settings()->rate_bytes_per_s;
+        auto fetching =
+            std::make_shared<archive::MassFetch>(archive, services_.fetcher, std::move(options));
+        http::spawn(services_.control, "ending a fetch of stock", stop_at(fetching, deadline));
+        const auto done = co_await fetching->run();
+        is_whole = is_whole && done.has_value() &&
+                   fetching->stored() + fetching->failures().size() == list->size() &&
+                   std::all_of(fetching->failures().begin(), fetching->failures().end(),
+                               [](const auto& one) { return one.error.code() == Errc::not_found; });
+    }
+    co_return is_whole;
+}
+
+// While every source is silent, a release that names what cannot be had helps nobody: then clients
+// are better off with the one whose files are held, and it waits beyond its limit.
+http::Async<void> Stock::fetch(std::shared_ptr<archive::Archive> archive, std::string suite,
+                               catalog::GenerationPtr next)
+{
+    SteadyTime deadline = steady_now() + settings()->wait;
+    auto make = [this, archive, suite, next, deadline] {
+        const Next about{archive, suite, next};
+        return plan(&about, deadline);
+    };
+    const Plan plan = co_await http::on_worker(thread_, std::move(make));
+    while (!archive->is_retired()) {
+        auto missing = plan.missing;
+        const bool is_whole = co_await fetch_all(std::move(missing), deadline);
+        if (is_whole)
+            co_return;
+        const bool are_dead = co_await are_sources_dead(archive);
+        if (!are_dead)
+            co_return;
+        co_await http::sleep_until(steady_now() + kSourcesAgain);
+        deadline = std::max(deadline, steady_now() + kLeastAfterSilence);
+    }
+}
+
+void Stock::note_shown(const std::string& archive, const std::string& suite)
+{
+    static_cast<void>(archive);
+    static_cast<void>(suite);
+    if (settings()->budget_bytes > 0)
+        want_job();
+}
+
+Result<void> Stock::take_report(MachineReport report)
+{
+    TRY_VOID(machines_.put(report));
+    if (settings()->budget_bytes > 0)
+        want_job();
+    return {};
+}
+
+// One runs at a time; what comes meanwhile is looked at by one more.
+void Stock::want_job()
+{
+    is_job_wanted_ = true;
+    if (services_.jobs.is_busy(kStock))
+        return;
+    is_job_wanted_ = false;
+    if (const auto started = services_.jobs.start(kStock, "{}", "node"); !started)
+        is_job_wanted_ = true;
+}
+
+}  // namespace aptward::stock

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The stock: what this node's clients would want if every source died now, whether it is held, and
+// fetching what is not. docs/decisions/0024-warm-stock.md.
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "archive/front.h"
+#include "archive/jobs.h"
+#include "archive/prefetch.h"
+#include "stock/closure.h"
+#include "stock/machines.h"
+
+namespace aptward::stock {
+
+inline constexpr const char* kStock = "stock";
+
+/// A list of packages that is to be held with what they need.
+struct List {
+    std::string name;
+    std::vector<std::string> packages;
+    std::string machine;              ///< On this machine; empty: on one where nothing is installed.
+    std::vector<std::string> suites;  ///< "debian/bookworm": then its sources.
+    std::string architecture;         ///< Then its architecture; empty: this machine's.
+};
+
+/// Who may say what a machine has.
+enum class Reports { clients, operators };
+
+struct Settings {
+    std::chrono::seconds wait = std::chrono::minutes(10);  ///< A release for its stock; 0: not.
+    std::uint64_t budget_bytes = 5'000'000'000;            ///< Fetched at a time; 0: nothing.
+    std::uint64_t rate_bytes_per_s = 0;                    ///< On average; 0: no limit.
+    Reports reports = Reports::clients;
+    std::vector<List> lists;
+};
+
+/// What somebody asks of the stock.
+struct Query {
+    std::vector<std::string> machines, lists;  ///< None of both: all of both.
+    /// Asked about on each of them, beside what they want anyway.
+    std::vector<std::string> packages;
+};
+/// Fails with malformed, naming the key. Pure.
+Result<Query> parse_query(std::string_view json);
+
+class Stock : public archive::Prefetcher {
+public:
+    /// All outlive it, and its jobs.
+    Stock(archive::Services& services, crypto::Spawner& spawner, archive::Front& front,
+          const std::filesystem::path& state, Settings settings);
+
+    /// A reload. Any thread.
+    void use(Settings settings);
+    std::shared_ptr<const Settings> settings() const { return settings_.load(); }
+    const Machines& machines() const { return machines_; }
+    /// Where look() is no burden to others.
+    WorkerPool& thread() { return thread_; }
+
+    bool has_patience() const override;
+    http::Async<void> fetch(std::shared_ptr<archive::Archive> archive, std::string suite,
+                            catalog::GenerationPtr next) override;
+    void note_shown(const std::string& archive, const std::string& suite) override;
+
+    /// A machine reported: it is kept, and what it wants is fetched. Blocks on the disk; any thread.
+    /// Fails as putting it does.
+    Result<void> take_report(MachineReport report);
+
+    /// What is held of what each wants. Blocks for seconds a machine; any thread.
+    /// Fails with not_found for a machine or list that nobody knows; else what went wrong with one
+    /// of them stands in its place.
+    struct Look {
+        SubjectStock stock;
+        bool is_list = false;
+        SystemTime reported{};
+        std::string failure;  ///< Nothing could be found out, because; empty: it could.
+    };
+    Result<std::vector<Look>> look(const Query& query) const;
+
+    /// Fetches what is missing of it all: `aptward stock fetch`.
+    archive::Jobs::Kind make_job();
+
+private:
+    /// A release that is about to be shown.
+    struct Next {
+        std::shared_ptr<archive::Archive> archive;
+        std::string suite;
+        catalog::GenerationPtr generation;
+    };
+    struct Wanted {
+        std::shared_ptr<archive::Archive> archive;
+        Needed file;
+    };
+    struct Plan {
+        std::vector<Wanted> missing;  ///< In the order in which it is fetched.
+        std::uint64_t bytes = 0;
+        std::size_t left_out = 0;  ///< Beyond the budget.
+        std::size_t wanted = 0, held = 0;
+        std::vector<std::string> failures;  ///< Machines or lists whose wishes are not known.
+    };
+    class Planning;
+    class Work;
+
+    Shelves shelves(const Next* next) const;
+    std::optional<Shelf> find_shelf(const std::string& uri, const Next* next) const;
+    Result<Subject> subject_of_list(const List& list) const;
+    Plan plan(const Next* next, SteadyTime deadline) const;
+    void want_job();
+    http::Async<bool> are_sources_dead(std::shared_ptr<archive::Archive> archive);
+    http::Async<bool> fetch_all(std::vector<Wanted> missing, SteadyTime deadline);
+
+    archive::Services& services_;
+    crypto::Spawner& spawner_;
+    archive::Front& front_;
+    const Machines machines_;
+    std::atomic<std::shared_ptr<const Settings>> settings_;
+    std::atomic<bool> is_job_wanted_ = false;
+    WorkerPool thread_{1};  // apt's solver computes for seconds: no worker of clients
+};
+
+}  // namespace aptward::stock

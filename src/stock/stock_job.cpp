@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `aptward stock fetch`, and what the node does by itself when a machine reported or a security
+// update was shown: everything that is wanted is fetched, as far as the budget goes.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "archive/mass_fetch.h"
+#include "base/text.h"
+#include "http/blocking.h"
+#include "stock/stock.h"
+
+namespace aptward::stock {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kMostNamed = 20;
+
+}  // namespace
+
+class Stock::Work {
+public:
+    Work(Stock& stock, archive::Jobs::Run& run) : stock_(stock), run_(run) {}
+
+    Result<archive::Jobs::End> work()
+    {
+        read_indexes();
+        if (!run_.goes_on())
+            return stopped();
+        stock_.is_job_wanted_ = false;  // what was shown by reading them is looked at now
+        plan_ = stock_.plan(nullptr, SteadyTime::max());
+        std::map<std::shared_ptr<archive::Archive>, std::vector<Needed>> by_archive;
+        for (const Wanted& wanted : plan_.missing)
+            by_archive[wanted.archive].push_back(wanted.file);
+        for (auto& [archive, files] : by_archive) {
+            TRY_VOID(fetch(archive, std::move(files)));
+            if (!run_.goes_on())
+                return stopped();
+        }
+        tell();
+        if (!missing_.empty())
+            return fail(Errc::unavailable,
+                        fmt::format("{} of {} wanted files could not be had, the first: {}; the "
+                                    "rest is held",
+                                    missing_.size(), plan_.wanted, missing_.front()));
+        return archive::Jobs::End{true, text()};
+    }
+
+private:
+    static archive::Jobs::End stopped() { return {false, "told to stop; what came is held"}; }
+
+    // What no client has used yet was not read: and without indexes nobody knows what is wanted.
+    void read_indexes()
+    {
+        for (const std::string& name : stock_.machines_.names())
+            if (const auto report = stock_.machines_.get(name))
+                for (const Source& source : report->sources)
+                    read_indexes(source, report->machine);
+    }
+
+    void read_indexes(const Source& source, const solve::Machine& machine)
+    {
+        const auto archive = stock_.front_.find_by_url(source.uri);
+        if (archive == nullptr || archive->settings().is_private || !run_.goes_on())
+            return;
+        const auto view = archive->view();
+        const catalog::SuiteView* suite = view->find(source.suite);
+        archive::Selection selection;
+        selection.components = source.components;
+        if (!source.components.empty())
+            selection.architectures = {machine.architecture};
+        const bool is_read =
+            suite != nullptr && suite->current &&
+            std::all_of(source.components.begin(), source.components.end(),
+                        [&](const std::string& component) {
+                            return suite->current->tables().count(
+                                       component + "/binary-" + machine.architecture +
+                                       "/Packages") > 0;
+                        });
+        if (is_read && !source.components.empty())
+            return;
+        auto make = [archive, name = source.suite, selection] {
+            return archive->hold_indexes(name, [archive, name,
+                                                selection](const deb::Release& release) {
+                return archive::choose_indexes(release, name, selection,
+                                               archive->settings().known_suites);
+            });
+        };
+        // Whatever fails here is told by what is missing later.
+        static_cast<void>(http::block_on(stock_.services_.control, "reading for the stock", make,
+                                         [this] { return run_.goes_on(); }));
+    }
+
+    Result<void> fetch(const std::shared_ptr<archive::Archive>& archive, std::vector<Needed> files)
+    {
+        auto list = std::make_shared<const std::vector<Needed>>(std::move(files));
+        archive::MassFetch::Options options;
+        options.count = list->size();
+        options.want = [archive, list](std::size_t number) {
+            fetch::Want want = archive->want_of((*list)[number].digest);
+            want.paths.push_back(http::encode_path((*list)[number].path));
+            return want;
+        };
+        options.rate_bytes_per_s = stock_.settings()->rate_bytes_per_s;
+        auto fetching = std::make_shared<archive::MassFetch>(archive, stock_.services_.fetcher,
+                                                             std::move(options));
+        const std::uint64_t bytes_before = fetched_bytes_, files_before = fetched_;
+        const auto look = [&] {
+            fetched_bytes_ = bytes_before + fetching->bytes();
+            fetched_ = files_before + fetching->stored();
+            tell();
+            return run_.goes_on();
+        };
+        const auto done = http::block_on(
+            stock_.services_.control, "fetching stock", [fetching] { return fetching->run(); },
+            look);
+        fetching->stop();
+        look();
+        if (!done && done.error().code() == Errc::storage)
+            return tl::unexpected<Error>(done.error());
+        for (const auto& failure : fetching->failures())
+            missing_.push_back((*list)[failure.number].path + ": " + failure.error.message());
+        return {};
+    }
+
+    void tell() { run_.progress(fetched_bytes_, plan_.bytes, "", result()); }
+
+    std::string result() const
+    {
+        Json missing = Json::array();
+        for (std::size_t i = 0; i < std::min(missing_.size(), kMostNamed); ++i)
+            missing.push_back(missing_[i]);
+        return Json({{"wanted", plan_.wanted},
+                     {"held", plan_.held},
+                     {"fetched", fetched_},
+                     {"fetched_bytes", fetched_bytes_},
+                     {"left_out", plan_.left_out},
+                     {"missing", missing_.size()},
+                     {"missing_files", missing},
+                     {"failures", plan_.failures}})
+            .dump(-1, ' ', false, Json::error_handler_t::replace);
+    }
+
+    std::string text() const
+    {
+        std::string said = fmt::format("{} files are wanted, {} were held; {} files, {} were fetched",
+                                       plan_.wanted, plan_.held, fetched_,
+                                       human_size(fetched_bytes_));
+        if (plan_.left_out > 0)
+            said += fmt::format("; {} are beyond the stock-budget, and come with the next run",
+                                plan_.left_out);
+        for (const std::string& failure : plan_.failures)
+            said += "; not known what is wanted: " + failure;
+        return said;
+    }
+
+    Stock& stock_;
+    archive::Jobs::Run& run_;
+    Plan plan_;
+    std::vector<std::string> missing_;
+    std::uint64_t fetched_ = 0, fetched_bytes_ = 0;
+};
+
+archive::Jobs::Kind Stock::make_job()
+{
+    archive::Jobs::Kind kind;
+    kind.unit = "bytes";
+    kind.is_resumable = true;
+    kind.work = [this](archive::Jobs::Run& run) -> Result<archive::Jobs::End> {
+        is_job_wanted_ = false;
+        for (;;) {
+            TRY(auto end, Work(*this, run).work());
+            // A machine may have reported while this one was at work.
+            if (!end.is_whole || !is_job_wanted_.exchange(false))
+                return end;
+        }
+    };
+    return kind;
+}
+
+}  // namespace aptward::stock
