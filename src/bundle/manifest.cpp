@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/json_shape.h"
 #include "base/text.h"
 #include "bundle/bundle.h"
 #include "bundle/tar_header.h"
@@ -64,33 +65,6 @@ bool is_short_text(const std::string& text)
     return text.size() <= kMostText && std::none_of(text.begin(), text.end(), [](char c) {
                return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
            });
-}
-
-// How deep and how many values: in memory each takes many times what it takes in the text, so this
-// is looked at first. (The library's own callback takes quadratic time.)
-bool is_modest(std::string_view json)
-{
-    constexpr std::size_t kMostValues = 10 * kMostMembers;
-    std::size_t depth = 0, values = 0;
-    bool is_text = false;
-    for (std::size_t i = 0; i < json.size(); ++i) {
-        const char c = json[i];
-        if (c == '"')
-            is_text = !is_text;
-        else if (is_text && c == '\\')
-            ++i;
-        else if (is_text)
-            continue;
-        else if (c == '[' || c == '{')
-            ++depth, ++values;
-        else if (c == ',')
-            ++values;
-        else if (c == ']' || c == '}')
-            depth -= depth > 0 ? 1 : 0;
-        if (depth > kDeepest || values > kMostValues)
-            return false;
-    }
-    return true;
 }
 
 Json to_json(const Member& member)
@@ -263,7 +237,7 @@ Result<Manifest> parse_manifest(std::string_view json)
 {
     if (json.size() > kMaxManifestBytes)
         return refuse(fmt::format("its manifest is larger than {}", human_size(kMaxManifestBytes)));
-    if (!is_modest(json))
+    if (!is_modest_json(json, kDeepest, 10 * kMostMembers))
         return refuse(fmt::format("its manifest is no list of at most {} members", kMostMembers));
     const Json parsed = Json::parse(json, nullptr, false);
     if (!parsed.is_object())

@@ -142,6 +142,21 @@ can be had again from a source. The exit status is 1 when what has to stay is mo
 Down to 50 GB, once, without a quota:
 
     aptward gc --to 50G)"},
+        {"stock",
+         R"(For each machine that has reported ("aptward client report") and each [[stock-list]] of the
+configuration: how much is held of what apt would fetch for it. A machine wants what it has installed,
+in these versions, and its upgrades; a list its packages with what they need. apt's own library decides
+what that is, with the machine's pins, settings and machine-id. Updates that their vendor gives to a
+share of machines only, and to this one not yet, are named.
+
+With --packages it says of each whether "apt-get install" would get all it needs, there, if every source
+died now. The exit status is 1 when something is missing.
+
+The node fetches what is missing by itself: a new release waits for it, "stock-wait" at most, and after
+security updates and reports it comes at once, "stock-budget" at a time. "stock fetch" does it now.)",
+         R"(What would install on web1, and what would not:
+
+    aptward stock --machine web1 --packages nginx,vim,postgresql)"},
         {"drill",
          R"(For a while the sources of an archive behave as in an outage: the one that is asked first
 refuses connections, stays silent, trickles a byte a second or changes what it sends, or all of them
@@ -272,13 +287,21 @@ proxy's URL.)",
         {"client",
          R"(Makes apt on this machine use nodes without depending on them: apt asks a small program
 which node answers, and goes directly to the archives where none does. Everything that is changed can
-be taken back byte for byte.)",
+be taken back byte for byte.
+
+"client report" sends a node which packages this machine has, its sources, pins, the settings that decide
+what apt installs, and its machine-id, so that the node holds what it will want. Nothing else is read, and
+--print shows all of it.)",
          R"(See what would change, change it, look, and take it back:
 
     aptward client setup --node http://node.example:3142 --dry-run
     aptward client setup --node http://node.example:3142
     aptward client status
-    aptward client undo)"},
+    aptward client undo
+
+Report after every change, by /etc/apt/apt.conf.d/90aptward-report:
+
+    DPkg::Post-Invoke { "aptward client report || true"; };)"},
         {"import",
          R"(Translates the rules of apt-cacher-ng into a configuration for a node beside it, on the
 next port. What has no known keyring is commented out, and what cannot be translated is listed.
@@ -369,6 +392,9 @@ const std::vector<KeyExample>& key_examples()
         {"listener", "address", R"("0.0.0.0:3145")"},
         {"listener", "certificates", R"(["/etc/aptward/node.example.pem"])"},
         {"listener", "tokens", R"("/etc/aptward/tokens")"},
+        {"stock-list", "name", R"("web-servers")"},
+        {"stock-list", "packages", R"(["nginx", "php-fpm"])"},
+        {"stock-list", "suites", R"(["debian/bookworm", "debian-security/bookworm-security"])"},
         {"ring", "name", R"("late")"},
         {"ring", "clients", R"(["10.2.0.0/16"])"},
         {"ring", "after", R"("24h")"},

@@ -180,7 +180,7 @@ Admin::Admin(archive::Services& services, archive::Front& front, archive::Drill&
     add("/api/v1/deliveries", "GET", http::Role::viewer, &Admin::answer_deliveries);
     for (const char* path : {"/api/v1/jobs", "/api/v1/jobs/"}) {
         add(path, "GET", http::Role::viewer, &Admin::answer_jobs);
-        add(path, "POST", http::Role::operating, &Admin::change_job);
+        add(path, "POST", http::Role::operating, &Admin::change_job, kMaxJobBytes);
     }
     add("/api/v1/approve", "POST", http::Role::operating, &Admin::approve);
     add("/api/v1/keys/approve", "POST", http::Role::operating, &Admin::approve_keys);
@@ -194,16 +194,17 @@ Admin::Admin(archive::Services& services, archive::Front& front, archive::Drill&
     add("/api/v1/drill", "GET", http::Role::viewer, &Admin::answer_drill);
     add("/api/v1/drill", "POST", http::Role::operating, &Admin::drill);
     add("/api/v1/drill/end", "POST", http::Role::operating, &Admin::end_drill);
-    add(kReportPath, "POST", http::Role::viewer, &Admin::take_report);
+    add(kReportPath, "POST", http::Role::viewer, &Admin::take_report, stock::kMostReportBytes);
     add("/api/v1/machines", "GET", http::Role::viewer, &Admin::answer_machines);
     add("/api/v1/machines/forget", "POST", http::Role::operating, &Admin::forget_machine);
-    add("/api/v1/stock", "POST", http::Role::viewer, &Admin::answer_stock);
+    add("/api/v1/stock", "POST", http::Role::viewer, &Admin::answer_stock, kMaxJobBytes);
 }
 
 void Admin::add(const char* path, const char* method, http::Role least_role,
-                http::Async<void> (Admin::*handler)(http::Exchange&))
+                http::Async<void> (Admin::*handler)(http::Exchange&), std::uint64_t body_limit)
 {
     http::Route route;
+    route.body_limit = body_limit;
     route.path = path;
     route.methods = {method};
     route.least_role = least_role;

@@ -60,7 +60,8 @@ public:
 
 private:
     void add(const char* path, const char* method, http::Role least_role,
-             http::Async<void> (Admin::*handler)(http::Exchange&));
+             http::Async<void> (Admin::*handler)(http::Exchange&),
+             std::uint64_t body_limit = 64 * 1024);
     http::Async<void> answer_healthz(http::Exchange& exchange);
     http::Async<void> answer_readyz(http::Exchange& exchange);
     http::Async<void> answer_metrics(http::Exchange& exchange);

@@ -298,7 +298,7 @@ void read_size(Reader& reader, const char* key, std::uint64_t& to)
     if (const auto size = parse_size(text))
         to = *size;
     else if (!text.empty())
-        reader.mistake(key, "\"" + text + "\" is no size: write \"200G\", \"500M\" or \"20k\"");
+        reader.mistake(key, "\"" + text + "\" is no size: write \"200G\", \"20M\" or \"500k\"");
 }
 
 void read_stock_lists(Reader& outer, const toml::table& table, Config& config,

@@ -299,13 +299,22 @@ private:
                 names.push_back(provided.ParentPkg());
         for (const PkgIterator& name : names)
             for (auto dependency = name.RevDependsList(); !dependency.end(); ++dependency) {
-                if (dependency.IsNegative() || !depends()->IsImportantDep(dependency))
-                    continue;
-                const PkgIterator who = dependency.ParentPkg();
-                if (!who.CurrentVer().end() || (*depends())[who].Install())
+                if (!dependency.IsNegative() && depends()->IsImportantDep(dependency) &&
+                    is_going_to_be(dependency.ParentVer()))
                     return true;
             }
         return false;
+    }
+
+    // Whether this is the version that the machine has in the end.
+    bool is_going_to_be(const VerIterator& version)
+    {
+        const PkgIterator package = version.ParentPkg();
+        const auto& state = (*depends())[package];
+        if (package.CurrentVer() == version)
+            return state.Keep();
+        return depends()->GetCandidateVersion(package) == version &&
+               (state.NewInstall() || state.Upgrade());
     }
 
     std::string named_broken()

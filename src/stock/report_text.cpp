@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/json_shape.h"
 #include "base/text.h"
 #include "stock/machines.h"
 
@@ -16,6 +17,7 @@ using Json = nlohmann::json;
 
 constexpr int kFormat = 1;
 constexpr std::size_t kMostSources = 1000, kMostPreferences = 1000;
+constexpr std::size_t kDeepest = 8, kMostValues = 100'000;
 
 // What apt's solver looks at. In lower case.
 const std::set<std::string, std::less<>>& kept_fields()
@@ -103,7 +105,9 @@ std::string trim_status(std::string_view status)
 
 Result<MachineReport> parse_report(std::string_view json)
 {
-    const Json object = Json::parse(json, nullptr, false);
+    const Json object = is_modest_json(json, kDeepest, kMostValues)
+                            ? Json::parse(json, nullptr, false)
+                            : Json();
     if (!object.is_object() || object.value("format", Json()) != kFormat)
         return fail(Errc::malformed,
                     fmt::format("it is no machine's report of format {}: aptward client report "

@@ -29,7 +29,7 @@ def complete(tmp_path, line):
 
 
 def test_bash_completes_commands_options_and_values(tmp_path):
-    assert complete(tmp_path, "aptward st") == ["status"]
+    assert complete(tmp_path, "aptward sta") == ["status"]
     assert complete(tmp_path, "aptward status --js") == ["--json"]
     assert complete(tmp_path, "aptward config ch") == ["check"]
     assert complete(tmp_path, "aptward completion z") == ["zsh"]
