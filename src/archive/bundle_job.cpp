@@ -5,11 +5,11 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
-#include <future>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "archive/handed_in.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "bundle/bundle.h"
@@ -22,7 +22,6 @@ using Outcome = Offered::Outcome;
 using ArchivePtr = std::shared_ptr<Archive>;
 
 constexpr std::chrono::milliseconds kTellEvery{200};
-constexpr std::chrono::milliseconds kLookEvery{100};  // whether to stop
 
 /// What was asked for.
 struct Options {
@@ -38,46 +37,10 @@ Result<Options> read_options(const std::string& text)
     return Options{json.value("file", ""), json.value("signed-by", std::vector<std::string>())};
 }
 
-/// Runs the coroutine that `make` gives on the control loop; nothing when the job was told to stop
-/// before it came to its end, or it died of exhausted memory.
-template <class Make>
-auto on_control(Services& services, const Jobs::Run& run, Make make)
-{
-    using Value = typename std::invoke_result_t<Make>::value_type;
-    auto promise = std::make_shared<std::promise<Value>>();
-    auto future = promise->get_future();
-    const auto body = [](Make inner,
-                         std::shared_ptr<std::promise<Value>> end) -> http::Async<void> {
-        auto value = co_await inner();
-        end->set_value(std::move(value));
-    };
-    http::spawn(services.control, "importing", body(std::move(make), std::move(promise)));
-    while (future.wait_for(kLookEvery) != std::future_status::ready)
-        if (!run.goes_on())
-            return std::optional<Value>();
-    try {
-        return std::optional<Value>(future.get());
-    } catch (const std::future_error&) {
-        return std::optional<Value>();
-    }
-}
-
 /// One release of the bundle on its way.
-struct Incoming {
+struct Incoming : HandedIn {
     bundle::BundledRelease release;
-    ArchivePtr archive;
-    catalog::ReleaseFiles files;
-    std::vector<std::string> indexes;  // paths in it whose bytes are in the bundle
-    Offered offered;
 };
-
-Result<deb::Release> read_release(const catalog::ReleaseFiles& files)
-{
-    if (files.inrelease.empty())
-        return deb::parse_release(files.release);
-    TRY(const auto text, crypto::split_clearsigned(files.inrelease));
-    return deb::parse_release(text.text);
-}
 
 /// One import.
 class Import {
@@ -154,7 +117,7 @@ private:
                 return fail(Errc::not_found,
                             "it is for another archive: " + printable(release.archive) +
                                 "; this node has " + names_of(archives));
-            incoming_.push_back({release, *found, {}, {}, {}});
+            incoming_.push_back({{*found, release.suite, {}, {}}, release});
         }
         return {};
     }
@@ -170,14 +133,7 @@ private:
     Result<void> assess(Incoming& incoming)
     {
         TRY(incoming.files, reader_->files_of(incoming.release));
-        // Copies: the job may be told to stop while the loop still works on it.
-        auto judging = [archive = incoming.archive, suite = incoming.release.suite,
-                        files = incoming.files,
-                        origin = origin()] { return archive->assess(suite, files, origin); };
-        const auto assessed = on_control(services_, run_, std::move(judging));
-        if (!assessed)
-            return fail(Errc::unavailable, "the node could not judge its releases");
-        incoming.offered = *assessed;
+        TRY_VOID(archive::assess(services_, run_, incoming, origin()));
         if (is_refused(incoming))
             return {};
         TRY(const deb::Release release, read_release(incoming.files));
@@ -209,11 +165,11 @@ private:
     {
         for (Incoming& incoming : incoming_) {
             if (is_refused(incoming)) {
-                TRY_VOID(offer(incoming));  // recorded as any refusal is
+                TRY_VOID(offer(services_, run_, incoming, origin()));  // recorded as any refusal is
                 continue;
             }
             TRY_VOID(store_indexes(incoming));
-            TRY_VOID(offer(incoming));
+            TRY_VOID(offer(services_, run_, incoming, origin()));
         }
         return store_what_is_proven();
     }
@@ -227,19 +183,6 @@ private:
         for (const std::string& path : incoming.indexes)
             TRY_VOID(store(numbers_.at(release.find(path)->digests.front()),
                            incoming.archive->settings()));
-        return {};
-    }
-
-    Result<void> offer(Incoming& incoming)
-    {
-        auto offering = [archive = incoming.archive, suite = incoming.release.suite,
-                         files = incoming.files, origin = origin(), indexes = incoming.indexes] {
-            return archive->offer(suite, files, origin, indexes);
-        };
-        const auto offered = on_control(services_, run_, std::move(offering));
-        if (!offered)
-            return fail(Errc::unavailable, "the node could not take its releases");
-        incoming.offered = *offered;
         return {};
     }
 
@@ -265,20 +208,13 @@ private:
             if (const auto known = numbers_.find(digest); known != numbers_.end())
                 proven.insert(known->second);
         };
-        const auto visit = [&](const catalog::Generation& generation) -> Result<void> {
-            for (const auto& [path, file] : generation.release().files)
+        for (const catalog::GenerationPtr& generation : generations_of(view)) {
+            for (const auto& [path, file] : generation->release().files)
                 for (const Digest& digest : file.digests)
                     look(digest);
-            for (const auto& [base, table] : generation.tables())
+            for (const auto& [base, table] : generation->tables())
                 TRY_VOID(
                     table->each([&](std::string_view, const Digest& digest) { look(digest); }));
-            return {};
-        };
-        for (const auto& [name, suite] : view.suites) {
-            if (suite.current)
-                TRY_VOID(visit(*suite.current));
-            for (const catalog::GenerationPtr& generation : suite.recent)
-                TRY_VOID(visit(*generation));
         }
         return proven;
     }
@@ -295,25 +231,15 @@ private:
         std::vector<Digest> digests = {member.digest};
         if (member.sha512)
             digests.push_back(*member.sha512);
-        const bool is_held = std::all_of(digests.begin(), digests.end(), [&](const Digest& digest) {
-            return services_.blobs.use(digest);
-        });
-        const bool is_given =
-            std::all_of(digests.begin(), digests.end(), [&](const Digest& digest) {
-                return services_.private_marks.may_give(digest, settings.id);
-            });
-        if (is_held && is_given) {
+        const Keeping keeping = keeping_of(services_, settings, digests);
+        if (keeping == Keeping::held)
             ++held_;
-            return {};
-        }
-        // What another archive holds for its clients' credentials stays theirs.
-        if (is_held && !settings.is_private)
+        if (keeping != Keeping::wanted)
             return {};
         TRY(const Fd staged, services_.blobs.stage());
         TRY_VOID(reader_->read(
             member, [&](std::string_view bytes) { return write_all(staged.get(), bytes); }));
-        TRY_VOID(services_.private_marks.settle(services_.blobs, digests,
-                                                settings.is_private ? settings.id : ""));
+        TRY_VOID(settle_owner(services_, settings, digests));
         TRY_VOID(services_.blobs.commit(staged, digests));
         ++stored_;
         stored_bytes_ += member.digest.size_bytes;
