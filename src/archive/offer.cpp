@@ -99,6 +99,11 @@ http::Async<Offered> Archive::assess(std::string name, catalog::ReleaseFiles fil
 {
     if (!may_be_offered(name))
         co_return not_served_here(name);
+    // A name that is made up is not remembered for having been asked about.
+    if (suites_.count(name) == 0) {
+        Suite passing(*this, name);
+        co_return co_await passing.assess(std::move(files), std::move(origin));
+    }
     Suite& target = suite(name);
     co_return co_await target.assess(std::move(files), std::move(origin));
 }
