@@ -37,6 +37,7 @@ void add_config(CLI::App& app, Action& action);
 void add_config_suggest(CLI::App& config, Action& action);
 void add_client(CLI::App& app, Action& action);
 void add_import(CLI::App& app, Action& action);
+void add_import_stock(CLI::App& import, Action& action);
 void add_scrub(CLI::App& app, Action& action);
 void add_gc(CLI::App& app, Action& action);
 void add_snapshot(CLI::App& app, Action& action);

@@ -128,7 +128,8 @@ int import(const Options& options)
 
 void add_import(CLI::App& app, Action& action)
 {
-    CLI::App* command = app.add_subcommand("import", "Take over another program's rules");
+    CLI::App* command =
+        app.add_subcommand("import", "Take over another program's rules, or its stock");
     command->require_subcommand(1);
     CLI::App* acng = command->add_subcommand(
         "apt-cacher-ng", "Print its Remap and PassThrough rules as an aptward.toml");
@@ -138,6 +139,7 @@ void add_import(CLI::App& app, Action& action)
                      "Its lists of mirrors (default: /usr/lib/apt-cacher-ng)");
     acng->add_flag("--json", options->is_json, "Print the facts as JSON");
     acng->callback([&action, options] { action = [options] { return import(*options); }; });
+    add_import_stock(*command, action);
 }
 
 }  // namespace aptward::cli

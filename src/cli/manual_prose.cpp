@@ -303,13 +303,33 @@ Report after every change, by /etc/apt/apt.conf.d/90aptward-report:
 
     DPkg::Post-Invoke { "aptward client report || true"; };)"},
         {"import",
-         R"(Translates the rules of apt-cacher-ng into a configuration for a node beside it, on the
-next port. What has no known keyring is commented out, and what cannot be translated is listed.
-Nothing of apt-cacher-ng is changed.)",
-         R"(Look at it, then use it:
+         R"(Takes over from another program: its rules, or the files that it has gathered.
+
+apt-cacher-ng: translates its rules into a configuration for a node beside it, on the next port. What
+has no known keyring is commented out, and what cannot be translated is listed. Nothing of
+apt-cacher-ng is changed.
+
+stock: has the running node hash the files of a folder and keep those that a release names: one that it
+serves, or one that lies in the folder and that the archive's policy accepts as if a mirror had shown
+it. Names mean nothing, so it may be the cache of apt-cacher-ng, a mirror made by apt-mirror or
+debmirror, what aptly keeps, /var/cache/apt/archives or any other folder; no network is needed. What no
+release names is counted and stays outside. The node reads the folder, so its user has to be allowed to;
+its service sees nothing below /home. Files are copied, and the folder is not changed. Symbolic links
+in it are not followed. Which archive a release is for is told by the hosts in its path, else by the
+keys; where two archives would take it, --archive says it.
+
+The exit status of stock is 1 when nothing of the folder was of use, or a release of it waits for an
+index that is not there.)",
+         R"(Look at it, then use it, and have its cache:
 
     aptward import apt-cacher-ng > aptward.toml
-    aptward config check --config aptward.toml)"},
+    aptward config check --config aptward.toml
+    aptward import stock /var/cache/apt-cacher-ng
+
+A mirror, and what this machine has installed lately:
+
+    aptward import stock /var/spool/apt-mirror
+    aptward import stock /var/cache/apt/archives)"},
         {"config",
          R"(Checks a configuration with the files that it names, lists every key with its default, or
 prints the stanzas for hosts that clients asked for in vain.)",

@@ -11,6 +11,7 @@
 #include "archive/eviction_job.h"
 #include "archive/mirror_job.h"
 #include "archive/scrub_job.h"
+#include "archive/stock_job.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "deb/deb.h"
@@ -221,10 +222,11 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->jobs->add_kind(archive::kEviction, archive::make_eviction(*parts->services, find_archive,
                                                                      {parts->config.quota_bytes,
                                                                       parts->config.hot_for}));
-    parts->jobs->add_kind(archive::kBundleImport,
-                          archive::make_bundle_import(
-                              *parts->services, parts->config.state,
-                              [front = parts->front.get()] { return front->routes()->archives; }));
+    parts->jobs->add_kind(
+        archive::kBundleImport,
+        archive::make_bundle_import(*parts->services, parts->config.state, served));
+    parts->jobs->add_kind(archive::kStockImport,
+                          archive::make_stock_import(*parts->services, served));
     parts->stock =
         std::make_unique<stock::Stock>(*parts->services, spawner, *parts->front,
                                        parts->config.state, parts->config.stock);
