@@ -134,7 +134,7 @@ public:
     {
         found.refusal = {"release.no-archive", "it lies where no archive of this node has a suite"};
         std::vector<HandedIn> takers;
-        for (Home& home : homes_of((search_.folder.path() / folder).string(), search_)) {
+        for (Home& home : homes_of(place_of(folder), search_)) {
             HandedIn handed{std::move(home.archive), std::move(home.suite), found.handed.files, {}};
             TRY_VOID(assess(services_, run_, handed, search_.origin));
             if (handed.offered.outcome == Outcome::refused)
@@ -153,6 +153,15 @@ public:
     }
 
 private:
+    // As the operator has named the folder: "/srv/mirror/", "/srv/mirror/dists/stable/."
+    std::string place_of(const std::string& folder) const
+    {
+        std::string place = (search_.folder.path() / folder).lexically_normal().string();
+        while (place.ends_with('/'))
+            place.pop_back();
+        return place;
+    }
+
     const Services& services_;
     const Jobs::Run& run_;
     const ReleaseSearch& search_;

@@ -339,6 +339,18 @@ def test_an_archive_that_lists_sha512_only(scene):
     installs(scene, archive, node, "pear", "apple")
 
 
+@pytest.mark.parametrize("part", ["dists/stable/", "dists/./stable", "dists"])
+def test_a_part_of_a_mirror_is_known_by_where_it_lies(scene, part):
+    archive = vendor(scene)
+    folder = mirror_tree(scene, archive) / "mirror/archive.example"
+    node = dead_node(scene, archive)
+    done = do_import(node, f"{folder}/{part}", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [release["suite"] for release in facts_of(done)["releases"]] == ["stable"]
+    assert do_import(node, folder / "pool").returncode == 0
+    installs(scene, archive, node, "pear", "apple")
+
+
 def test_a_flat_repository_is_known_by_its_host(scene):
     archive = Archive(scene.folder / "flat", scene.key, flat=True)
     archive.add("foo")

@@ -11,6 +11,7 @@
 #include "archive/front.h"
 #include "archive/names.h"
 #include "archive/snapshot_names.h"
+#include "archive/stock_releases.h"
 #include "base/check.h"
 #include "input.h"
 
@@ -100,6 +101,20 @@ void check_prefix(std::string_view text, std::string_view path)
         CHECK(archive::find_prefix({prefix}, prefix.host, prefix.path + "/x"), "it takes its own");
 }
 
+// Where a foreign release lies.
+void check_stock(std::string_view path, std::string_view text)
+{
+    const std::string folder = "/" + std::string(path);
+    for (const auto& suite : {archive::suite_below(folder, archive::read_prefix(text, 0)),
+                              archive::suite_behind_dists(folder)}) {
+        if (!suite)
+            continue;
+        std::string end = "/" + archive::suite_folder(*suite);
+        end.pop_back();
+        CHECK(folder.ends_with(end), "its suite is the end of its path");
+    }
+}
+
 void check_network(const std::string& text)
 {
     const auto network = archive::parse_network(text);
@@ -133,7 +148,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         check_auxiliary(path, pattern);
     }
     check_snapshot(path);
-    check_prefix(fuzz::next_line(rest), path);
+    const std::string_view prefix = fuzz::next_line(rest);
+    check_prefix(prefix, path);
+    if (is_normalised(path) && !path.ends_with('/'))
+        check_stock(path, prefix);
     check_network(std::string(rest));
     return 0;
 }
