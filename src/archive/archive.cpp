@@ -8,6 +8,7 @@
 #include "archive/hot_answers.h"
 #include "archive/past.h"
 #include "archive/rings.h"
+#include "archive/shelf.h"
 #include "archive/signed_files.h"
 #include "archive/suite.h"
 
@@ -46,6 +47,10 @@ fetch::Want Archive::want_of(const Digest& digest) const
     want.sources = asked();
     want.archive = settings_.id;
     want.lent = lent();
+    // Last: lent credentials are for the first. What a private archive gives away was taken in.
+    if (!settings_.is_private)
+        if (auto on_shelf = services_.shelf.source_of(digest))
+            want.sources.push_back(std::move(on_shelf));
     return want;
 }
 

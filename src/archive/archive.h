@@ -31,6 +31,7 @@ class Deliveries;
 class HotAnswers;
 class Jobs;
 class Prefetcher;
+class Shelf;
 
 /// What every archive works with. Outlives them all.
 struct Services {
@@ -50,6 +51,7 @@ struct Services {
     Deliveries& deliveries;
     Jobs& jobs;
     HotAnswers& hot_answers;
+    Shelf& shelf;
     std::string architecture;  ///< Of this machine ("amd64"): most likely its clients' too.
     Prefetcher* prefetcher = nullptr;  ///< Null: nothing is fetched ahead. Before anything is served.
 };

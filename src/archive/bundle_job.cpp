@@ -27,6 +27,7 @@ constexpr std::chrono::milliseconds kTellEvery{200};
 struct Options {
     std::string file;
     std::vector<std::string> signers;
+    Packages packages = Packages::stored;
 };
 
 Result<Options> read_options(const std::string& text)
@@ -34,7 +35,8 @@ Result<Options> read_options(const std::string& text)
     const Json json = Json::parse(text, nullptr, false);
     if (!json.is_object())
         return fail(Errc::malformed, "the job does not say which file to import");
-    return Options{json.value("file", ""), json.value("signed-by", std::vector<std::string>())};
+    return Options{json.value("file", ""), json.value("signed-by", std::vector<std::string>()),
+                   json.value("shelved", false) ? Packages::shelved : Packages::stored};
 }
 
 /// One release of the bundle on its way.
@@ -76,8 +78,9 @@ private:
     {
         TRY(const Options options, read_options(run_.record().options));
         TRY(auto opened, bundle::Reader::open(options.file));
-        reader_.emplace(std::move(opened));
+        reader_ = std::make_shared<bundle::Reader>(std::move(opened));
         file_ = options.file;
+        packages_ = options.packages;
         auto right = check_opened(options);
         if (!right)
             return tl::unexpected<Error>(std::move(right).error().within(file_));
@@ -89,7 +92,9 @@ private:
         TRY_VOID(bundle::check_time(reader_->heading(), system_now()));
         TRY_VOID(bundle::check_signer(*reader_, options.signers));
         TRY_VOID(find_archives());
-        total_ = reader_->stream_bytes() + reader_->manifest().total_bytes();
+        total_ = reader_->stream_bytes();
+        if (packages_ == Packages::stored)
+            total_ += reader_->manifest().total_bytes();
         TRY_VOID(reader_->verify([this](std::uint64_t done, std::uint64_t) {
             done_ = done;
             tell();
@@ -146,9 +151,14 @@ private:
     // A full disk would end it in the middle.
     Result<void> check_room() const
     {
+        const bool is_stored =
+            packages_ == Packages::stored ||
+            std::any_of(incoming_.begin(), incoming_.end(), [](const Incoming& incoming) {
+                return incoming.archive->settings().is_private;
+            });
         std::uint64_t wanted = 0;
         for (const bundle::Member& member : members())
-            if (!services_.blobs.holds(member.digest))
+            if (is_stored && !services_.blobs.holds(member.digest))
                 wanted += member.digest.size_bytes;
         struct ::statvfs disk{};
         if (::statvfs(state_.c_str(), &disk) != 0)
@@ -171,7 +181,10 @@ private:
             TRY_VOID(store_indexes(incoming));
             TRY_VOID(offer(services_, run_, incoming, origin()));
         }
-        return store_what_is_proven();
+        TRY_VOID(store_what_is_proven());
+        if (packages_ == Packages::shelved)
+            services_.shelf.put(reader_, std::filesystem::path(file_).filename().string());
+        return {};
     }
 
     // They are listed in a release that the policy accepts, or accepted before.
@@ -196,7 +209,7 @@ private:
         for (const ArchivePtr& archive : archives) {
             TRY(const auto proven, proven_by(*archive->view()));
             for (const std::size_t number : proven)
-                TRY_VOID(store(number, archive->settings()));
+                TRY_VOID(store_or_shelve(number, archive->settings()));
         }
         return {};
     }
@@ -219,6 +232,18 @@ private:
         return proven;
     }
 
+    // What a private archive gives away has to be marked as its own first.
+    Result<void> store_or_shelve(std::size_t number, const ArchiveSettings& settings)
+    {
+        if (packages_ == Packages::stored || settings.is_private)
+            return store(number, settings);
+        if (seen_.insert(number).second) {
+            ++shelved_;
+            shelved_bytes_ += members()[number].digest.size_bytes;
+        }
+        return {};
+    }
+
     Result<void> store(std::size_t number, const ArchiveSettings& settings)
     {
         if (!run_.goes_on())
@@ -226,7 +251,8 @@ private:
         const bundle::Member& member = members()[number];
         if (!seen_.insert(number).second)
             return {};
-        done_ += member.digest.size_bytes;
+        if (packages_ == Packages::stored)
+            done_ += member.digest.size_bytes;
         tell();
         std::vector<Digest> digests = {member.digest};
         if (member.sha512)
@@ -300,6 +326,7 @@ private:
                      {"stored", stored_},
                      {"bytes", stored_bytes_},
                      {"held", held_},
+                     {"shelved", shelved_},
                      {"unproven", blobs() - seen_.size()}})
             .dump(-1, ' ', false, Json::error_handler_t::replace);
     }
@@ -317,6 +344,9 @@ private:
         }
         text += fmt::format("{} files stored, {}; {} were held already", stored_,
                             human_size(stored_bytes_), held_);
+        if (shelved_ > 0)
+            text += fmt::format("; {}, {}, are read from the bundle when somebody asks for them",
+                                shelved_, human_size(shelved_bytes_));
         if (blobs() > seen_.size())
             text += fmt::format("; {} left out, because no release that is served here names them",
                                 blobs() - seen_.size());
@@ -328,11 +358,13 @@ private:
     const ServedArchives& served_;
     Jobs::Run& run_;
     std::string file_;
-    std::optional<bundle::Reader> reader_;
+    Packages packages_ = Packages::stored;
+    std::shared_ptr<bundle::Reader> reader_;
     std::vector<Incoming> incoming_;
     std::unordered_map<Digest, std::size_t, DigestHash> numbers_;  // members by every digest
     std::unordered_set<std::size_t> seen_;                         // members that are proven
     std::uint64_t stored_ = 0, stored_bytes_ = 0, held_ = 0;
+    std::uint64_t shelved_ = 0, shelved_bytes_ = 0;
     std::uint64_t done_ = 0, total_ = 0;
     SteadyTime told_{};
 };
@@ -343,22 +375,26 @@ Result<std::string> read_request(std::string_view request)
     const Json json = parsed.is_object() ? parsed : Json::object();
     const Json file = json.value("file", Json());
     const Json signers = json.value("signed-by", Json::array());
+    const Json shelved = json.value("shelved", Json(false));
     const bool is_right = file.is_string() && file.get_ref<const std::string&>().starts_with('/') &&
-                          signers.is_array() &&
+                          signers.is_array() && shelved.is_boolean() &&
                           std::all_of(signers.begin(), signers.end(),
                                       [](const Json& signer) { return signer.is_string(); });
     if (!is_right)
         return fail(Errc::malformed,
                     "file (an absolute path on the node's machine) is wanted, signed-by (a list of "
-                    "keys) may be given");
-    return import_options(file.get<std::string>(), signers.get<std::vector<std::string>>());
+                    "keys) and shelved (true or false) may be given");
+    return import_options(file.get<std::string>(), signers.get<std::vector<std::string>>(),
+                          shelved.get<bool>() ? Packages::shelved : Packages::stored);
 }
 
 }  // namespace
 
-std::string import_options(const std::string& file, const std::vector<std::string>& signers)
+std::string import_options(const std::string& file, const std::vector<std::string>& signers,
+                           Packages packages)
 {
-    return Json({{"file", file}, {"signed-by", signers}})
+    return Json(
+               {{"file", file}, {"signed-by", signers}, {"shelved", packages == Packages::shelved}})
         .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

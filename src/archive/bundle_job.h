@@ -11,13 +11,21 @@
 
 #include "archive/archive.h"
 #include "archive/jobs.h"
+#include "archive/shelf.h"
 
 namespace aptward::archive {
 
 inline constexpr const char* kBundleImport = "bundle-import";
 
+/// Where the packages of a bundle go.
+enum class Packages {
+    stored,  ///< Into the store, now.
+    shelved  ///< Nowhere: each is read from the file when somebody asks for it.
+};
+
 /// Options of an import as the job keeps them. `signers`: who may have signed it; none: anybody.
-std::string import_options(const std::string& file, const std::vector<std::string>& signers);
+std::string import_options(const std::string& file, const std::vector<std::string>& signers,
+                           Packages packages);
 
 /// `state`: the folder on whose disk the blobs are. `services` outlives the jobs.
 Jobs::Kind make_bundle_import(Services& services, std::filesystem::path state,

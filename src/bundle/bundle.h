@@ -106,6 +106,11 @@ public:
     using Take = std::function<Result<void>(std::string_view bytes)>;
     Result<void> read(const Member& member, const Take& take);
 
+    /// Some of a member's bytes from `offset` on, none at its end: at most a frame. Unchecked,
+    /// and read anew from the file when `offset` is 0.
+    /// Fails with malformed, storage.
+    Result<std::string> read_some(const Member& member, std::uint64_t offset);
+
     /// The files of a release.
     Result<catalog::ReleaseFiles> files_of(const BundledRelease& release);
 

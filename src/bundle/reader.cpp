@@ -52,6 +52,9 @@ public:
         return rest.substr(0, std::min<std::uint64_t>(rest.size(), most));
     }
 
+    /// What was read last: the file may have changed since.
+    void forget() { unpacked_.clear(); }
+
     Result<std::string> read(std::uint64_t offset, std::uint64_t size)
     {
         std::string bytes;
@@ -97,6 +100,7 @@ struct Reader::Opened {
     Result<void> expect_front();
     Result<void> expect_member(std::size_t number);
     Result<void> read(std::size_t number, const Take& take);
+    std::size_t number_of(const Member& member) const;
 };
 
 Result<std::unique_ptr<Reader::Opened>> Reader::Opened::open(PartsReader parts)
@@ -176,6 +180,13 @@ Result<void> Reader::Opened::read(std::size_t number, const Take& take)
     return {};
 }
 
+std::size_t Reader::Opened::number_of(const Member& member) const
+{
+    const Member* known = manifest.find(member.name);
+    CHECK(known != nullptr, "members are taken from the manifest");
+    return static_cast<std::size_t>(known - manifest.members.data());
+}
+
 Reader::Reader(std::unique_ptr<Opened> opened) : opened_(std::move(opened)) {}
 Reader::~Reader() = default;
 Reader::Reader(Reader&&) noexcept = default;
@@ -234,9 +245,19 @@ Result<void> Reader::verify(const Progress& progress)
 
 Result<void> Reader::read(const Member& member, const Take& take)
 {
-    const Member* known = manifest().find(member.name);
-    CHECK(known != nullptr, "members are taken from the manifest");
-    return opened_->read(static_cast<std::size_t>(known - manifest().members.data()), take);
+    return opened_->read(opened_->number_of(member), take);
+}
+
+Result<std::string> Reader::read_some(const Member& member, std::uint64_t offset)
+{
+    const std::uint64_t size = member.digest.size_bytes;
+    if (offset >= size)
+        return std::string();
+    if (offset == 0)
+        opened_->stream.forget();
+    const std::uint64_t at = opened_->layout.member_at(opened_->number_of(member)) + offset;
+    TRY(const std::string_view some, opened_->stream.some_at(at, size - offset));
+    return std::string(some);
 }
 
 Result<catalog::ReleaseFiles> Reader::files_of(const BundledRelease& release)

@@ -123,7 +123,7 @@ int apply(const Options& options)
     if (!node)
         return complain(node.error());
     const int imported =
-        import_here(**node, options.file, options.signers, [] { return is_interrupted != 0; });
+        serve_bundle(**node, options.file, options.signers, [] { return is_interrupted != 0; });
     if (imported != kOk)
         return imported;
     const auto apt_config = folder->path() / "apt.conf";

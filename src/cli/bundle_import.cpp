@@ -94,11 +94,11 @@ int tell_import(const JobEnd& end, bool is_json)
     return kOk;
 }
 
-int import_here(node::Node& node, const std::string& file, const std::vector<std::string>& signers,
-                const std::function<bool()>& is_cancelled)
+int serve_bundle(node::Node& node, const std::string& file, const std::vector<std::string>& signers,
+                 const std::function<bool()>& is_cancelled)
 {
     PacedProgress progress;
-    const auto record = node.import_bundle(
+    const auto record = node.serve_bundle(
         file, signers, [&](std::uint64_t done, std::uint64_t total) { progress.show(done, total); },
         is_cancelled);
     if (!record)

@@ -20,9 +20,10 @@ int complain(const Error& error);
 /// Prints how an import ended; gives the exit status: 1 when nothing, or not all, was accepted.
 int tell_import(const JobEnd& end, bool is_json);
 
-/// Has a node of this process take a bundle in, with a line of progress; the same status.
-int import_here(node::Node& node, const std::string& file, const std::vector<std::string>& signers,
-                const std::function<bool()>& is_cancelled);
+/// Has a node of this process serve what a bundle carries, with a line of progress; the same
+/// status.
+int serve_bundle(node::Node& node, const std::string& file, const std::vector<std::string>& signers,
+                 const std::function<bool()>& is_cancelled);
 
 void add_bundle_apply(CLI::App& bundle, Action& action);
 void add_bundle_import(CLI::App& bundle, Action& action);

@@ -26,8 +26,10 @@ sockets that a service manager hands over or else listens on its own addresses, 
 held, and asks for the newest releases. When it runs on a terminal it ends its start with a table
 of what is served and the line for apt.
 
-With --bundle the node takes in a bundle before it says that it is ready, and ends with status 1 when
-the bundle or a release in it is not accepted; see aptward-bundle(1).
+With --bundle the node checks a bundle and takes its releases and indexes in before it says that it is
+ready, and ends with status 1 when the bundle or a release in it is not accepted; see
+aptward-bundle(1). Packages stay in the file: each is read from there when somebody asks for it, hashed,
+and held from then on.
 
 Sockets handed over by systemd (LISTEN_FDS) replace the addresses of the key "listen"; readiness
 and reloads are reported to NOTIFY_SOCKET.)",
@@ -203,7 +205,7 @@ whole first; then each release is judged as if a mirror had shown it, and what n
 names is left out. A release that is older than the one in use is no error: what has not changed since
 is of use.
 
-A machine without a node applies a bundle: a node of its own takes it in for as long as a command runs,
+A machine without a node applies a bundle: a node of its own serves it for as long as a command runs,
 in a folder below TMPDIR or /var/tmp that is removed afterwards, and apt is led to it. apt-get update
 runs first. The archives and keys are those of the machine's own apt sources, or of --config. What the
 bundle lacks is taken from the archives where they answer.

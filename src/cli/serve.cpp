@@ -179,7 +179,7 @@ int serve(const Options& options)
         log_info("node.started", {{"address", address}, {"admin", (*node)->admin_address()}},
                  "serving clients");
     if (!options.bundle.empty())
-        if (const int status = import_here(**node, options.bundle, {}, is_asked_to_stop);
+        if (const int status = serve_bundle(**node, options.bundle, {}, is_asked_to_stop);
             status != kOk)
             return status;
     node::notify_service_manager("READY=1");
@@ -218,8 +218,9 @@ void add_serve(CLI::App& app, Action& action)
     command->add_option("--listen", options->listen, "Address for clients, such as 127.0.0.1:3142");
     command->add_option("--admin", options->admin,
                         "Admin address, such as unix:/run/aptward/admin");
-    command->add_option("--bundle", options->bundle,
-                        "Take in this bundle first; what it carries is served without a network");
+    command->add_option(
+        "--bundle", options->bundle,
+        "Serve what this bundle carries, without a network; packages are read from it");
     command->add_flag("--self-check", options->checks_itself,
                       "Run a real apt-get update through the node first, in a private root");
     command->callback([&action, options] { action = [options] { return serve(*options); }; });

@@ -106,6 +106,7 @@ FlightRun::AttemptPtr FlightRun::begin(const Offer& offer, std::size_t path_inde
     PullRequest request;
     request.source = offer.source;
     request.path = offer.paths[path_index];
+    request.digest = digest_;
     if (attempt->position > 0)
         request.from = attempt->position;
     request.lent = offer.lent;

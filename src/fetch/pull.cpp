@@ -90,7 +90,10 @@ struct Pull::Hop : http::Receiver {
 std::shared_ptr<Pull> Pull::start(http::Client& client, PullRequest request, PullEvents& events)
 {
     auto pull = std::shared_ptr<Pull>(new Pull(client, std::move(request), events));
-    pull->go(pull->request_.source->url() + "/" + pull->request_.path);
+    if (pull->request_.source->read_local())
+        pull->read_on(pull->request_.from.value_or(0));
+    else
+        pull->go(pull->request_.source->url() + "/" + pull->request_.path);
     return pull;
 }
 

@@ -26,6 +26,7 @@ public:
 struct PullRequest {
     SourcePtr source;
     std::string path;  ///< Behind the source's URL, encoded, without leading slash.
+    Digest digest;  ///< What is wanted; a source that is a file on this machine goes by it alone.
     std::optional<std::uint64_t> from;
     std::vector<std::string> header_lines;
     CredentialsPtr lent;     ///< Instead of the source's own; or null.
@@ -49,6 +50,10 @@ private:
     }
     void go(std::string url);
     void follow(const std::string& from_url, const std::string& location);
+
+    // pull_local.cpp
+    void read_on(std::uint64_t offset);
+    void take_piece(std::uint64_t offset, const Result<std::string>& piece);
 
     // pull_disturbed.cpp: what a drill does
     bool take(std::string_view bytes);

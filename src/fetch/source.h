@@ -4,12 +4,14 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/result.h"
 #include "fetch/disturbance.h"
 
@@ -51,6 +53,11 @@ struct SourceSettings {
     std::string ca;  ///< File of the only certificate authorities for https; empty: the system's
 };
 
+/// Gets some of the bytes of a digest from an offset on, none at their end. Unchecked. Any thread.
+using TookPiece = std::function<void(Result<std::string> piece)>;
+/// Of a source that is a file on this machine: reads such a piece on a thread of its own.
+using ReadLocal = std::function<void(const Digest& digest, std::uint64_t offset, TookPiece took)>;
+
 /// What `status` and the metrics show of a source.
 struct SourceReport {
     std::string url;
@@ -68,10 +75,15 @@ struct SourceReport {
 /// Lives on the fetch thread, like everything that calls it.
 class Source {
 public:
-    explicit Source(SourceSettings settings) : settings_(std::move(settings)) {}
+    explicit Source(SourceSettings settings, ReadLocal read_local = nullptr)
+        : settings_(std::move(settings)), read_local_(std::move(read_local))
+    {
+    }
 
     const SourceSettings& settings() const { return settings_; }
     const std::string& url() const { return settings_.url; }
+    /// Null for a source in the network.
+    const ReadLocal& read_local() const { return read_local_; }
 
     /// It answered after that time.
     void answered(std::chrono::milliseconds latency);
@@ -115,6 +127,7 @@ public:
 
 private:
     SourceSettings settings_;
+    ReadLocal read_local_;
     std::shared_ptr<const Disturbance> disturbance_;  // of a stand-in
     double latency_ms_ = 0;                           // exponentially weighted; 0: not known yet
     double rate_ = 0;

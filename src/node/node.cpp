@@ -209,7 +209,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
         parts->control->executor(), *parts->fetcher, *parts->blobs, parts->private_marks,
         *parts->workers, *parts->state, *parts->state_thread, *parts->releases, *parts->refused,
         *parts->engine, *parts->events, parts->counters, parts->config.state / "tables",
-        *parts->deliveries, *parts->jobs, parts->hot_answers, deb::native_architecture()});
+        *parts->deliveries, *parts->jobs, parts->hot_answers, parts->shelf,
+        deb::native_architecture()});
     parts->front = std::make_unique<archive::Front>(*parts->services, *parts->dialers);
     const archive::FindArchive find_archive = [front = parts->front.get()](const std::string& id) {
         return front->find_archive(id);
@@ -300,7 +301,7 @@ void Node::refresh_known(std::chrono::seconds limit,
     }
 }
 
-Result<catalog::JobRecord> Node::import_bundle(
+Result<catalog::JobRecord> Node::serve_bundle(
     const std::filesystem::path& file, const std::vector<std::string>& signers,
     const std::function<void(std::uint64_t, std::uint64_t)>& progress,
     const std::function<bool()>& is_cancelled)
@@ -308,7 +309,8 @@ Result<catalog::JobRecord> Node::import_bundle(
     using State = catalog::JobRecord::State;
     TRY(const std::int64_t id,
         parts_->jobs->start(archive::kBundleImport,
-                            archive::import_options(std::filesystem::absolute(file), signers),
+                            archive::import_options(std::filesystem::absolute(file), signers,
+                                                    archive::Packages::shelved),
                             "node"));
     for (;;) {
         const auto view = parts_->jobs->find(id);
@@ -370,6 +372,7 @@ void Node::stop()
     for (const auto* loops : {&parts_->loops, &parts_->control})
         if (*loops)
             (*loops)->join();
+    parts_->shelf.stop();
     for (const auto* pool : {&parts_->dialers, &parts_->workers})
         if (*pool)
             (*pool)->stop(WorkerPool::Queued::drop);

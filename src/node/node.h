@@ -35,10 +35,12 @@ public:
                        const std::function<void(std::size_t, std::size_t)>& progress,
                        const std::function<bool()>& is_cancelled);
 
-    /// Takes a bundle in (`signers`: who may have signed it; none: anybody), and blocks until that
-    /// job is over or `is_cancelled`. `progress` gets the bytes done and of all.
-    /// Fails with stale when it was cancelled, unavailable when the node is stopping.
-    Result<catalog::JobRecord> import_bundle(
+    /// Serves what a bundle carries (`signers`: who may have signed it; none: anybody): its
+    /// releases and indexes are taken in, its packages are read from the file when somebody asks
+    /// for them. Blocks until the job that does the first is over or `is_cancelled`. `progress`
+    /// gets the bytes done and of all. Fails with stale when it was cancelled, unavailable when the
+    /// node is stopping.
+    Result<catalog::JobRecord> serve_bundle(
         const std::filesystem::path& file, const std::vector<std::string>& signers,
         const std::function<void(std::uint64_t, std::uint64_t)>& progress,
         const std::function<bool()>& is_cancelled);

@@ -15,6 +15,7 @@
 #include "archive/drill.h"
 #include "archive/hot_answers.h"
 #include "archive/jobs.h"
+#include "archive/shelf.h"
 #include "console/admin.h"
 #include "node/listeners.h"
 #include "node/node.h"
@@ -57,6 +58,7 @@ struct Node::Parts {
     std::unique_ptr<archive::Jobs> jobs;
     SystemTime scrub_counted_from{};
     http::Client client;
+    archive::Shelf shelf;
     std::unique_ptr<fetch::Fetcher> fetcher;
     std::unique_ptr<archive::Services> services;
     std::unique_ptr<archive::Front> front;
