@@ -49,7 +49,7 @@ class Import {
 public:
     Import(Services& services, const std::filesystem::path& state, const ServedArchives& served,
            Jobs::Run& run)
-        : services_(services), state_(state), served_(served), run_(run)
+        : services_(services), state_(state), served_(served), run_(run), batch_(services)
     {
     }
 
@@ -196,7 +196,7 @@ private:
         for (const std::string& path : incoming.indexes)
             TRY_VOID(store(numbers_.at(release.find(path)->digests.front()),
                            incoming.archive->settings()));
-        return {};
+        return batch_.flush();
     }
 
     // Whatever a generation names that this node serves, of this bundle's releases or of others.
@@ -211,7 +211,7 @@ private:
             for (const std::size_t number : proven)
                 TRY_VOID(store_or_shelve(number, archive->settings()));
         }
-        return {};
+        return batch_.flush();
     }
 
     Result<std::set<std::size_t>> proven_by(const catalog::ArchiveView& view) const
@@ -262,13 +262,11 @@ private:
             ++held_;
         if (keeping != Keeping::wanted)
             return {};
-        TRY(const Fd staged, services_.blobs.stage());
+        TRY(Fd staged, services_.blobs.stage());
         TRY_VOID(reader_->read(
             member, [&](std::string_view bytes) { return write_all(staged.get(), bytes); }));
-        TRY_VOID(settle_owner(services_, settings, digests));
-        TRY_VOID(services_.blobs.commit(staged, digests));
+        TRY_VOID(batch_.add(settings, std::move(staged), std::move(digests)));
         ++stored_;
-        stored_bytes_ += member.digest.size_bytes;
         return {};
     }
 
@@ -324,7 +322,7 @@ private:
         return Json({{"releases", releases},
                      {"signer", reader_->signer().to_string()},
                      {"stored", stored_},
-                     {"bytes", stored_bytes_},
+                     {"bytes", batch_.stored_bytes()},
                      {"held", held_},
                      {"shelved", shelved_},
                      {"unproven", blobs() - seen_.size()}})
@@ -343,7 +341,7 @@ private:
             text += "; ";
         }
         text += fmt::format("{} files stored, {}; {} were held already", stored_,
-                            human_size(stored_bytes_), held_);
+                            human_size(batch_.stored_bytes()), held_);
         if (shelved_ > 0)
             text += fmt::format("; {}, {}, are read from the bundle when somebody asks for them",
                                 shelved_, human_size(shelved_bytes_));
@@ -363,7 +361,8 @@ private:
     std::vector<Incoming> incoming_;
     std::unordered_map<Digest, std::size_t, DigestHash> numbers_;  // members by every digest
     std::unordered_set<std::size_t> seen_;                         // members that are proven
-    std::uint64_t stored_ = 0, stored_bytes_ = 0, held_ = 0;
+    Batch batch_;
+    std::uint64_t stored_ = 0, held_ = 0;
     std::uint64_t shelved_ = 0, shelved_bytes_ = 0;
     std::uint64_t done_ = 0, total_ = 0;
     SteadyTime told_{};

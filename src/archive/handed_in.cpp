@@ -2,10 +2,18 @@
 #include "archive/handed_in.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "http/blocking.h"
 
 namespace aptward::archive {
+namespace {
+
+// Each has a descriptor, and what is not synced is done again after a crash.
+constexpr std::size_t kMostInBatch = 256;
+constexpr std::uint64_t kBatchBytes = 256ULL << 20;
+
+}  // namespace
 
 // Copies: the job may be told to stop while the loop still works on it.
 Result<void> assess(const Services& services, const Jobs::Run& run, HandedIn& release,
@@ -68,11 +76,25 @@ Keeping keeping_of(const Services& services, const ArchiveSettings& settings,
     return settings.is_private ? Keeping::wanted : Keeping::withheld;
 }
 
-Result<void> settle_owner(const Services& services, const ArchiveSettings& settings,
-                          const std::vector<Digest>& digests)
+Result<void> Batch::add(const ArchiveSettings& settings, Fd staged, std::vector<Digest> digests)
 {
-    return services.private_marks.settle(services.blobs, digests,
-                                         settings.is_private ? settings.id : "");
+    TRY_VOID(services_.private_marks.settle(services_.blobs, digests,
+                                            settings.is_private ? settings.id : ""));
+    waiting_bytes_ += digests.front().size_bytes;
+    waiting_.push_back({std::make_shared<const Fd>(std::move(staged)), std::move(digests)});
+    if (waiting_.size() >= kMostInBatch || waiting_bytes_ >= kBatchBytes)
+        return flush();
+    return {};
+}
+
+Result<void> Batch::flush()
+{
+    const auto results = services_.blobs.commit_all(waiting_);
+    waiting_.clear();
+    for (const Result<void>& result : results)
+        TRY_VOID(result);
+    stored_bytes_ += std::exchange(waiting_bytes_, 0);
+    return {};
 }
 
 }  // namespace aptward::archive

@@ -44,8 +44,22 @@ enum class Keeping {
 Keeping keeping_of(const Services& services, const ArchiveSettings& settings,
                    const std::vector<Digest>& digests);
 
-/// Before they are committed: whose they are. Fails with storage.
-Result<void> settle_owner(const Services& services, const ArchiveSettings& settings,
-                          const std::vector<Digest>& digests);
+/// Proven bytes on their way into the store: many are synced at once. On a job's thread.
+class Batch {
+public:
+    explicit Batch(Services& services) : services_(services) {}
+
+    /// `digests`: all that were proven for these staged bytes. Durable after flush() only.
+    /// Fails with storage.
+    Result<void> add(const ArchiveSettings& settings, Fd staged, std::vector<Digest> digests);
+    Result<void> flush();
+
+    std::uint64_t stored_bytes() const { return stored_bytes_; }
+
+private:
+    Services& services_;
+    std::vector<store::Blobs::Staged> waiting_;
+    std::uint64_t waiting_bytes_ = 0, stored_bytes_ = 0;
+};
 
 }  // namespace aptward::archive

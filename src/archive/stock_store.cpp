@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <utility>
 
 #include "base/text.h"
 #include "crypto/crypto.h"
@@ -16,9 +15,6 @@ namespace aptward::archive {
 namespace {
 
 constexpr std::size_t kPieceBytes = 1 << 20;
-// Each has a descriptor, and what is not synced is done again after a crash.
-constexpr std::size_t kMostInBatch = 256;
-constexpr std::uint64_t kBatchBytes = 256ULL << 20;
 constexpr std::uint64_t kRoomLeft = 128ULL << 20;  // for the node itself; guess
 
 }  // namespace
@@ -88,22 +84,8 @@ Result<StockFate> StockStore::take(const Fd& file, std::uint64_t size_bytes, boo
     proven_.insert(digests.begin(), digests.end());
     if (has_come_before || keeping_of(services_, *owner, digests) != Keeping::wanted)
         return StockFate::held;
-    TRY_VOID(settle_owner(services_, *owner, digests));
-    batch_.push_back({std::make_shared<const Fd>(std::move(copied->staged)), std::move(digests)});
-    batch_bytes_ += size_bytes;
-    if (batch_.size() >= kMostInBatch || batch_bytes_ >= kBatchBytes)
-        TRY_VOID(flush());
+    TRY_VOID(batch_.add(*owner, std::move(copied->staged), std::move(digests)));
     return StockFate::stored;
-}
-
-Result<void> StockStore::flush()
-{
-    const auto results = services_.blobs.commit_all(batch_);
-    batch_.clear();
-    for (const Result<void>& result : results)
-        TRY_VOID(result);
-    stored_bytes_ += std::exchange(batch_bytes_, 0);
-    return {};
 }
 
 }  // namespace aptward::archive

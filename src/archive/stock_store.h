@@ -27,7 +27,7 @@ enum class StockFate : std::uint8_t {
 /// On a job's thread.
 class StockStore {
 public:
-    explicit StockStore(Services& services) : services_(services) {}
+    explicit StockStore(Services& services) : services_(services), batch_(services) {}
 
     /// The archive that names these bytes; null when none does.
     using Find = std::function<const ArchiveSettings*(const Digest&)>;
@@ -38,12 +38,11 @@ public:
     Result<StockFate> take(const Fd& file, std::uint64_t size_bytes, bool has_sha512,
                            const Find& find);
 
-    /// Many files are synced at once.
-    Result<void> flush();
+    Result<void> flush() { return batch_.flush(); }
 
     /// Whether these bytes came by in the folder, and are proven.
     bool has_proven(const Digest& digest) const { return proven_.count(digest) > 0; }
-    std::uint64_t stored_bytes() const { return stored_bytes_; }
+    std::uint64_t stored_bytes() const { return batch_.stored_bytes(); }
 
 private:
     struct Copy {
@@ -55,8 +54,7 @@ private:
     Result<std::optional<Copy>> copy(const Fd& file, std::uint64_t size_bytes, bool has_sha512);
 
     Services& services_;
-    std::vector<store::Blobs::Staged> batch_;
-    std::uint64_t batch_bytes_ = 0, stored_bytes_ = 0;
+    Batch batch_;
     std::unordered_set<Digest, DigestHash> proven_;
     std::string buffer_;
 };
