@@ -29,6 +29,7 @@
 
 namespace aptward::fetch {
 
+class FlightFile;
 class FlightRun;
 
 /// What is wanted and where it may be.
@@ -48,7 +49,7 @@ struct Want {
     CredentialsPtr lent;
 };
 
-/// One body on its way. Any thread reads; the fetch thread writes.
+/// One body on its way. Any thread reads; the fetch thread and its writer write.
 class Flight {
 public:
     /// A flight whose bytes nobody wants kept ends with `verified`.
@@ -77,6 +78,7 @@ public:
     std::shared_ptr<const std::string> source() const { return source_.load(); }
 
 private:
+    friend class FlightFile;
     friend class FlightRun;
     friend class Fetcher;
     void wake();
@@ -183,8 +185,16 @@ public:
     std::vector<Want> leave(const std::shared_ptr<Flight>& flight);
     void drop(const StreamRequest& request);
     void note_wrong(const Digest& digest);
-    /// Room for so many bytes in memory while what it gives is held; null when there is none.
+    /// Room for so many bytes in memory while what it gives is held; null when there is none. Any
+    /// thread.
     std::shared_ptr<void> take_memory(std::uint64_t bytes);
+    /// The thread that hashes and writes what comes.
+    WorkerPool& writer() { return writer_; }
+    /// Returns when it is not far behind.
+    void wait_for_writer();
+    /// Bytes that the writer is to write, and those that it has written or need not. Any thread.
+    void note_taken(std::uint64_t bytes) { unwritten_.fetch_add(bytes); }
+    void note_written(std::uint64_t bytes);
     store::Blobs& blobs() { return *blobs_; }
 
 private:
@@ -194,6 +204,8 @@ private:
         std::vector<Digest> proven;
         std::string archive;
     };
+    void gather();
+    void start_storing();
     void store_landed();
     std::vector<Result<void>> keep(const std::vector<Landed>& batch);
     void settle(const std::vector<Landed>& batch, const std::vector<Result<void>>& kept);
@@ -212,14 +224,18 @@ private:
     std::vector<Landed> landed_;
     bool is_storing_ = false;  // a worker has come for them, or will
     // On the fetch thread:
+    bool is_gathering_ = false;  // a worker is called when some more have landed
+    std::uint64_t gathering_ = 0;
     std::deque<std::shared_ptr<FlightRun>> waiting_;
     // Outlives the fetcher with whoever still reads.
     std::shared_ptr<std::atomic<std::uint64_t>> memory_ =
         std::make_shared<std::atomic<std::uint64_t>>(0);
+    std::atomic<std::uint64_t> unwritten_{0};
     std::map<std::string, std::size_t> running_;  // by lane
     std::size_t all_running_ = 0;
     std::unordered_map<Digest, SteadyTime, DigestHash> wrong_;  // under the lock, as the next
     std::map<std::pair<std::string, std::string>, std::shared_ptr<Stream>> streams_;
+    WorkerPool writer_{1};  // last: it ends before what it uses
 };
 
 }  // namespace aptward::fetch

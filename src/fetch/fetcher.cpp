@@ -13,22 +13,19 @@ namespace aptward::fetch {
 namespace {
 
 constexpr std::chrono::hours kWrongIsRemembered{1};
+constexpr long kOwners = 3;  // of a flight that nobody waits for
 // Each takes a descriptor of the disk and one or two of the network. An archive whose sources are
 // silent must not keep the others waiting, nor its clients those who need its indexes. Guesses.
 constexpr std::size_t kMostRunning = 256;
 constexpr std::size_t kMostOfOneLane = 64;
 constexpr std::size_t kMostFlights = 2048;           // with those that wait
 constexpr std::uint64_t kMostMemory = 512ULL << 20;  // of all flights, when the disk is full
+constexpr std::uint64_t kMostUnwritten = 16 << 20;   // when the network is faster than the disk
 constexpr std::size_t kMostWants = 32;               // archives and names of one digest; guess
 
 // With some on the way it pays to wait for what lands next: clients have the bytes already.
 constexpr std::size_t kSomeRunning = 4;
-constexpr std::chrono::milliseconds kGather{10};
-
-SteadyTime time_to_store(std::size_t running)
-{
-    return steady_now() + (running >= kSomeRunning ? kGather : std::chrono::milliseconds(0));
-}
+constexpr std::chrono::milliseconds kGather{40};
 
 // Credentials of an archive go with requests for that archive only.
 std::string owner_of(const Want& want)
@@ -116,11 +113,25 @@ std::shared_ptr<Flight> Fetcher::refused(const Digest& digest)
 
 std::shared_ptr<void> Fetcher::take_memory(std::uint64_t bytes)
 {
-    if (bytes > kMostMemory - memory_->load())
-        return nullptr;
-    memory_->fetch_add(bytes);
+    std::uint64_t taken = memory_->load();
+    do
+        if (bytes > kMostMemory - taken)
+            return nullptr;
+    while (!memory_->compare_exchange_weak(taken, taken + bytes));
     return std::shared_ptr<void>(memory_.get(),
                                  [memory = memory_, bytes](void*) { memory->fetch_sub(bytes); });
+}
+
+void Fetcher::wait_for_writer()
+{
+    for (std::uint64_t now = unwritten_.load(); now > kMostUnwritten; now = unwritten_.load())
+        unwritten_.wait(now);
+}
+
+void Fetcher::note_written(std::uint64_t bytes)
+{
+    unwritten_.fetch_sub(bytes);
+    unwritten_.notify_one();
 }
 
 // In the order in which they came, but for those whose lane is full.
@@ -150,17 +161,17 @@ void Fetcher::ended(const std::string& lane)
     client_.at(steady_now(), [this] { start_waiting(); });
 }
 
-// Two hold every flight: the map and its run. Others get it under the lock only.
+// Three hold every flight: the map, its run and its file. Others get it under the lock only.
 bool Fetcher::is_wanted(const std::shared_ptr<Flight>& flight) const
 {
     const std::lock_guard lock(mutex_);
-    return flight.use_count() > 2;
+    return flight.use_count() > kOwners;
 }
 
 bool Fetcher::leave_unwanted(const std::shared_ptr<Flight>& flight)
 {
     const std::lock_guard lock(mutex_);
-    if (flight.use_count() > 2)
+    if (flight.use_count() > kOwners)
         return false;
     forget(*flight);
     return true;
@@ -203,13 +214,34 @@ void Fetcher::land(const std::shared_ptr<Flight>& flight, const std::vector<Dige
     flight->wake();
     if (!is_kept)
         return;
+    bool is_storing = false;
     {
         const std::lock_guard lock(landed_mutex_);
         landed_.push_back({flight, proven, archive});
-        if (std::exchange(is_storing_, true))
-            return;
+        is_storing = std::exchange(is_storing_, true);
     }
-    client_.at(time_to_store(all_running_), [this] { workers_.post([this] { store_landed(); }); });
+    if (!is_storing)
+        gather();
+    else if (is_gathering_ && all_running_ == 0)
+        start_storing();  // nothing else will land
+}
+
+void Fetcher::gather()
+{
+    is_gathering_ = true;
+    if (all_running_ < kSomeRunning)
+        return start_storing();
+    const std::uint64_t turn = ++gathering_;
+    client_.at(steady_now() + kGather, [this, turn] {
+        if (is_gathering_ && turn == gathering_)
+            start_storing();
+    });
+}
+
+void Fetcher::start_storing()
+{
+    is_gathering_ = false;
+    workers_.post([this] { store_landed(); });
 }
 
 // Whatever landed meanwhile is stored together: many files at once cost one sync of all. One worker
@@ -261,7 +293,7 @@ void Fetcher::settle(const std::vector<Landed>& batch, const std::vector<Result<
         if (!is_storing_)
             return;
     }
-    client_.at(time_to_store(all_running_), [this] { workers_.post([this] { store_landed(); }); });
+    gather();
 }
 
 void Fetcher::drop(const std::shared_ptr<Flight>& flight)

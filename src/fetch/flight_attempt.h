@@ -49,6 +49,7 @@ struct FlightRun::Attempt : PullEvents {
     std::uint64_t delivered = 0;
     SteadyTime started = steady_now();
     std::optional<SteadyTime> head_at;
+    std::optional<SteadyTime> ended;  // with the last byte
     SteadyTime window_start{};
     std::uint64_t window_bytes = 0;
 };

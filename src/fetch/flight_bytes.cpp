@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The bytes of a flight: written as they come, hashed along, believed or thrown away at the end.
+// The bytes of a flight: handed to its file as they come, believed or thrown away at the end.
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -12,56 +10,27 @@ namespace aptward::fetch {
 
 using std::chrono::milliseconds;
 
-bool FlightRun::write(Attempt& attempt, std::string_view bytes)
+// False: all of them are here, not waiting for the connection's own end. The writer tells the rest.
+bool FlightRun::take(Attempt& attempt, std::string_view bytes)
 {
-    auto written = write_all_at(flight_->file()->get(), bytes, written_);
-    if (!written && move_to_memory())
-        written = write_all_at(flight_->file()->get(), bytes, written_);
-    if (!written) {
-        give_up_for_want_of_room(written.error().message());
+    givers_.insert(attempt.source.get());
+    taken_ += bytes.size();
+    last_progress_ = steady_now();
+    if (const auto taken = file_->take(bytes); !taken) {
+        give_up_for_want_of_room(taken.error().message());
         return false;
     }
-    hasher_.update(bytes);
-    if (second_hasher_)
-        second_hasher_->update(bytes);
-    givers_.insert(attempt.source.get());
-    written_ += bytes.size();
-    last_progress_ = steady_now();
-    flight_->available_.store(written_, std::memory_order_release);
-    flight_->wake();
-    if (written_ < digest_.size_bytes)
+    if (taken_ < digest_.size_bytes)
         return true;
-    finish(attempt);  // not waiting for the connection's own end
+    attempt.ended = last_progress_;
+    retire(rescue_);
     return false;
 }
 
-// The disk is full or broken: what is on its way still reaches the clients, uncached (R4, I6).
-bool FlightRun::move_to_memory()
+// All bytes have come, and it is its own disk that it waits for.
+bool FlightRun::is_being_written() const
 {
-    auto room = fetcher_.take_memory(digest_.size_bytes);
-    if (room == nullptr)
-        return false;
-    Fd memory(::memfd_create("aptward-flight", MFD_CLOEXEC));
-    if (!memory)
-        return false;
-    const auto old = flight_->file();
-    std::string buffer(1 << 20, '\0');
-    for (std::uint64_t done = 0; old && done < written_;) {
-        const std::span<char> part(buffer.data(), static_cast<std::size_t>(std::min<std::uint64_t>(
-                                                      buffer.size(), written_ - done)));
-        if (!read_all_at(old->get(), part, done) ||
-            !write_all_at(memory.get(), {part.data(), part.size()}, done))
-            return false;
-        done += part.size();
-    }
-    flight_->file_.store(
-        std::shared_ptr<const Fd>(new Fd(std::move(memory)), [room](const Fd* file) mutable {
-            delete file;
-            room.reset();  // only now is the memory free again
-        }));
-    fetcher_.event("store.full", archive(), nullptr,
-                   "the state folder takes no bytes: this file is passed on but not kept");
-    return true;
+    return lead_ && lead_->ended;
 }
 
 void FlightRun::settle_rate(Attempt& attempt)
@@ -69,15 +38,15 @@ void FlightRun::settle_rate(Attempt& attempt)
     if (attempt.head_at)
         attempt.source->delivered(
             attempt.delivered,
-            std::chrono::duration_cast<milliseconds>(steady_now() - *attempt.head_at),
+            std::chrono::duration_cast<milliseconds>(*attempt.ended - *attempt.head_at),
             Source::Proof::digest);
 }
 
-void FlightRun::finish(Attempt& attempt)
+void FlightRun::finish(const std::vector<Digest>& proven)
 {
-    std::vector<Digest> proven = {hasher_.digest()};
-    if (second_hasher_)
-        proven.push_back(second_hasher_->digest());
+    if (is_over_)
+        return;
+    Attempt& attempt = *lead_;  // while the writer is at the last bytes, nothing replaces it
     if (std::find(proven.begin(), proven.end(), digest_) != proven.end()) {
         settle_rate(attempt);
         flight_->source_.store(std::make_shared<const std::string>(attempt.source->url()));
@@ -105,12 +74,9 @@ void FlightRun::finish(Attempt& attempt)
 void FlightRun::throw_away()
 {
     retire(rescue_);
-    hasher_ = crypto::Hasher();
-    if (second_hasher_)
-        second_hasher_.emplace(HashAlgorithm::sha512);
+    file_->start_over();
     givers_.clear();
-    written_ = 0;
-    flight_->available_.store(0, std::memory_order_release);
+    taken_ = 0;
 }
 
 // Cuts the clients that have some of what was thrown away. Last of all: one that asks again at once

@@ -18,10 +18,11 @@ constexpr milliseconds kRoundPause{300};
 }  // namespace
 
 FlightRun::FlightRun(Fetcher& fetcher, std::shared_ptr<Flight> flight)
-    : fetcher_(fetcher), flight_(std::move(flight)), digest_(flight_->digest())
+    : fetcher_(fetcher),
+      flight_(std::move(flight)),
+      file_(std::make_shared<FlightFile>(fetcher, flight_)),
+      digest_(flight_->digest())
 {
-    if (digest_.algorithm == HashAlgorithm::sha512)
-        second_hasher_.emplace(HashAlgorithm::sha512);
     join(fetcher_.take_joining(*flight_));
     const bool is_index = !offers_.empty() && offers_.front().is_mutable_name;
     lane_ = archive() + (is_index ? " indexes" : "");
@@ -35,18 +36,15 @@ void FlightRun::start()
         return forsake();
     last_progress_ = last_wanted_ = steady_now();
     join(fetcher_.take_joining(*flight_));
-    auto staged = fetcher_.blobs().stage();
-    if (staged)
-        flight_->file_.store(std::make_shared<const Fd>(std::move(*staged)));
-    else if (!move_to_memory())
-        return give_up_for_want_of_room(staged.error().message());
+    file_->start(weak_from_this(), archive());
     if (offers_.empty())
         return give_up("no source is configured");
-    if (digest_.size_bytes == 0) {
-        Attempt nobody(*this, offers_.front(), 0);
-        return finish(nobody);
+    if (digest_.size_bytes == 0) {  // nobody is asked for nothing
+        lead_ = std::make_unique<Attempt>(*this, offers_.front(), 0);
+        take(*lead_, "");
+    } else {
+        start_lead();
     }
-    start_lead();
     tick();
 }
 
@@ -82,7 +80,7 @@ const std::string& FlightRun::archive() const
 const FlightRun::Offer* FlightRun::next_offer() const
 {
     const SteadyTime now = steady_now();
-    const std::uint64_t left = digest_.size_bytes - written_;
+    const std::uint64_t left = digest_.size_bytes - taken_;
     const Offer* best = nullptr;
     double best_score = 0;
     for (const Offer& offer : offers_) {
@@ -102,7 +100,7 @@ FlightRun::AttemptPtr FlightRun::begin(const Offer& offer, std::size_t path_inde
 {
     tried_.insert(offer.source.get());
     auto attempt = std::make_unique<Attempt>(*this, offer, path_index);
-    attempt->position = takes_all_from_one_ ? 0 : written_;
+    attempt->position = takes_all_from_one_ ? 0 : taken_;
     PullRequest request;
     request.source = offer.source;
     request.path = offer.paths[path_index];
@@ -119,7 +117,7 @@ bool FlightRun::start_lead()
     const Offer* const offer = next_offer();
     if (offer == nullptr)
         return false;
-    if (takes_all_from_one_ && written_ > 0) {
+    if (takes_all_from_one_ && taken_ > 0) {
         throw_away();
         begin_epoch();
     }
@@ -177,7 +175,7 @@ bool FlightRun::on_body(Attempt& attempt, std::string_view bytes)
 {
     if (is_over_)
         return false;
-    if (attempt.position > written_) {  // there is no place for these bytes; not its fault
+    if (attempt.position > taken_) {  // there is no place for these bytes; not its fault
         move_on(attempt);
         return false;
     }
@@ -187,16 +185,16 @@ bool FlightRun::on_body(Attempt& attempt, std::string_view bytes)
         fail(attempt, Fault::wrong_size, "it sends more than was signed");
         return false;
     }
-    const std::uint64_t known = std::min<std::uint64_t>(written_ - attempt.position, bytes.size());
+    const std::uint64_t known = std::min<std::uint64_t>(taken_ - attempt.position, bytes.size());
     attempt.position += bytes.size();
     if (&attempt == rescue_.get()) {
-        if (attempt.position <= written_)
+        if (attempt.position <= taken_)
             return true;  // not of use yet: the lead is still ahead
         promote_rescue();
     } else if (rescue_ && lead_->delivered == bytes.size()) {
         retire(rescue_);  // the lead spoke first after all
     }
-    return write(attempt, bytes.substr(known));
+    return take(attempt, bytes.substr(known));
 }
 
 void FlightRun::promote_rescue()
@@ -209,7 +207,7 @@ void FlightRun::promote_rescue()
         now);
     fetcher_.event(was_silent ? "source.stalled" : "source.slow", lead_->offer.archive,
                    lead_->source,
-                   fmt::format("{} took over at byte {}", rescue_->source->url(), written_));
+                   fmt::format("{} took over at byte {}", rescue_->source->url(), taken_));
     retire(lead_);
     lead_ = std::move(rescue_);
 }
@@ -316,6 +314,7 @@ void FlightRun::stop()
 void FlightRun::end(Error error)
 {
     stop();
+    file_->close();
     flight_->error_.store(std::make_shared<const Error>(std::move(error)));
     flight_->phase_.store(Flight::Phase::failed, std::memory_order_release);
     fetcher_.drop(flight_);
@@ -325,6 +324,8 @@ void FlightRun::end(Error error)
 // blame, so none tells of it.
 void FlightRun::give_up_for_want_of_room(std::string message)
 {
+    if (is_over_)
+        return;
     fetcher_.event("store.failed", archive(), nullptr, message);
     end(Error(Errc::storage,
               message + ", and what is on its way in memory leaves no room for this file"));
@@ -334,7 +335,8 @@ void FlightRun::retire(AttemptPtr& attempt)
 {
     if (!attempt)
         return;
-    attempt->pull->stop();
+    if (attempt->pull)
+        attempt->pull->stop();
     retired_.push_back(std::move(attempt));
 }
 

@@ -2,22 +2,23 @@
 #pragma once
 // The state machine of one flight, on the fetch thread. Private to fetch/.
 //
-// At most two attempts run at once. The LEAD writes the file from where the last one stopped. When
+// At most two attempts run at once. The LEAD fills the file from where the last one stopped. When
 // it gives no first byte in time, or is far slower than others would be, a RESCUE starts at the
 // next best source, from the byte that is needed; it takes over with its first useful byte.
 //
 //      lead    ====================x            (stalls at x)
 //      rescue                      ======...    (Range: bytes=x-)
 //
-// The hash runs along. A wrong hash at the end throws everything away (a new epoch): if one source
-// gave all bytes it lied; if several did, the next try takes all from one, so that the liar shows.
+// The hash runs along (flight_file.h). A wrong hash at the end throws everything away (a new
+// epoch): if one source gave all bytes it lied; if several did, the next try takes all from one, so
+// that the liar shows.
 
 #include <deque>
 #include <optional>
 #include <set>
 
-#include "crypto/crypto.h"
 #include "fetch/fetch.h"
+#include "fetch/flight_file.h"
 #include "fetch/pull.h"
 
 namespace aptward::fetch {
@@ -31,6 +32,12 @@ public:
     void start();
     /// What it counts for where the number of flights is limited: an archive, or its indexes.
     const std::string& lane() const { return lane_; }
+
+    // What its file tells:
+    /// All bytes are written, and these are their hashes.
+    void finish(const std::vector<Digest>& proven);
+    /// Neither the disk nor memory takes them.
+    void give_up_for_want_of_room(std::string message);
 
 private:
     struct Attempt;
@@ -71,21 +78,20 @@ private:
     void forsake();
 
     // Bytes
-    bool write(Attempt& attempt, std::string_view bytes);
-    bool move_to_memory();
-    void finish(Attempt& attempt);
+    bool take(Attempt& attempt, std::string_view bytes);
+    bool is_being_written() const;
     void throw_away();
     void begin_epoch();
     bool goes_on_for_others();
     void give_up(std::string message);
     void end(Error error);
     void stop();
-    void give_up_for_want_of_room(std::string message);
     void settle_rate(Attempt& attempt);
     void retire(AttemptPtr& attempt);
 
     Fetcher& fetcher_;
     std::shared_ptr<Flight> flight_;
+    const std::shared_ptr<FlightFile> file_;
     const Digest digest_;
     std::string lane_;
     std::deque<Offer> offers_;  // grows only: attempts point into it
@@ -97,9 +103,7 @@ private:
     std::size_t missing_ = 0;          // sources that say they have no such file, in this round
     bool showed_others_ = false;       // a source gave other bytes under these names
     std::string last_failure_;
-    crypto::Hasher hasher_;
-    std::optional<crypto::Hasher> second_hasher_;  // SHA-512, when the digest is one
-    std::uint64_t written_ = 0;
+    std::uint64_t taken_ = 0;  // bytes that came, written or about to be
     bool takes_all_from_one_ = false;
     int rounds_ = 0;
     SteadyTime last_progress_{}, last_wanted_{};

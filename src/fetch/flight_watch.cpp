@@ -30,16 +30,20 @@ void FlightRun::tick()
     if (is_over_)
         return;
     const SteadyTime now = steady_now();
-    if (now - last_progress_ > kGiveUp)
+    if (now - last_progress_ > kGiveUp && is_being_written())
+        give_up_for_want_of_room("the disk did not take this file within 25 s");
+    else if (now - last_progress_ > kGiveUp)
         give_up(last_failure_.empty() ? "no source delivered a byte" : last_failure_);
     if (is_over_)
         return;
     if (is_forsaken(now))
         return forsake();
     join(fetcher_.take_joining(*flight_));
-    watch_rescue(now);
-    watch_first_byte(now);
-    watch_rate(now);
+    if (!is_being_written()) {
+        watch_rescue(now);
+        watch_first_byte(now);
+        watch_rate(now);
+    }
     fetcher_.client().at(now + kTick, [self = shared_from_this()] { self->tick(); });
 }
 
@@ -48,7 +52,7 @@ bool FlightRun::is_forsaken(SteadyTime now)
 {
     if (fetcher_.is_wanted(flight_))
         last_wanted_ = now;
-    return now - last_wanted_ > kNobody && written_ <= digest_.size_bytes / 2 &&
+    return now - last_wanted_ > kNobody && taken_ <= digest_.size_bytes / 2 &&
            fetcher_.leave_unwanted(flight_);
 }
 
