@@ -42,7 +42,7 @@ std::string_view to_string(Need need)
 EvictionPlan plan_eviction(const std::vector<HeldFile>& files, const EvictionLimits& limits)
 {
     EvictionPlan plan;
-    for (std::size_t number = 0; number < files.size(); ++number) {
+    for (std::uint32_t number = 0; number < files.size(); ++number) {
         const HeldFile& file = files[number];
         EvictionPlan::Share& share = plan.held[static_cast<std::size_t>(file.need)];
         ++share.files;
@@ -55,7 +55,7 @@ EvictionPlan plan_eviction(const std::vector<HeldFile>& files, const EvictionLim
             plan.hot.bytes += file.bytes;
         }
     }
-    std::sort(plan.victims.begin(), plan.victims.end(), [&](std::size_t a, std::size_t b) {
+    std::sort(plan.victims.begin(), plan.victims.end(), [&](std::uint32_t a, std::uint32_t b) {
         const auto rank = [&](const HeldFile& file) {
             return std::tuple(file.need, file.used, file.key);
         };

@@ -28,10 +28,10 @@ std::string_view to_string(Need need);
 struct HeldFile {
     std::array<std::uint8_t, 16> key;  ///< The beginning of its first digest.
     std::uint64_t bytes = 0;
-    std::uint64_t file = 0;  ///< As the file system numbers it.
     std::uint32_t used = 0;  ///< Seconds since 1970.
     Need need = Need::nobody;
 };
+static_assert(sizeof(HeldFile) <= 32);
 
 inline std::array<std::uint8_t, 16> key_of(const Digest& digest)
 {
@@ -47,7 +47,7 @@ struct EvictionLimits {
 };
 
 struct EvictionPlan {
-    std::vector<std::size_t> victims;  ///< Numbers of files, in the order in which they go.
+    std::vector<std::uint32_t> victims;  ///< Numbers of files, in the order in which they go.
     std::uint64_t held_bytes = 0, freed_bytes = 0;
     std::uint64_t over_bytes = 0;  ///< By which what stays is above the target.
     struct Share {

@@ -218,6 +218,7 @@ Jobs::Kind make_eviction(Services& services, FindArchive find_archive, EvictionS
 {
     Jobs::Kind kind;
     kind.unit = "bytes";
+    kind.is_background = true;
     kind.read_options = [](std::string_view request) -> Result<std::string> {
         const Json json = Json::parse(request, nullptr, false);
         if (!json.is_object())

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <future>
 
+#include "base/background.h"
 #include "base/log.h"
 
 namespace aptward::archive {
@@ -185,6 +186,8 @@ void Jobs::run(const JobPtr& job)
 {
     if (!begin(job))
         return;
+    if (kinds_.at(job->record.kind).is_background)
+        go_to_background();
     Run run(*this, job);
     Result<End> outcome;
     try {

@@ -46,6 +46,8 @@ public:
     struct Kind {
         std::string unit;
         bool is_resumable = false;
+        /// Nobody waits for it: clients' answers always come first (base/background.h).
+        bool is_background = false;
         /// Checks the JSON that asks for a job, and gives what it keeps as its options; none: takes
         /// anything. Fails with malformed, not_found.
         std::function<Result<std::string>(std::string_view request)> read_options;

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t kAskEvery = 4096;  // entries of a table
 
-bool by_key(const HeldFile& a, const HeldFile& b)
+template <class Named>
+bool by_key(const Named& a, const Named& b)
 {
     return a.key < b.key;
 }
@@ -26,45 +27,68 @@ Result<void> Needs::find()
     return walk_releases([this](const Place& place) { return mark(place); });
 }
 
+// The second names come first: what they are names of is told by the file alone.
 Result<void> Needs::walk_files()
 {
-    std::unordered_map<std::uint64_t, std::array<std::uint8_t, 16>> second_names;  // by file
+    struct Second {
+        std::uint64_t file;
+        std::array<std::uint8_t, 16> key;
+    };
+    std::vector<Second> seconds;
+    struct Pair {
+        std::array<std::uint8_t, 16> second, first;
+    };
+    std::vector<Pair> pairs;
+    const auto by_file = [](const Second& a, const Second& b) { return a.file < b.file; };
     files_.reserve(services_.blobs.estimate());
-    bool goes_on = true;
+    std::size_t seen = 0;
     TRY_VOID(services_.blobs.each([&](const store::Blobs::Entry& entry) {
-        if (entry.digest.algorithm == HashAlgorithm::sha512)
-            second_names[entry.file] = key_of(entry.digest);
-        else
-            files_.push_back({key_of(entry.digest), entry.digest.size_bytes, entry.file,
+        const auto key = key_of(entry.digest);
+        if (entry.digest.algorithm == HashAlgorithm::sha512) {
+            seconds.push_back({entry.file, key});
+        } else {
+            if (files_.empty())
+                std::sort(seconds.begin(), seconds.end(), by_file);
+            files_.push_back({key, entry.digest.size_bytes,
                               static_cast<std::uint32_t>(
                                   std::clamp<std::int64_t>(to_unix(entry.used), 0, UINT32_MAX)),
                               Need::nobody});
-        goes_on = files_.size() % kAskEvery != 0 || goes_on_();
-        return goes_on;
+            const auto second =
+                std::lower_bound(seconds.begin(), seconds.end(), Second{entry.file, {}}, by_file);
+            if (second != seconds.end() && second->file == entry.file)
+                pairs.push_back({second->key, key});
+        }
+        return ++seen % kAskEvery != 0 || goes_on_();
     }));
-    if (!goes_on)
+    if (!goes_on_())
         return fail(Errc::stale, "told to stop");
-    std::sort(files_.begin(), files_.end(), by_key);
-    if (second_names.empty())
-        return {};
-    for (std::size_t number = 0; number < files_.size(); ++number)
-        if (const auto found = second_names.find(files_[number].file); found != second_names.end())
-            sha512_names_[found->second] = number;
+    std::sort(files_.begin(), files_.end(), by_key<HeldFile>);
+    for (const Pair& pair : pairs)
+        if (const auto number = number_of_key(pair.first))
+            sha512_names_.push_back({pair.second, static_cast<std::uint32_t>(*number)});
+    std::sort(sha512_names_.begin(), sha512_names_.end(), by_key<SecondName>);
     return {};
+}
+
+std::optional<std::size_t> Needs::number_of_key(const std::array<std::uint8_t, 16>& key) const
+{
+    const auto found =
+        std::lower_bound(files_.begin(), files_.end(), HeldFile{key, 0, 0, {}}, by_key<HeldFile>);
+    if (found == files_.end() || found->key != key)
+        return std::nullopt;
+    return static_cast<std::size_t>(found - files_.begin());
 }
 
 std::optional<std::size_t> Needs::number_of(const Digest& digest) const
 {
     const auto key = key_of(digest);
-    if (digest.algorithm == HashAlgorithm::sha512) {
-        const auto found = sha512_names_.find(key);
-        return found == sha512_names_.end() ? std::nullopt : std::optional(found->second);
-    }
-    const auto found =
-        std::lower_bound(files_.begin(), files_.end(), HeldFile{key, 0, 0, 0, {}}, by_key);
-    if (found == files_.end() || found->key != key)
+    if (digest.algorithm == HashAlgorithm::sha256)
+        return number_of_key(key);
+    const auto found = std::lower_bound(sha512_names_.begin(), sha512_names_.end(),
+                                        SecondName{key, 0}, by_key<SecondName>);
+    if (found == sha512_names_.end() || found->key != key)
         return std::nullopt;
-    return static_cast<std::size_t>(found - files_.begin());
+    return found->number;
 }
 
 // What a moment that is kept, or frozen to, means is kept as well; of the rest only the current one

@@ -54,6 +54,7 @@ private:
     using Visit = std::function<Result<void>(const Place&)>;
 
     Result<void> walk_files();
+    std::optional<std::size_t> number_of_key(const std::array<std::uint8_t, 16>& key) const;
     Result<void> walk_releases(const Visit& visit);
     Need need_of(const std::string& archive, const catalog::SuiteState& suite,
                  const catalog::Published& published) const;
@@ -67,7 +68,11 @@ private:
     const Remembered remembered_;
     const std::function<bool()> goes_on_;
     std::vector<HeldFile> files_;  // by key
-    std::map<std::array<std::uint8_t, 16>, std::size_t> sha512_names_;
+    struct SecondName {
+        std::array<std::uint8_t, 16> key;
+        std::uint32_t number;
+    };
+    std::vector<SecondName> sha512_names_;  // by key
     std::set<std::string> tables_;
 };
 

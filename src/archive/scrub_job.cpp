@@ -127,6 +127,7 @@ Jobs::Kind make_scrub(Services& services, ServedArchives archives)
     Jobs::Kind kind;
     kind.unit = "bytes";
     kind.is_resumable = true;
+    kind.is_background = true;
     kind.read_options = read_request;
     kind.work = [&services, archives = std::move(archives)](Jobs::Run& run) -> Result<Jobs::End> {
         const JobRecord record = run.record();

@@ -97,7 +97,8 @@ std::size_t Blobs::estimate() const
 
 Result<void> Blobs::each(const std::function<bool(const Entry&)>& visit) const
 {
-    for (const char* algorithm : {"sha256", "sha512"})
+    // What is to lose both names loses the second one first: a crash leaves the one that counts.
+    for (const char* algorithm : {"sha512", "sha256"})
         for (int i = 0; i < 256; ++i) {
             const auto folder = root_ / algorithm / fmt::format("{:02x}", i);
             const Fd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -76,8 +76,8 @@ public:
         std::uint64_t file = 0;  ///< The same for both names of one file.
         SystemTime used{};       ///< To the hour: read() and use() note it.
     };
-    /// Calls `visit` for each name, in the order of the names, until it gives false. Blocks on the
-    /// disk. Fails with storage.
+    /// Calls `visit` for each name, all of SHA-512 first, until it gives false. Blocks on the disk.
+    /// Fails with storage.
     Result<void> each(const std::function<bool(const Entry&)>& visit) const;
 
     /// How many there are, give or take a few of a hundred: of a 256th of them.

@@ -67,6 +67,23 @@ def test_what_only_earlier_releases_need_goes_first_and_can_be_had_again(story):
     assert node.get(pool_path(archive, packages[2])).status == 200
 
 
+def test_an_index_that_is_listed_by_sha512_alone_is_needed_under_that_name(scene):
+    archive = scene.archive(hashes=("SHA512",))
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin)
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0
+    until("the index is held", lambda: list((node.folder / "state/blobs/sha512").rglob("*/*")))
+    grow_old(node)
+    (named,) = list((node.folder / "state/blobs/sha512").rglob("*/*"))
+    small = node.command("gc", "--to", "1")
+    assert small.returncode == 1 and "have to stay" in small.stderr, small
+    assert named.exists()
+    origin.die()
+    fresh = scene.apt(node)
+    assert fresh.update().returncode == 0
+
+
 def test_what_a_pin_a_name_or_a_freeze_needs_stays(story):
     archive, origin, node, packages, dates = story
     first, second = (date.strftime("%Y%m%dT%H%M%SZ") for date in dates[:2])

@@ -8,7 +8,7 @@ namespace {
 
 HeldFile file(std::uint8_t name, std::uint64_t bytes, std::uint32_t used, Need need)
 {
-    return {{name}, bytes, name, used, need};
+    return {{name}, bytes, used, need};
 }
 
 // At 1000: what was used since 900 is spared, what is served and used since 500 is hot.

@@ -343,6 +343,22 @@ TEST_F(StoreTest, ASecondDigestIsASecondName)
     EXPECT_TRUE(blobs->read(wide));
 }
 
+TEST_F(StoreTest, AWalkComesToTheSecondNamesFirst)
+{
+    ASSERT_TRUE(blobs->put("one name"));
+    const auto staged = blobs->stage();
+    ASSERT_TRUE(staged && write_all(staged->get(), "both"));
+    const Digest wide = crypto::digest_of("both", HashAlgorithm::sha512);
+    ASSERT_TRUE(blobs->commit(*staged, {crypto::digest_of("both"), wide}));
+    std::vector<HashAlgorithm> seen;
+    ASSERT_TRUE(blobs->each([&](const Blobs::Entry& entry) {
+        seen.push_back(entry.digest.algorithm);
+        return true;
+    }));
+    EXPECT_EQ(seen,
+              (std::vector{HashAlgorithm::sha512, HashAlgorithm::sha256, HashAlgorithm::sha256}));
+}
+
 TEST_F(StoreTest, R25_TheLockKeepsASecondNodeOff)
 {
     const auto lock = lock_state(state);
