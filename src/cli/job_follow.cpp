@@ -19,7 +19,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kShortestPause{10}, kLongestPause{200};
+constexpr milliseconds kShortestPause{2}, kLongestPause{200};
 constexpr std::size_t kBarWidth = 20;
 
 volatile std::sig_atomic_t is_detached = 0;
@@ -118,7 +118,7 @@ Result<JobEnd> follow_job(const std::string& admin, std::int64_t id, bool is_jso
                         fmt::format("job {} goes on in the node: aptward jobs show {}", id, id));
         // The end of a short job is seen soon, a long one is not asked about all the time.
         const auto watched = std::chrono::duration_cast<milliseconds>(steady_now() - started);
-        std::this_thread::sleep_for(std::clamp(watched / 40, kShortestPause, kLongestPause));
+        std::this_thread::sleep_for(std::clamp(watched / 100, kShortestPause, kLongestPause));
     }
 }
 
