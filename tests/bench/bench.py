@@ -25,6 +25,7 @@ import adoption
 import apt_runs
 import failover
 import idle
+import million
 import mirrors
 import serving
 import start
@@ -32,7 +33,7 @@ import start
 SECTIONS = {"serving": serving.serving, "pipelined": serving.pipelined, "tls": serving.tls,
             "latency": serving.latency, "peers": serving.peers, "idle": idle.idle, "start": start.start,
             "adoption": adoption.adoption, "apt": apt_runs.apt, "failover": failover.failover,
-            "mirrors": mirrors.mirrors}
+            "mirrors": mirrors.mirrors, "million": million.million}
 
 
 def commit():
