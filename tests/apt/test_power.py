@@ -8,7 +8,7 @@ Acknowledged is, exactly: a journal line whose fdatasync returned; a blob whose 
 sync of its folder that returned; and the generation of the last `published` line of those. The
 preloaded tests/faults/shim.c keeps that account beside the node, not in it.
 
-APTWARD_CUTS says how many cuts (2 in CI, 20 in the deep run); a failing seed is named.
+APTWARD_CUTS says how many cuts (2 in CI, 100 in the deep run); a failing seed is named.
 """
 import json
 import os
