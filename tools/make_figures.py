@@ -37,6 +37,25 @@ def attacks_page(evidence):
     return "\n".join(lines) + "\n"
 
 
+def outage_page(evidence):
+    """A cell counts packages; the lines above say who wanted them."""
+    systems, down, up = evidence["systems"], evidence["minutes_down"], evidence["minutes_up"]
+    lines = ["# The outage, side by side", "",
+             f"{evidence['trace'][0].upper()}{evidence['trace'][1:]}: {evidence['silences']} silences, {down} of "
+             f"{down + up} minutes ({100 * down / (down + up):.0f} %),",
+             f"replayed {evidence['speed']} times as fast against one upstream: closed in every second silence, 503 in the others. In each",
+             "moment of service the vendor publishes twice, and a client by each way takes one of the two new packages of each release.",
+             f"Real apt {evidence['apt']} by itself, through apt-cacher-ng {evidence['apt-cacher-ng']}, from nginx {evidence['nginx']} with `proxy_cache_use_stale`",
+             "(which proves nothing), and through Aptward. Programs are not sped up: what they do after a minute they do after a minute",
+             f"here too. Each cell: packages had, of those wanted. Measured at commit {evidence['commit'][:12]} ({evidence['program']} build) on",
+             f"{evidence['cores']} cores by `./dev compare outage`; made by tools/make_figures.py.", "",
+             "| | " + " | ".join(systems) + " |", "|---" * (len(systems) + 1) + "|"]
+    for row in evidence["rows"]:
+        cells = [f"{row['got'][system]['got']} of {row['got'][system]['of']}" for system in systems]
+        lines.append(f"| {row['what']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def mutants_page(evidence):
     lines = ["# Mutants", "",
              f"{evidence['count']} patches, each of which breaks one law or rule, and the test that failed because of it, the same",
@@ -66,6 +85,8 @@ def pages():
     found = {file.stem: json.loads(file.read_text()) for file in sorted((root / "docs/evidence").glob("*.json"))}
     if "attacks" in found:
         yield "attacks.md", attacks_page(found["attacks"])
+    if "outage" in found:
+        yield "outage.md", outage_page(found["outage"])
     if "mutants" in found:
         yield "mutants.md", mutants_page(found["mutants"])
     if "deep" in found:

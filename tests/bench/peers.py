@@ -114,6 +114,35 @@ class Nginx(Peer):
         return f"https://127.0.0.1:{self.tls_port}"
 
 
+class NginxCache(Peer):
+    """In front of one upstream, as administrators set it up to outlive outages: whatever was fetched is served
+    when the upstream is not well. It checks nothing. Packages are kept, all else is asked for again after
+    `fresh`."""
+
+    def __init__(self, folder, upstream, fresh):
+        folder.mkdir()
+        self.port = low_port()
+        user = "user root;" if os.geteuid() == 0 else ""  # the folder is the starter's alone
+        (folder / "nginx.conf").write_text(f"""
+            {user} worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error crit;
+            events {{ worker_connections 500; }}
+            http {{
+                access_log off; types {{ }} default_type application/octet-stream;
+                client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2;
+                fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+                proxy_cache_path {folder}/cache keys_zone=archive:10m inactive=30d;
+                proxy_cache archive; proxy_cache_lock on; proxy_cache_revalidate on; proxy_connect_timeout 3s;
+                proxy_cache_use_stale error timeout updating http_500 http_502 http_503 http_504;
+                server {{
+                    listen 127.0.0.1:{self.port};
+                    location / {{ proxy_pass {upstream}; proxy_cache_valid 200 {fresh}; }}
+                    location ~ \\.deb$ {{ proxy_pass {upstream}; proxy_cache_valid 200 30d; }}
+                }}
+            }}
+            """)
+        self.start(["/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf"])
+
+
 class CacherNg(Peer):
     """`tools` is what unpack("apt-cacher-ng") gave. It is a proxy, and serves /HOST:PORT/path as well.
     `rules` are further lines of its configuration, `lists` the files of backends that they name."""

@@ -11,29 +11,22 @@ apt-cacher-ng is taken from the distribution, unpacked and run privately: own co
 and port, never the system's service.
 """
 import json
-import os
 import pathlib
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 import types
 
-root = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(root / "tests/apt"), str(root / "tests/bench")]
-os.environ.setdefault("APTWARD_BIN", str(root / "build/release/aptward"))
+from beside import LIMIT, Client, LowOrigin, measured_at, root
+
 sys.path.remove(str(pathlib.Path(__file__).parent))  # this file has the name of the one it takes them from
 import attacks  # noqa: E402
 import hostile as how  # noqa: E402
 from archive import Archive, Key  # noqa: E402
-from client import AptRoot, Outcome  # noqa: E402
 from node import Node  # noqa: E402
-from origin import Origin  # noqa: E402
-from peers import CacherNg, low_port, unpack  # noqa: E402
+from peers import CacherNg, unpack  # noqa: E402
 
 PATIENCE = 35  # seconds in which the next client may succeed; apt-cacher-ng asks again after 27
-LIMIT = 40  # seconds for one client; longer counts as hanging
 SYSTEMS = ("apt alone", "apt-cacher-ng", "Aptward", "Aptward, 2 sources")
 
 
@@ -46,31 +39,6 @@ CASES = [attack for attack in attacks.ATTACKS if attacks.is_compared(attack)] + 
                    prepare=how.nothing),
     attacks.Attack("outage", "not held", "the origin is dead; nobody had the package", dies, package=True),
 ]
-
-
-class LowOrigin(Origin):
-    def listen(self, port=0):
-        super().listen(port or low_port(self.address))
-
-
-class Client(AptRoot):
-    """Outcomes are None when it hangs: then it is ended with its methods."""
-    ends = None
-
-    def run(self, *command):
-        started = time.monotonic()
-        self.ends = self.ends or started + LIMIT
-        process = subprocess.Popen(
-            command, cwd=self.folder / "downloads", text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={"APT_CONFIG": str(self.folder / "apt.conf"), "PATH": os.environ["PATH"], "LC_ALL": "C"})
-        try:
-            output = process.communicate(timeout=max(1, self.ends - started))[0]
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return None
-        return Outcome(process.returncode, output, time.monotonic() - started)
 
 
 class Stage(attacks.Cast):
@@ -176,13 +144,7 @@ def make_model(folder, key, forms):
     return model
 
 
-def output_of(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout.strip()
-
-
 def main(wanted):
-    # APTWARD_COMMIT: what APTWARD_BIN was built from, when that is not the checkout.
-    commit = os.environ.get("APTWARD_COMMIT") or output_of("git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     with tempfile.TemporaryDirectory(prefix="aptward-compare-") as name:
         folder = pathlib.Path(name)
         tools, cacher_version = unpack("apt-cacher-ng")
@@ -199,10 +161,7 @@ def main(wanted):
             cases.append({"id": attack.row, "what": attack.what, "results": results})
     if wanted:
         return
-    evidence = {"commit": commit,
-                "program": pathlib.Path(os.environ["APTWARD_BIN"]).parent.name, "kernel": os.uname().release,
-                "cores": os.cpu_count(), "limit_seconds": LIMIT, "patience_seconds": PATIENCE,
-                "apt": output_of("apt-get", "--version").split()[1], "apt-cacher-ng": cacher_version,
+    evidence = {**measured_at(), "limit_seconds": LIMIT, "patience_seconds": PATIENCE, "apt-cacher-ng": cacher_version,
                 "systems": SYSTEMS, "cases": cases}
     target = root / "docs/evidence/attacks.json"
     target.parent.mkdir(exist_ok=True)
