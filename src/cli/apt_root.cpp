@@ -51,8 +51,8 @@ Result<AptRoot> AptRoot::make()
     if (::mkdtemp(pattern.data()) == nullptr)
         return fail_errno("creating a temporary folder", errno);
     AptRoot root(pattern);
-    for (const char* folder :
-         {"state/lists/partial", "cache/archives/partial", "etc/apt.conf.d", "downloads"})
+    for (const char* folder : {"state/lists/partial", "cache/archives/partial", "etc/apt.conf.d",
+                               "etc/preferences.d", "downloads"})
         TRY_VOID(make_directories(root.path_ / folder));
     return root;
 }

@@ -191,6 +191,11 @@ int play_all(const std::string& admin, const std::string& archive, const Options
         if (!row->is_good())
             status = kNo;
     }
+    if (!drill.is_json)
+        fmt::print(
+            "\nEach row: a client without lists updates, downloads packages that the node holds, "
+            "and "
+            "one that it does not hold (-: no source is left for that, or nothing to try).\n");
     print_missed(*stock, drill.is_json);
     return status;
 }

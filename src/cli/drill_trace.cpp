@@ -90,10 +90,13 @@ public:
                    100 * (Seconds(down) / Seconds(all)));
         print("while down", down_);
         print("while up", up_);
-        fmt::print(
-            "{:<12} {} of {} packages that were new in a moment of service are there in the "
-            "next silence\n",
-            "news", news_.got, news_.wanted);
+        if (news_.wanted == 0)
+            fmt::print("{:<12} nothing was new in the moments of service\n", "news");
+        else
+            fmt::print(
+                "{:<12} {} of {} packages that were new in a moment of service are there in the "
+                "next silence\n",
+                "news", news_.got, news_.wanted);
     }
 
 private:

@@ -68,6 +68,7 @@ def test_every_scenario_leaves_clients_working_and_the_sources_as_they_were(scen
         assert rows[name]["updated"] and rows[name]["held"] == {"got": 2, "of": 2}, rows[name]
         expected = 0 if name == "all-gone" else 1
         assert rows[name]["not_held"] == {"got": expected, "of": expected}, rows[name]
+        assert rows[name]["why"] == rows[name]["not_held_why"] == [], "nothing to complain of"
     assert last["would_be_missed"] == [] and last["listed"] == 8
     assert learned(node) == before
     assert node.status()["drill"] is None
@@ -83,7 +84,7 @@ def test_the_table_says_what_works_and_who_would_miss_what(scene_of_two):
     until("the deliveries are recorded", lambda: stock(node)["would_be_missed"])
     done = node.command("drill", "test", "--scenario", "all-gone")
     assert done.returncode == 0, done
-    assert "all-gone        ok       1 of 1" in done.stdout
+    assert "all-gone        ok       1 of 1" in done.stdout and "Each row: " in done.stdout
     assert "1 of 8 packages of test are held." in done.stdout
     assert "foo 2, for 127.0.0.1" in done.stdout and "would not be had in their newest version: 1." in done.stdout
 
@@ -218,6 +219,15 @@ def test_a_recorded_outage_is_replayed_and_what_came_between_is_there_afterwards
     assert end["news"]["packages"]["got"] == end["news"]["packages"]["of"] >= 2, end
     assert abs(end["down_share"] - 0.6) < 0.01
     assert node.status()["drill"] is None
+
+
+def test_a_replay_in_which_nothing_was_new_says_so(scene_of_two):
+    _, _, node = scene_of_two
+    for number in range(6):
+        assert node.get(f"/test/pool/new{number}_1_all.deb").status == 200
+    until("all is held", lambda: stock(node)["held"] == 8)
+    done = node.command("drill", "test", "--trace", str(write_trace(node.folder, [1, 1], [1])), "--speed", "100000")
+    assert done.returncode == 0 and "nothing was new" in done.stdout, done
 
 
 @pytest.mark.parametrize("text, why", [
