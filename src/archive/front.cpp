@@ -235,8 +235,17 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes, s
             co_return;
         }
     }
-    if (snapshot)
+    if (snapshot) {
+        // "/snapshot/MOMENT/HOST/PATH": as apt can say it, which knows a source by its URI.
+        const std::string place = "/" + snapshot->rest;
+        if (const auto match = find_claim(routes, snapshot->archive, place)) {
+            std::string rest = place.substr(std::min(match->path_bytes + 1, place.size()));
+            co_await routes.archives[match->archive]->serve_snapshot(
+                exchange, std::move(snapshot->moment), std::move(rest));
+            co_return;
+        }
         path = "/" + snapshot->archive;
+    }
     co_await refuse_archive(exchange, routes, path);
 }
 

@@ -46,7 +46,10 @@ std::string format_stamp(SystemTime time)
 
 std::optional<SystemTime> parse_stamp(std::string_view text)
 {
-    constexpr std::string_view kForm = "ddddddddTddddddZ";
+    constexpr std::string_view kForm = "ddddddddTddddddZ", kMidnight = "T000000Z";
+    std::string whole(text);
+    if (text.size() + kMidnight.size() == kForm.size())
+        text = whole += kMidnight;
     if (text.size() != kForm.size())
         return std::nullopt;
     for (std::size_t i = 0; i < text.size(); ++i) {

@@ -40,7 +40,8 @@ const Published* find_shown(const Timeline& timeline, SystemTime time);
 
 /// "20260430T120000Z", as in the URLs of snapshot services.
 std::string format_stamp(SystemTime time);
-/// Nothing for any other form, or a moment that no calendar has.
+/// The same; "20260430" is the beginning of that day. Nothing for any other form, or a moment that
+/// no calendar has.
 std::optional<SystemTime> parse_stamp(std::string_view text);
 
 }  // namespace aptward::catalog

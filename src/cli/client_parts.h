@@ -40,6 +40,19 @@ struct NodeReport {
 /// Asks every node, without memory. Takes up to a second.
 Result<std::vector<NodeReport>> ask_nodes(const std::vector<std::string>& nodes);
 
+/// What of it is for an apt that knows snapshots. `node`: one that answers, which is asked what it
+/// serves; empty: none. What has no snapshots is named in `notes`, one sentence each.
+std::string snapshot_conf_text(const std::filesystem::path& root, const std::string& node,
+                               std::vector<std::string>& notes);
+
+inline constexpr std::uint64_t kMaxSourceBytes = 4 << 20;
+/// apt's files of sources, as seen inside the root; not each need be there.
+std::vector<std::string> source_files(const std::filesystem::path& root);
+/// Hosts with credentials in auth.conf: apt would not send them over http, and must not.
+std::vector<std::string> hosts_with_passwords(const std::filesystem::path& root);
+/// Whether the node serves this suite of a source (with an http URI).
+bool is_served(const std::string& node, const std::string& uri, const std::string& suite);
+
 /// One file that setup wants to be so.
 struct PlannedFile {
     std::string path;  ///< As seen inside the root.

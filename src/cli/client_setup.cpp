@@ -72,17 +72,15 @@ bool was_edited(const std::filesystem::path& root, const ClientManifest& manifes
     return known != nullptr && text && hash_of(*text) != known->written_hex;
 }
 
-Result<void> plan_rewriting(const SetupOptions& options, Plan& plan,
-                            const std::vector<NodeReport>& reports)
+// `node`: one that answers; empty: none.
+Result<void> plan_rewriting(const SetupOptions& options, Plan& plan, const std::string& node)
 {
-    const auto alive = std::find_if(reports.begin(), reports.end(),
-                                    [](const NodeReport& report) { return report.is_alive; });
-    if (alive == reports.end())
+    if (node.empty())
         return fail(Errc::unavailable,
                     "no node answers, so nobody can say which sources may be rewritten: start one, "
                     "or leave --rewrite-https out");
     std::vector<node::Rewritten> rewritten;
-    TRY(auto files, plan_sources(options.root, alive->url, rewritten, plan.notes));
+    TRY(auto files, plan_sources(options.root, node, rewritten, plan.notes));
     for (PlannedFile& file : files) {
         if (was_edited(options.root, plan.manifest, file.path))
             plan.notes.push_back(file.path +
@@ -120,9 +118,15 @@ Result<Plan> make_plan(const SetupOptions& options)
                             "run",
                             report.url, report.why_not));
     plan.files.push_back({kDetectFile, detect_script(plan.manifest.nodes), 0755});
+    const auto alive = std::find_if(reports.begin(), reports.end(),
+                                    [](const NodeReport& report) { return report.is_alive; });
+    const std::string node = alive == reports.end() ? "" : alive->url;
     if (options.rewrites_https)
-        TRY_VOID(plan_rewriting(options, plan, reports));
-    plan.files.push_back({kAptConfFile, apt_conf_text(options.tunnels_https), 0644});
+        TRY_VOID(plan_rewriting(options, plan, node));
+    plan.files.push_back(
+        {kAptConfFile,
+         apt_conf_text(options.tunnels_https) + snapshot_conf_text(options.root, node, plan.notes),
+         0644});
     return plan;
 }
 

@@ -19,51 +19,11 @@
 namespace aptward::cli {
 namespace {
 
-constexpr std::uint64_t kMaxSourceBytes = 4 << 20;
 constexpr std::string_view kHttps = "https://", kHttp = "http://", kMirrorFile = "mirror+file:";
 
 bool starts_with(std::string_view text, std::string_view prefix)
 {
     return text.substr(0, prefix.size()) == prefix;
-}
-
-std::vector<std::string> source_files(const std::filesystem::path& root)
-{
-    std::vector<std::string> files;
-    const std::string folder = "/etc/apt/sources.list.d";
-    std::error_code error;
-    std::filesystem::directory_iterator entries(node::below(root, folder), error);
-    for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
-        const std::string extension = entries->path().extension().string();
-        if (extension == ".list" || extension == ".sources")
-            files.push_back(folder + "/" + entries->path().filename().string());
-    }
-    files.emplace_back("/etc/apt/sources.list");
-    std::sort(files.begin(), files.end());
-    return files;
-}
-
-// Hosts with credentials in auth.conf: apt would not send them over http, and must not.
-std::vector<std::string> hosts_with_passwords(const std::filesystem::path& root)
-{
-    std::vector<std::filesystem::path> files = {node::below(root, "/etc/apt/auth.conf")};
-    std::error_code error;
-    std::filesystem::directory_iterator entries(node::below(root, "/etc/apt/auth.conf.d"), error);
-    for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error))
-        files.push_back(entries->path());
-    std::vector<std::string> hosts;
-    for (const std::filesystem::path& file : files) {
-        const std::string text = read_file(file, kMaxSourceBytes).value_or("");
-        const auto fields = words(text);
-        for (std::size_t i = 0; i + 1 < fields.size(); ++i)
-            if (fields[i] == "machine") {
-                std::string_view machine = fields[i + 1];
-                machine.remove_prefix(
-                    machine.find("://") == std::string_view::npos ? 0 : machine.find("://") + 3);
-                hosts.emplace_back(machine.substr(0, machine.find_first_of("/:")));
-            }
-    }
-    return hosts;
 }
 
 // What a source's URI could become, best first; empty when it can stay as it is.
@@ -88,21 +48,6 @@ std::vector<std::string> candidates(const std::filesystem::path& root, const std
         start = end + 1;
     }
     return found;
-}
-
-// Whether the node serves this suite of the source.
-bool is_served(const std::string& node, const std::string& uri, const std::string& suite)
-{
-    const std::string base = uri + (uri.back() == '/' ? "" : "/");
-    const bool is_flat = !suite.empty() && suite.back() == '/';
-    const std::string folder =
-        is_flat ? base + (suite == "/" ? "" : suite) : base + "dists/" + suite + "/";
-    for (const char* name : {"InRelease", "Release"}) {
-        const auto answer = ask_admin(node.substr(kHttp.size()), "HEAD", folder + name);
-        if (answer && answer->status == 200)
-            return true;
-    }
-    return false;
 }
 
 // The replacement of one URI, or itself with the reason in `why`.
@@ -131,6 +76,58 @@ std::string replacement(const std::filesystem::path& root, const std::string& no
 }
 
 }  // namespace
+
+std::vector<std::string> source_files(const std::filesystem::path& root)
+{
+    std::vector<std::string> files;
+    const std::string folder = "/etc/apt/sources.list.d";
+    std::error_code error;
+    std::filesystem::directory_iterator entries(node::below(root, folder), error);
+    for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+        const std::string extension = entries->path().extension().string();
+        if (extension == ".list" || extension == ".sources")
+            files.push_back(folder + "/" + entries->path().filename().string());
+    }
+    files.emplace_back("/etc/apt/sources.list");
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+std::vector<std::string> hosts_with_passwords(const std::filesystem::path& root)
+{
+    std::vector<std::filesystem::path> files = {node::below(root, "/etc/apt/auth.conf")};
+    std::error_code error;
+    std::filesystem::directory_iterator entries(node::below(root, "/etc/apt/auth.conf.d"), error);
+    for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error))
+        files.push_back(entries->path());
+    std::vector<std::string> hosts;
+    for (const std::filesystem::path& file : files) {
+        const std::string text = read_file(file, kMaxSourceBytes).value_or("");
+        const auto fields = words(text);
+        for (std::size_t i = 0; i + 1 < fields.size(); ++i)
+            if (fields[i] == "machine") {
+                std::string_view machine = fields[i + 1];
+                machine.remove_prefix(
+                    machine.find("://") == std::string_view::npos ? 0 : machine.find("://") + 3);
+                hosts.emplace_back(machine.substr(0, machine.find_first_of("/:")));
+            }
+    }
+    return hosts;
+}
+
+bool is_served(const std::string& node, const std::string& uri, const std::string& suite)
+{
+    const std::string base = uri + (uri.back() == '/' ? "" : "/");
+    const bool is_flat = !suite.empty() && suite.back() == '/';
+    const std::string folder =
+        is_flat ? base + (suite == "/" ? "" : suite) : base + "dists/" + suite + "/";
+    for (const char* name : {"InRelease", "Release"}) {
+        const auto answer = ask_admin(node.substr(kHttp.size()), "HEAD", folder + name);
+        if (answer && answer->status == 200)
+            return true;
+    }
+    return false;
+}
 
 Result<std::vector<PlannedFile>> plan_sources(const std::filesystem::path& root,
                                               const std::string& node,

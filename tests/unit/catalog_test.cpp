@@ -242,8 +242,9 @@ TEST(Timeline, StampsAreThoseOfSnapshotServices)
     EXPECT_EQ(parse_stamp("20240229T235959Z"), from_unix(1709251199));
     EXPECT_EQ(parse_stamp("29990101T000000Z"), from_unix(32472144000));
     EXPECT_EQ(format_stamp(from_unix(32472144000)), "29990101T000000Z");
+    EXPECT_EQ(parse_stamp("20260430"), from_unix(1777507200));  // as snapshot.debian.org reads it
     for (const char* text :
-         {"", "20260430", "20260430T120000", "20260430T120000z", "20260431T120000Z",
+         {"", "2026043", "20260431", "20260430T120000", "20260430T120000z", "20260431T120000Z",
           "20230229T000000Z", "20260430T240000Z", "20260430T126000Z", "20260430T120060Z",
           "2026043OT120000Z", "20260430 120000Z", "+0260430T120000Z", "20260430T120000Z "})
         EXPECT_FALSE(parse_stamp(text)) << text;
