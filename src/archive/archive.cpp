@@ -27,6 +27,8 @@ Archive::Archive(ArchiveSettings settings, Services& services)
 {
     for (const fetch::SourceSettings& upstream : settings_.upstreams)
         sources_.push_back(std::make_shared<fetch::Source>(upstream));
+    for (const SnapshotHostSettings& host : settings_.snapshot_hosts)
+        snapshot_hosts_.push_back({std::make_shared<fetch::Source>(host.source), host.below});
     ask_sources();
     signed_files_ = std::make_unique<SignedFiles>(*this, services_);
     past_ = std::make_unique<Past>(*this);
@@ -38,6 +40,30 @@ Archive::~Archive() = default;
 void Archive::ask_instead(std::vector<fetch::SourcePtr> stand_ins)
 {
     asked_ = std::make_shared<const std::vector<fetch::SourcePtr>>(std::move(stand_ins));
+}
+
+std::string Archive::SnapshotHost::path_at(SystemTime moment, const std::string& path) const
+{
+    // Below the source's URL, which has no trailing slash; `below` begins with one or is empty.
+    return catalog::format_stamp(moment) + below + "/" + path;
+}
+
+std::vector<fetch::SourcePtr> Archive::all_sources() const
+{
+    std::vector<fetch::SourcePtr> all = sources_;
+    for (const SnapshotHost& host : snapshot_hosts_)
+        all.push_back(host.source);
+    return all;
+}
+
+void Archive::want_elsewhere(fetch::Want& want, const catalog::Generation& generation) const
+{
+    for (const SnapshotHost& host : snapshot_hosts_) {
+        fetch::Want::Elsewhere place{host.source, {}};
+        for (const std::string& path : want.paths)
+            place.paths.push_back(host.path_at(generation.accepted(), path));
+        want.elsewhere.push_back(std::move(place));
+    }
 }
 
 fetch::Want Archive::want_of(const Digest& digest) const
@@ -63,6 +89,11 @@ fetch::Want Archive::want_of(const std::string& suite, const catalog::Generation
     if (generation.release().acquire_by_hash)
         want.paths.push_back(http::encode_path(folder + by_hash_path(file.path, want.digest)));
     want.paths.push_back(http::encode_path(folder + file.path));
+    // Of what is served now the upstreams are asked alone: that none has it has to be known.
+    const auto now = view_.load();
+    const catalog::SuiteView* view = now->find(suite);
+    if (view == nullptr || view->current == nullptr || view->current->id() != generation.id())
+        want_elsewhere(want, generation);
     return want;
 }
 

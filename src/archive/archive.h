@@ -122,6 +122,16 @@ public:
     /// Whom it asks: the same, or stand-ins for them while a drill runs. Any thread.
     std::vector<fetch::SourcePtr> asked() const { return *asked_.load(); }
     void ask_instead(std::vector<fetch::SourcePtr> stand_ins);
+    /// Who has it as it was at moments.
+    struct SnapshotHost {
+        fetch::SourcePtr source;
+        std::string below;
+        /// What stands there for a path (percent-encoded) of the archive at a moment.
+        std::string path_at(SystemTime moment, const std::string& path) const;
+    };
+    const std::vector<SnapshotHost>& snapshot_hosts() const { return snapshot_hosts_; }
+    /// The sources and the snapshot hosts: all of which something is learned.
+    std::vector<fetch::SourcePtr> all_sources() const;
     void ask_sources() { ask_instead(sources_); }
     std::shared_ptr<const catalog::ArchiveView> view() const { return view_.load(); }
 
@@ -203,6 +213,9 @@ public:
     fetch::Want want_of(const std::string& suite, const catalog::Generation& generation,
                         const deb::ListedFile& file) const;
 
+    /// Bytes that a generation of the past names may be at the snapshot hosts too. Any thread.
+    void want_elsewhere(fetch::Want& want, const catalog::Generation& generation) const;
+
 private:
     friend class Past;
     friend class Rings;
@@ -243,8 +256,11 @@ private:
                             const catalog::Generation& generation);
     http::Async<void> serve_past_pool(http::Exchange& exchange, const Name& name, PastViewPtr past,
                                       Because why);
-    http::Async<void> send_past_file(http::Exchange& exchange, const Name& name, Digest digest);
+    http::Async<void> send_past_file(http::Exchange& exchange, const Name& name, Digest digest,
+                                     catalog::ArchiveView past);
     http::Async<bool> look_for_past(std::string path, PastViewPtr past);
+    using NotHad = std::map<std::string, std::string>;  // by suite, why
+    http::Async<NotHad> ask_snapshot_hosts(SystemTime moment, std::string path);
     http::Async<bool> refuse_later(http::Exchange& exchange, const Name& name, Because why);
     http::Async<void> refuse_lost(http::Exchange& exchange, const Name& name, PastViewPtr past);
 
@@ -326,6 +342,7 @@ private:
     ArchiveSettings settings_;
     Services& services_;
     std::vector<fetch::SourcePtr> sources_;
+    std::vector<SnapshotHost> snapshot_hosts_;
     std::atomic<std::shared_ptr<const std::vector<fetch::SourcePtr>>> asked_;
     std::atomic<std::shared_ptr<const catalog::ArchiveView>> view_;
     std::map<std::string, std::unique_ptr<Suite>> suites_;  // control loop

@@ -17,9 +17,9 @@ bool is_alarming(const std::string& code)
     if (code.rfind("job.", 0) == 0)
         return code == "job.failed";
     static const std::set<std::string_view> kCalm = {
-        "release.published", "fetch.hedged",    "node.started",
-        "node.stopped",      "node.reloaded",   "keys.approved",
-        "release.approved",  "bundle.imported", "stock.imported",
+        "release.published", "release.from-host", "release.stocking", "fetch.hedged",
+        "node.started",      "node.stopped",      "node.reloaded",    "keys.approved",
+        "release.approved",  "bundle.imported",   "stock.imported",
     };
     return kCalm.count(code) == 0;
 }

@@ -100,7 +100,8 @@ Need Needs::need_of(const std::string& archive, const catalog::SuiteState& suite
     if (decided == remembered_.decisions.end())
         return Need::past;  // nobody serves it any more
     const auto is_at = [&](SystemTime time, SystemTime known) {
-        const catalog::Published* found = catalog::find_at(suite.timeline, time, known);
+        const catalog::Published* found =
+            catalog::find_at(suite.timeline, suite.from_hosts, time, known);
         return found != nullptr && found->release == published.release;
     };
     for (const auto& [name, at] : decided->second.snapshots)
@@ -123,8 +124,9 @@ Result<void> Needs::walk_releases(const Visit& visit)
 {
     for (const auto& [key, suite] : remembered_.suites) {
         const std::set<std::string> journalled = suite.releases();
-        for (auto published = suite.timeline.rbegin(); published != suite.timeline.rend();
-             ++published) {
+        catalog::Timeline all = suite.from_hosts;  // those at hand come last
+        all.insert(all.end(), suite.timeline.begin(), suite.timeline.end());
+        for (auto published = all.rbegin(); published != all.rend(); ++published) {
             if (!goes_on_())
                 return fail(Errc::stale, "told to stop");
             auto generation = catalog::recall_generation(services_.releases, published->release,
@@ -146,7 +148,7 @@ Result<void> Needs::walk_releases(const Visit& visit)
             place.generation = catalog::with_tables(place.generation, services_.tables);
             // Those at hand are answered from their tables, those of before build theirs again.
             const bool is_at_hand =
-                published - suite.timeline.rbegin() <= static_cast<std::ptrdiff_t>(kRecentKept);
+                published - all.rbegin() <= static_cast<std::ptrdiff_t>(kRecentKept);
             if (place.need != Need::past)
                 TRY_VOID(build_missing_tables(place));
             if (place.need != Need::past || is_at_hand)

@@ -37,12 +37,17 @@ Past::Past(Archive& archive)
 {
 }
 
-Past::Moment Past::find(std::string_view text) const
+std::optional<SystemTime> Past::time_of(std::string_view text) const
 {
     const auto moments = moments_.load();
     if (const auto named = moments->names.find(std::string(text)); named != moments->names.end())
-        return find(named->second, text);
-    if (const auto time = catalog::parse_stamp(text))
+        return named->second;
+    return catalog::parse_stamp(text);
+}
+
+Past::Moment Past::find(std::string_view text) const
+{
+    if (const auto time = time_of(text))
         return find(*time, text);
     Moment moment;
     moment.code = "snapshot.unknown";
@@ -139,7 +144,7 @@ http::Async<PastViewPtr> Past::compose(SystemTime at, SystemTime known)
     past->at = at;
     std::vector<std::string> names;
     for (const auto& [name, suite] : archive_.suites_)
-        if (catalog::find_at(suite->timeline(), at, known) != nullptr)
+        if (catalog::find_at(suite->timeline(), suite->from_hosts(), at, known) != nullptr)
             names.push_back(name);
     for (const std::string& name : names) {
         auto generation = co_await archive_.suite(name).generation_at(at, known);
@@ -189,8 +194,9 @@ void Past::note_changes()
 {
     std::set<SystemTime> changes;
     for (const auto& [name, suite] : archive_.suites_)
-        for (const catalog::Published& one : suite->timeline())
-            changes.insert(one.date);
+        for (const catalog::Timeline* each : {&suite->timeline(), &suite->from_hosts()})
+            for (const catalog::Published& one : *each)
+                changes.insert(one.date);
     auto moments = std::make_shared<Moments>(*moments_.load());
     moments->changes.assign(changes.begin(), changes.end());
     moments_.store(std::move(moments));
@@ -284,8 +290,9 @@ std::vector<PastGeneration> Past::generations() const
 {
     std::vector<PastGeneration> all;
     for (const auto& [name, suite] : archive_.suites_)
-        for (const catalog::Published& one : suite->timeline())
-            all.push_back({name, one});
+        for (const catalog::Timeline* each : {&suite->timeline(), &suite->from_hosts()})
+            for (const catalog::Published& one : *each)
+                all.push_back({name, one});
     std::sort(all.begin(), all.end(), [](const PastGeneration& a, const PastGeneration& b) {
         return std::tie(a.published.date, a.suite, a.published.published) <
                std::tie(b.published.date, b.suite, b.published.published);

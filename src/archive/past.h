@@ -60,6 +60,7 @@ public:
         std::string code, message;         ///< Why.
     };
     /// Any thread.
+    std::optional<SystemTime> time_of(std::string_view stamp_or_name) const;
     Moment find(std::string_view stamp_or_name) const;
     Moment find(SystemTime time) const;
 
@@ -83,6 +84,13 @@ public:
     std::map<std::string, SystemTime> snapshots() const { return moments_.load()->names; }
 
     // Control loop from here on.
+
+    /// Asks the snapshot hosts for what is not known of these suites at a moment. Which are not to
+    /// be had, and why.
+    using NotHad = std::map<std::string, std::string>;
+    http::Async<NotHad> look_at_hosts(SystemTime moment, std::vector<std::string> suites);
+    /// Of all that are served.
+    http::Async<NotHad> look_at_hosts(SystemTime moment);
 
     /// At the start, and again when decisions were made while a configuration was read.
     http::Async<void> restore(catalog::ArchiveDecisions decisions);

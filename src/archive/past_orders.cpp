@@ -118,6 +118,7 @@ Result<void> Past::check_moment(SystemTime at) const
 
 http::Task<std::string> Past::freeze(SystemTime at, std::string who)
 {
+    co_await look_at_hosts(at);
     const auto checked = check_moment(at);
     if (!checked)
         co_return tl::unexpected<Error>(checked.error());
@@ -193,6 +194,7 @@ http::Task<std::string> Past::thaw(std::string who)
 
 http::Task<std::string> Past::keep(std::string name, SystemTime at, std::string who)
 {
+    co_await look_at_hosts(at);
     const auto checked = check_moment(at);
     if (!checked)
         co_return tl::unexpected<Error>(checked.error());

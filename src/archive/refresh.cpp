@@ -32,7 +32,7 @@ fetch::Fault fault_of(const std::string& code)
 {
     if (code == "release.portal")
         return fetch::Fault::portal;
-    if (code == "release.rollback" || code == "release.expired")
+    if (code == "release.rollback" || code == "release.expired" || code == "release.later")
         return fetch::Fault::stale;
     return fetch::Fault::untrusted;
 }
@@ -240,7 +240,7 @@ http::Async<trust::Judgement> Suite::judge(std::string origin, catalog::ReleaseF
     trust::Judgement judgement;
     if (settings.verify != Verify::unverified) {
         judgement = co_await judge_under(files, settings.keyring, archive_.policy(settings),
-                                         trust::Freshness::live);
+                                         trust::Freshness::live, system_now());
         if (judgement.is_accepted() || settings.verify == Verify::enforce)
             co_return judgement;
         observed_ = judgement.verdict.code;
@@ -258,7 +258,7 @@ http::Async<trust::Judgement> Suite::judge(std::string origin, catalog::ReleaseF
 
 http::Async<trust::Judgement> Suite::judge_under(catalog::ReleaseFiles files,
                                                  crypto::Keyring keyring, trust::Policy policy,
-                                                 trust::Freshness freshness)
+                                                 trust::Freshness freshness, SystemTime now)
 {
     trust::Judgement judgement;
     if (files.inrelease.empty() && files.release_gpg.empty()) {
@@ -299,14 +299,19 @@ http::Async<trust::Judgement> Suite::judge_under(catalog::ReleaseFiles files,
     const bool is_first = !floor_.date && (policy.approved.empty() || archive_.is_known(name_));
     if (archive_.settings_.pins_first_signer && is_first)
         policy.approved = archive_.first_signers(keyring);
-    co_return trust::judge(std::move(*text), known->second, keyring, policy, floor_, name_,
-                           system_now(), freshness);
+    co_return trust::judge(std::move(*text), known->second, keyring, policy, floor_, name_, now,
+                           freshness);
 }
 
 void Suite::refuse(const Observation& observation)
 {
+    verdict_ = observation.judgement.verdict;
+    tell_refused(observation);
+}
+
+void Suite::tell_refused(const Observation& observation)
+{
     const trust::Judgement& judgement = observation.judgement;
-    verdict_ = judgement.verdict;
     const std::string evidence = keep_evidence(observation.origin, observation.files, judgement);
     event(judgement.verdict.code, observation.origin, judgement.verdict.message, evidence);
     if (observation.source != nullptr && judgement.verdict.code != "release.engine")
@@ -373,8 +378,9 @@ http::Async<std::string> Suite::rejudge(crypto::Keyring keyring, trust::Policy p
 {
     if (!view_.current || (view_.current->verified().signers().empty() && !must_be_proven))
         co_return std::string();
-    const auto judgement = co_await judge_under(view_.current->files(), std::move(keyring),
-                                                std::move(policy), trust::Freshness::stored);
+    const auto judgement =
+        co_await judge_under(view_.current->files(), std::move(keyring), std::move(policy),
+                             trust::Freshness::stored, system_now());
     co_return judgement.is_accepted()
         ? std::string()
         : fmt::format("{}: {}: {}", name_, judgement.verdict.code, judgement.verdict.message);
@@ -412,9 +418,9 @@ http::Async<void> Suite::ask_for_detached()
             continue;
         files.release = std::move(release->body);
         files.release_gpg = std::move(signature->body);
-        const auto judgement =
-            co_await judge_under(files, archive_.settings_.keyring,
-                                 archive_.policy(archive_.settings_), trust::Freshness::stored);
+        const auto judgement = co_await judge_under(files, archive_.settings_.keyring,
+                                                    archive_.policy(archive_.settings_),
+                                                    trust::Freshness::stored, system_now());
         // The three files of a suite are of one generation, or two of them are not offered (D.3).
         if (!judgement.is_accepted() || judgement.id != generation->id() ||
             view_.current != generation)

@@ -25,11 +25,17 @@ http::Async<void> Archive::serve_snapshot(http::Exchange& exchange, std::string 
     const bool is_admitted = co_await admit(exchange, path);
     if (!is_admitted)
         co_return;
+    NotHad not_had;
+    if (const auto time = past_->time_of(moment)) {
+        not_had = co_await ask_snapshot_hosts(*time, path);
+    }
     const Past::Moment found = past_->find(moment);
     if (!found.change) {
         // What was before this node's time is not known to be absent.
         const int status = found.code == "snapshot.before-first" ? 503 : 404;
-        co_await send_refusal(exchange, status, found.code, found.message, services_.counters);
+        const std::string why = not_had.empty() ? "" : "; " + not_had.begin()->second;
+        co_await send_refusal(exchange, status, found.code, found.message + why,
+                              services_.counters);
         co_return;
     }
     const SystemTime change = *found.change;
@@ -41,7 +47,16 @@ http::Async<void> Archive::serve_snapshot(http::Exchange& exchange, std::string 
                               services_.counters);
         co_return;
     }
-    const auto past = co_await past_->view_at(change);
+    auto past = co_await past_->view_at(change);
+    if (past != nullptr && !not_had.empty()) {
+        // The release before stands for nothing here: there may have been any number since.
+        auto known = std::make_shared<PastView>(*past);
+        for (const auto& [suite, why] : not_had) {
+            known->view.suites.erase(suite);
+            known->lost[suite] = why;
+        }
+        past = std::move(known);
+    }
     if (past == nullptr) {
         co_await send_refusal(exchange, 503, "snapshot.slow",
                               "the state of that moment is still being put together, ask again",
@@ -50,6 +65,36 @@ http::Async<void> Archive::serve_snapshot(http::Exchange& exchange, std::string 
     }
     exchange.add_header("Aptward-Snapshot", catalog::format_stamp(change));
     co_await serve_past(exchange, std::move(path), past, Because::asked_for);
+}
+
+// For the suite that the path names; a package may be in any.
+http::Async<Archive::NotHad> Archive::ask_snapshot_hosts(SystemTime moment, std::string path)
+{
+    if (snapshot_hosts_.empty())
+        co_return NotHad();
+    std::vector<std::string> suites;
+    std::vector<std::string_view> names;
+    const auto view = view_.load();
+    for (const auto& [suite, state] : view->suites) {
+        suites.push_back(suite);
+        names.push_back(suite);
+    }
+    const Name name = read_name(path, names);
+    if (name.kind != Name::Kind::pool)
+        suites = {name.suite};
+    auto make = [self = shared_from_this(), moment, suites]() -> http::Task<NotHad> {
+        auto not_had = co_await self->past().look_at_hosts(moment, suites);
+        co_return not_had;
+    };
+    const SteadyTime deadline = steady_now() + kLookLimit;
+    auto answer = co_await http::on_loop(services_.control, "asking snapshot hosts",
+                                         std::move(make), deadline);
+    if (answer)
+        co_return std::move(*answer);
+    NotHad not_had;
+    for (const std::string& suite : suites)
+        not_had[suite] = "its snapshot hosts are still being asked, ask again";
+    co_return not_had;
 }
 
 // A ring may be further behind than the generations at hand. False for what these name as well.
@@ -69,7 +114,7 @@ http::Async<bool> Archive::serve_ring_pool(http::Exchange& exchange, const Name&
             co_return false;
     }
     if (found && *found) {
-        co_await send_past_file(exchange, name, **found);
+        co_await send_past_file(exchange, name, **found, past->view);
         co_return true;
     }
     co_await send_refusal(exchange, 503, "pool.unknown",
@@ -215,13 +260,21 @@ http::Async<void> Archive::serve_past_pool(http::Exchange& exchange, const Name&
                               services_.counters);
         co_return;
     }
-    co_await send_past_file(exchange, name, **found);
+    co_await send_past_file(exchange, name, **found, past_->newest(past)->view);
 }
 
-http::Async<void> Archive::send_past_file(http::Exchange& exchange, const Name& name, Digest digest)
+http::Async<void> Archive::send_past_file(http::Exchange& exchange, const Name& name, Digest digest,
+                                          catalog::ArchiveView past)
 {
     fetch::Want want = want_of(digest);
     want.paths.push_back(http::encode_path(name.rest));
+    for (const auto& [suite, view] : past.suites) {
+        const auto listed = view.current->find_pool(name.rest);
+        if (listed && *listed == digest) {
+            want_elsewhere(want, *view.current);
+            break;
+        }
+    }
     Provenance provenance;
     provenance.modified = modified_of(digest);
     provenance.archive = settings_.id;

@@ -34,11 +34,18 @@ struct RingSettings {
     bool has_security_at_once = true;
 };
 
+/// A host that has the archive as it was at moments: the source's URL, the moment, then `below`.
+struct SnapshotHostSettings {
+    fetch::SourceSettings source;
+    std::string below;  ///< "/debian" or empty
+};
+
 struct ArchiveSettings {
     std::string id;
     std::vector<std::string> keyrings;  ///< Paths, for messages and reload.
     crypto::Keyring keyring;            ///< Their content.
     std::vector<fetch::SourceSettings> upstreams;
+    std::vector<SnapshotHostSettings> snapshot_hosts;
     std::vector<std::string> hosts;  ///< "archive.example/debian", "mirror.example:8080/x"
     std::vector<KnownSuite> known_suites;
     std::vector<std::string> only_suites;  ///< Empty: whatever clients ask for.

@@ -40,6 +40,28 @@ std::optional<SnapshotName> read_own_snapshot(std::string_view path)
     return name;
 }
 
+SnapshotHostSettings read_snapshot_host(std::string_view url)
+{
+    const std::size_t at = url.find(kSnapshotId);
+    SnapshotHostSettings host;
+    host.source.url = url.substr(0, at - 1);
+    host.below = url.substr(at + kSnapshotId.size());
+    while (host.below.ends_with('/'))
+        host.below.pop_back();
+    return host;
+}
+
+std::string vendors_snapshot_host(std::string_view host, std::string_view path)
+{
+    for (const Service& service : kServices)
+        if (host == service.archive_host && path == service.archive_path)
+            return std::string("https://")
+                .append(service.host)
+                .append(service.folder)
+                .append(kSnapshotId);
+    return "";
+}
+
 std::optional<SnapshotName> read_vendor_snapshot(std::string_view host, std::string_view path)
 {
     for (const Service& service : kServices) {

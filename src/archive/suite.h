@@ -61,7 +61,11 @@ public:
     /// What the vendor had at `time`, of what was shown here up to `known`; null before the first.
     /// Fails with untrusted when its signers do not count any more, as recalling it does else.
     http::Task<catalog::GenerationPtr> generation_at(SystemTime time, SystemTime known);
-    /// One that stands in the timeline. Fails as generation_at() does.
+    /// Asks the snapshot hosts what it was at a moment of which nothing is known here. Empty: it is
+    /// known now; else why not.
+    http::Async<std::string> look_at_hosts(SystemTime moment);
+    const catalog::Timeline& from_hosts() const { return from_hosts_; }
+    /// One that stands in a timeline. Fails as generation_at() does.
     http::Task<catalog::GenerationPtr> generation(catalog::Published published);
     const catalog::Timeline& timeline() const { return timeline_; }
 
@@ -72,8 +76,9 @@ public:
     /// Nothing is known of it but that, and nothing works on it.
     bool is_disposable() const
     {
-        return is_absent_ && !view_.current && timeline_.empty() && !is_refreshing_ &&
-               !turns_.is_taken() && asks_running_ == 0;
+        return is_absent_ && !view_.current && timeline_.empty() && from_hosts_.empty() &&
+               !is_refreshing_ && !turns_.is_taken() && !host_turns_.is_taken() &&
+               asks_running_ == 0;
     }
     SteadyTime last_try() const { return last_try_; }
 
@@ -105,10 +110,20 @@ private:
     http::Async<void> look_at(std::shared_ptr<Gathering> gathering, fetch::SourcePtr source);
     http::Task<catalog::ReleaseFiles> get_files(fetch::SourcePtr source);
     http::Async<trust::Judgement> judge(std::string origin, catalog::ReleaseFiles files);
+    /// `now`: the moment itself for Freshness::past.
     http::Async<trust::Judgement> judge_under(catalog::ReleaseFiles files, crypto::Keyring keyring,
-                                              trust::Policy policy, trust::Freshness freshness);
+                                              trust::Policy policy, trust::Freshness freshness,
+                                              SystemTime now);
     http::Async<void> ask_for_detached();
     void refuse(const Observation& observation);
+    void tell_refused(const Observation& observation);
+    http::Async<void> ask_host(std::shared_ptr<Archive> archive,
+                               std::shared_ptr<Gathering> gathering, std::size_t host,
+                               SystemTime moment);
+    http::Task<catalog::ReleaseFiles> get_past_files(std::size_t host, SystemTime moment);
+    http::Async<std::string> ask_hosts(SystemTime moment);
+    std::string check_beside_known(const Observation& observation, SystemTime moment);
+    http::Async<std::string> take_from_host(Observation observation, SystemTime moment);
     void refuse_spoiled(const Observation& observation);
     std::string keep_evidence(const std::string& source, const catalog::ReleaseFiles& files,
                               const trust::Judgement& judgement);
@@ -120,8 +135,8 @@ private:
     http::Async<void> adopt_index_in_turn(std::string generation_id, std::string path);
     http::Async<void> mend_in_turn();
     http::Async<bool> hold_index(const ChosenIndex& index, HeldIndexes& held);
-    /// Runs `step` while no other adoption runs. What it throws is exhausted memory (R11): it is
-    /// told as a held release, and the next one has its turn.
+    /// Runs `step` while no other adoption runs. What it throws is exhausted memory
+    /// (R11): it is told as a held release, and the next one has its turn.
     http::Async<void> in_turn(std::function<http::Async<void>()> step);
     http::Async<bool> still_holds(Observation& observation);
     http::Task<catalog::GenerationPtr> complete(catalog::GenerationPtr generation);
@@ -167,7 +182,7 @@ private:
     Services& services_;
     const std::string name_;
     catalog::SuiteView view_;
-    catalog::Timeline timeline_;
+    catalog::Timeline timeline_, from_hosts_;
     trust::Floor floor_;
     std::set<std::string> used_;   // index paths that clients use, one compression of each
     std::set<std::string> noted_;  // of these, what the journal has
@@ -196,6 +211,9 @@ private:
     SteadyTime last_try_{};
     std::vector<std::shared_ptr<http::Signal>> waiting_;  // for the refresh that runs
     Turns turns_;                                         // of adopting
+    Turns host_turns_;                                    // of asking snapshot hosts
+    // By moment: why it was not to be had, and since when.
+    std::map<SystemTime, std::pair<SteadyTime, std::string>> not_had_;
 };
 
 }  // namespace aptward::archive

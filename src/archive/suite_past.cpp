@@ -12,6 +12,7 @@ http::Async<void> Suite::restore(catalog::SuiteState state)
 {
     floor_ = state.floor;
     timeline_ = std::move(state.timeline);
+    from_hosts_ = std::move(state.from_hosts);
     // What was published while nothing had to be proven sets no limits to what is proven.
     if (archive_.settings_.verify == Verify::enforce && floor_.signers.empty()) {
         floor_ = trust::Floor();
@@ -54,8 +55,9 @@ http::Async<void> Suite::restore(catalog::SuiteState state)
 http::Task<catalog::GenerationPtr> Suite::recall(catalog::Published published, Rebuild rebuild)
 {
     std::set<std::string> journalled;
-    for (const catalog::Published& one : timeline_)
-        journalled.insert(one.release);
+    for (const catalog::Timeline* each : {&timeline_, &from_hosts_})
+        for (const catalog::Published& one : *each)
+            journalled.insert(one.release);
     auto load = [this, published, journalled] {
         return catalog::recall_generation(services_.releases, published.release, journalled,
                                           published.signers);
@@ -85,7 +87,7 @@ http::Task<catalog::GenerationPtr> Suite::recall(catalog::Published published, R
 
 http::Task<catalog::GenerationPtr> Suite::generation_at(SystemTime time, SystemTime known)
 {
-    const catalog::Published* found = catalog::find_at(timeline_, time, known);
+    const catalog::Published* found = catalog::find_at(timeline_, from_hosts_, time, known);
     if (found == nullptr)
         co_return nullptr;
     co_return co_await generation(*found);

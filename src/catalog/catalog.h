@@ -37,6 +37,8 @@ public:
     const trust::VerifiedRelease& verified() const { return *release_; }
     const deb::Release& release() const { return release_->release(); }
     const ReleaseFiles& files() const { return files_; }
+    /// When the vendor had it for certain: it was accepted then, or a snapshot host has shown it
+    /// for that moment.
     SystemTime accepted() const { return accepted_; }
     SystemTime date() const { return *release().date; }
     /// The source it came from first.

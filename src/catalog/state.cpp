@@ -113,6 +113,14 @@ void apply_entry(Replayed& decided, const Json& entry)
         published.date = entry.contains("date") ? time_in(entry, "date")
                                                 : state.floor.date.value_or(published.published);
         note_published(state.timeline, std::move(published));
+    } else if (kind == "from-host") {
+        Published published;
+        published.release = entry.value("release", "");
+        published.signers = entry.value("signers", std::vector<std::string>());
+        published.date = time_in(entry, "date");
+        published.published = time_in(entry, "published");
+        published.stood_at = time_in(entry, "stood-at");
+        note_from_host(state.from_hosts, std::move(published));
     } else if (kind == "approved") {
         state.floor.approved.insert(entry.value("release", ""));
     } else if (kind == "used") {
@@ -125,8 +133,9 @@ void apply_entry(Replayed& decided, const Json& entry)
 std::set<std::string> SuiteState::releases() const
 {
     std::set<std::string> ids;
-    for (const Published& one : timeline)
-        ids.insert(one.release);
+    for (const Timeline* each : {&timeline, &from_hosts})
+        for (const Published& one : *each)
+            ids.insert(one.release);
     return ids;
 }
 
@@ -260,6 +269,19 @@ Result<void> State::publish(const std::string& archive, const std::string& suite
                               {"release", release.release},
                               {"date", to_unix(release.date)},
                               {"published", to_unix(release.published)}});
+}
+
+Result<void> State::note_from_host(const std::string& archive, const std::string& suite,
+                                   const Published& release)
+{
+    return database_->decide({{"kind", "from-host"},
+                              {"archive", archive},
+                              {"suite", suite},
+                              {"release", release.release},
+                              {"signers", release.signers},
+                              {"date", to_unix(release.date)},
+                              {"published", to_unix(release.published)},
+                              {"stood-at", to_unix(release.stood_at.value_or(release.date))}});
 }
 
 Result<void> State::approve(const std::string& archive, const std::string& suite,

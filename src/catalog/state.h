@@ -32,6 +32,7 @@ struct Event {
 struct SuiteState {
     trust::Floor floor;
     Timeline timeline;              ///< Every generation that was shown and is not forgotten.
+    Timeline from_hosts;            ///< What only snapshot hosts have shown, of moments before.
     std::vector<std::string> used;  ///< Index base names that clients use.
 
     /// Release id of what is shown; empty: nothing yet.
@@ -106,6 +107,10 @@ public:
     /// the old generation or the new one.
     Result<void> publish(const std::string& archive, const std::string& suite,
                          const trust::Floor& floor, const Published& release);
+    /// What a snapshot host had at a moment (`release.stood_at`). It changes no floor, and nothing
+    /// that is current.
+    Result<void> note_from_host(const std::string& archive, const std::string& suite,
+                                const Published& release);
     /// An operator's approval of a release that the policy refused.
     Result<void> approve(const std::string& archive, const std::string& suite,
                          const std::string& release_id, const std::string& who);

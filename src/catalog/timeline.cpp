@@ -30,6 +30,33 @@ const Published* find_at(const Timeline& timeline, SystemTime time, SystemTime k
     return found;
 }
 
+const Published* find_at(const Timeline& shown, const Timeline& from_hosts, SystemTime time,
+                         SystemTime known)
+{
+    const Published* ours = find_at(shown, time, known);
+    const Published* theirs = find_at(from_hosts, time, known);
+    return ours == nullptr || (theirs != nullptr && theirs->date > ours->date) ? theirs : ours;
+}
+
+bool is_known_at(const Timeline& shown, const Timeline& from_hosts, SystemTime time)
+{
+    if (find_at(shown, time) != nullptr)
+        return true;
+    const Published* theirs = find_at(from_hosts, time);
+    return theirs != nullptr && theirs->stood_at && time <= *theirs->stood_at;
+}
+
+void note_from_host(Timeline& from_hosts, Published published)
+{
+    const auto known =
+        std::find_if(from_hosts.begin(), from_hosts.end(),
+                     [&](const Published& one) { return one.release == published.release; });
+    if (known == from_hosts.end())
+        from_hosts.push_back(std::move(published));
+    else
+        known->stood_at = std::max(known->stood_at, published.stood_at);
+}
+
 const Published* find_shown(const Timeline& timeline, SystemTime time)
 {
     const Published* found = timeline.empty() ? nullptr : &timeline.front();

@@ -17,6 +17,9 @@ struct Published {
     SystemTime date{};                 ///< The release's own: since when it was the vendor's.
     SystemTime published{};            ///< When this node showed it first.
     std::vector<std::string> signers;  ///< Primary fingerprints; empty: nothing had to be proven.
+    /// Of one that no client got as current, and only a snapshot host has shown: the last moment
+    /// for which it did. `published` is when that was asked then.
+    std::optional<SystemTime> stood_at{};
 };
 
 /// Of one suite, in the order in which they were shown: the current one is the last. No release
@@ -33,6 +36,17 @@ void note_published(Timeline& timeline, Published published);
 /// own snapshot services.
 const Published* find_at(const Timeline& timeline, SystemTime time,
                          SystemTime known = SystemTime::max());
+
+/// The same of both what was shown and what only snapshot hosts have, which stands behind.
+const Published* find_at(const Timeline& shown, const Timeline& from_hosts, SystemTime time,
+                         SystemTime known = SystemTime::max());
+
+/// Whether that answers for `time`: what was shown does, for all that came after it; what a
+/// snapshot host has shown only up to the moment for which it did.
+bool is_known_at(const Timeline& shown, const Timeline& from_hosts, SystemTime time);
+
+/// A snapshot host has shown it for a moment, once more or for the first time.
+void note_from_host(Timeline& from_hosts, Published published);
 
 /// The last one that this node had shown at `time`; before the first it is the first. Null of an
 /// empty timeline.

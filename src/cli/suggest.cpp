@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "archive/snapshot_names.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "node/acng_rules.h"
@@ -54,6 +55,8 @@ std::string stanza_for(const Json& place)
                                place.value("requests", 0));
     archive.upstreams = {(place.value("https", false) ? "https://" : "http://") + host + folder};
     archive.keyrings = keyrings_for(folder);
+    if (auto snapshots = archive::vendors_snapshot_host(host, folder); !snapshots.empty())
+        archive.snapshots = {std::move(snapshots)};
     return node::stanza(archive);
 }
 

@@ -117,6 +117,8 @@ http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
         report.archive = archive;
         std::vector<fetch::SourcePtr> shown =
             whose == Sources::asked ? archive->asked() : archive->sources();
+        for (const auto& host : archive->snapshot_hosts())
+            shown.push_back(host.source);
         auto sources = co_await services.fetcher.report(std::move(shown));
         report.sources = std::move(sources);
         reports.push_back(std::move(report));

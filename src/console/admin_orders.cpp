@@ -222,7 +222,8 @@ http::Async<void> Admin::answer_snapshots(http::Exchange& exchange)
                                 {"release", one.published.release},
                                 {"date", to_unix(one.published.date)},
                                 {"stamp", catalog::format_stamp(one.published.date)},
-                                {"published", to_unix(one.published.published)}});
+                                {"published", to_unix(one.published.published)},
+                                {"from_host", one.published.stood_at.has_value()}});
         Json names = Json::array();
         for (const auto& [name, at] : archive->past().snapshots())
             names.push_back(

@@ -39,6 +39,12 @@ struct Want {
     /// percent-encoded, without leading slash.
     std::vector<std::string> paths;
     std::vector<SourcePtr> sources;
+    /// Sources that have these bytes under names of their own, and are asked after the others.
+    struct Elsewhere {
+        SourcePtr source;
+        std::vector<std::string> paths;
+    };
+    std::vector<Elsewhere> elsewhere;
     /// The names can belong to another generation at a source: a wrong size or hash there is a
     /// mixture, not a lie. Not so for pool files, nor for by-hash names among `paths`.
     bool is_mutable_name = false;

@@ -86,6 +86,8 @@ std::shared_ptr<Flight> Fetcher::fetch(Want want)
         flight->is_kept_ = flight->is_kept_ || want.is_kept;
         std::pair<const Source*, std::vector<std::string>> asked(
             want.sources.empty() ? nullptr : want.sources.front().get(), want.paths);
+        for (const Want::Elsewhere& place : want.elsewhere)
+            asked.second.insert(asked.second.end(), place.paths.begin(), place.paths.end());
         const auto& before = flight->asked_;
         if (before.size() < kMostWants &&
             std::find(before.begin(), before.end(), asked) == before.end()) {

@@ -52,22 +52,28 @@ void FlightRun::start()
 bool FlightRun::join(std::vector<Want> wants)
 {
     const std::size_t before = offers_.size();
-    for (Want& want : wants)
-        for (std::size_t i = 0; i < want.sources.size(); ++i) {
-            const SourcePtr& source = want.sources[i];
-            const auto known =
-                std::find_if(offers_.begin(), offers_.end(),
-                             [&](const Offer& offer) { return offer.source == source; });
-            if (known == offers_.end()) {
-                offers_.push_back({source, want.paths, want.archive, want.is_mutable_name,
-                                   i == 0 ? want.lent : nullptr});
-                continue;
-            }
-            for (const std::string& path : want.paths)
-                if (std::find(known->paths.begin(), known->paths.end(), path) == known->paths.end())
-                    known->paths.push_back(path);
-        }
+    for (Want& want : wants) {
+        for (std::size_t i = 0; i < want.sources.size(); ++i)
+            join({want.sources[i], want.paths, want.archive, want.is_mutable_name,
+                  i == 0 ? want.lent : nullptr});
+        for (Want::Elsewhere& place : want.elsewhere)
+            join({place.source, std::move(place.paths), want.archive, want.is_mutable_name, nullptr,
+                  true});
+    }
     return offers_.size() > before;
+}
+
+void FlightRun::join(Offer offer)
+{
+    const auto known = std::find_if(offers_.begin(), offers_.end(),
+                                    [&](const Offer& one) { return one.source == offer.source; });
+    if (known == offers_.end()) {
+        offers_.push_back(std::move(offer));
+        return;
+    }
+    for (std::string& path : offer.paths)
+        if (std::find(known->paths.begin(), known->paths.end(), path) == known->paths.end())
+            known->paths.push_back(std::move(path));
 }
 
 // The first that wanted it; for events that concern no source.
@@ -87,7 +93,8 @@ const FlightRun::Offer* FlightRun::next_offer() const
         const Source& source = *offer.source;
         if (tried_.count(&source) > 0 || liars_.count(&source) > 0)
             continue;
-        const double score = source.rank(left, now);
+        constexpr double kLast = 5e8;  // before those whose breaker is open
+        const double score = source.rank(left, now) + (offer.is_last ? kLast : 0);
         if (best == nullptr || score < best_score) {
             best = &offer;
             best_score = score;

@@ -50,10 +50,12 @@ private:
         std::string archive;
         bool is_mutable_name = false;
         CredentialsPtr lent;
+        bool is_last = false;  // asked when the others do not have it
     };
 
     // Choosing
     bool join(std::vector<Want> wants);
+    void join(Offer offer);
     const Offer* next_offer() const;
     AttemptPtr begin(const Offer& offer, std::size_t path_index);
     const std::string& archive() const;

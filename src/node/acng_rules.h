@@ -35,6 +35,7 @@ struct AcngArchive {
     std::string id, rule;
     std::vector<std::string> hosts, upstreams, keyrings;
     std::string proxy;
+    std::vector<std::string> snapshots{};  ///< As the key of that name.
 };
 
 struct AcngTranslation {

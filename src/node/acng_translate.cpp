@@ -298,6 +298,8 @@ std::string stanza(const AcngArchive& archive)
     line("upstreams", quoted_list(archive.upstreams, margin));
     if (!archive.hosts.empty())
         line("hosts", quoted_list(archive.hosts, margin));
+    if (!archive.snapshots.empty())
+        line("snapshots", quoted_list(archive.snapshots, margin));
     if (!archive.proxy.empty())
         line("proxy", "\"" + archive.proxy + "\"");
     return text;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "archive/snapshot_names.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "http/server.h"
@@ -91,6 +92,29 @@ void read_keys(Reader& reader, ArchiveSettings& settings)
                                                 settings.threshold, usable));
 }
 
+// They are reached as the upstreams are, but the upstreams' password is not for them.
+void read_snapshot_hosts(Reader& reader, ArchiveSettings& settings, fetch::SourceSettings source)
+{
+    source.user.clear();
+    source.password.clear();
+    std::vector<std::string> urls;
+    reader.read("snapshots", urls);
+    for (const std::string& url : urls) {
+        if (const auto checked = check_snapshot_host(url); !checked) {
+            reader.mistake("snapshots", checked.error().message());
+            continue;
+        }
+        archive::SnapshotHostSettings host = archive::read_snapshot_host(url);
+        source.url = host.source.url;
+        host.source = source;
+        settings.snapshot_hosts.push_back(std::move(host));
+    }
+    if (!urls.empty() && settings.verify == archive::Verify::unverified)
+        reader.mistake("snapshots",
+                       "what a snapshot host shows of an unverified archive could not be proven; "
+                       "remove the key, or name keyrings");
+}
+
 void read_upstreams(Reader& reader, ArchiveSettings& settings, const std::string& common_proxy)
 {
     std::vector<std::string> urls, lists;
@@ -140,6 +164,7 @@ void read_upstreams(Reader& reader, ArchiveSettings& settings, const std::string
         settings.upstreams.push_back(source);
         settings.hosts.push_back(url);
     }
+    read_snapshot_hosts(reader, settings, source);
     if (urls.empty())
         reader.mistake("upstreams",
                        "at least one URL is wanted, such as "
@@ -170,6 +195,10 @@ ArchiveSettings read_archive(const toml::table& table, const Config& config,
         reader.mistake(reader.has("hosts") ? "hosts" : "upstreams", sentence);
     reader.read("freshness", settings.freshness);
     reader.read("private", settings.is_private);
+    if (settings.is_private && !settings.snapshot_hosts.empty())
+        reader.mistake("snapshots",
+                       "a private archive has none: clients' credentials are for its upstream "
+                       "alone; remove one of the two keys");
     reader.read("credentials-kept", settings.credentials_kept);
     reader.read("credentials-kept-in-outage", settings.credentials_kept_in_outage);
     settings.security_freshness = std::min(settings.security_freshness, settings.freshness);

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "archive/names.h"
+#include "archive/snapshot_names.h"
 #include "base/text.h"
 
 namespace aptward::node {
@@ -110,6 +111,23 @@ Result<void> check_upstream(std::string_view url)
                      "is no folder of an archive: accepted is \"http://HOST/PATH\" without "
                      "blanks, \"?\", \"#\" or \"..\"");
     return {};
+}
+
+Result<void> check_snapshot_host(std::string_view url)
+{
+    using archive::kSnapshotId;
+    const std::string_view place = without_scheme(url);
+    const std::size_t at = place.find(kSnapshotId);
+    const std::size_t end = at + kSnapshotId.size();
+    const bool is_folder = at != std::string_view::npos && place.find('/') < at &&
+                           place[at - 1] == '/' && (end == place.size() || place[end] == '/') &&
+                           place.find(kSnapshotId, end) == std::string_view::npos;
+    if (!is_folder)
+        return wrong(url,
+                     "names no moment: accepted is a URL with @SNAPSHOTID@ as one of its folders, "
+                     "such as \"https://snapshot.ubuntu.com/ubuntu/@SNAPSHOTID@\"");
+    const archive::SnapshotHostSettings host = archive::read_snapshot_host(url);
+    return check_upstream(host.source.url + host.below);
 }
 
 Result<void> check_proxy(std::string_view url)

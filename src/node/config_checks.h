@@ -17,6 +17,8 @@ namespace aptward::node {
 
 /// "http://archive.example/debian": http or https, a host, a port from 1 to 65535 or none, a path.
 Result<void> check_upstream(std::string_view url);
+/// An upstream with @SNAPSHOTID@ as one of its folders.
+Result<void> check_snapshot_host(std::string_view url);
 /// "http://proxy.example:3128": http, https, socks4(a) or socks5(h), a host, perhaps a port.
 Result<void> check_proxy(std::string_view url);
 /// "archive.example/debian", or a URL.

@@ -109,6 +109,11 @@ const std::vector<ConfigKey>& config_keys()
          "Equal sources of bytes; which is best is learned.", "(required unless upstream-lists)"},
         {"archive", "upstream-lists", "list of paths", "[]",
          "Files with one upstream URL a line (mirrors.txt, apt's mirror+file lists)."},
+        {"archive", "snapshots", "list of URLs", "[]",
+         "Snapshot hosts of the vendor, with @SNAPSHOTID@ where the moment stands: asked for "
+         "moments "
+         "before this node's first release, and for files of the past that no upstream has. "
+         "What they show is proven like all else."},
         {"archive", "hosts", "list of host/path", "[]",
          "Proxy requests for these prefixes mean this archive, besides the upstreams' own. One * "
          "stands for any part of a host. Of Debian's and Ubuntu's archives the country and cloud "

@@ -106,7 +106,7 @@ http::Async<void> Node::Parts::save_sources()
     std::map<std::string, catalog::SourceState> learned;
     const auto routes = front->routes();  // a reload may replace them meanwhile
     for (const auto& archive : routes->archives) {
-        const auto reports = co_await fetcher->report(archive->sources());
+        const auto reports = co_await fetcher->report(archive->all_sources());
         for (const fetch::SourceReport& report : reports)
             learned[report.url] = {report.latency_ms,        report.rate_bytes_per_s,
                                    report.failures_in_a_row, report.last_fault,

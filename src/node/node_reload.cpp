@@ -136,7 +136,7 @@ Result<void> Node::Parts::restore(archive::Routes& routes)
     for (const auto& archive : routes.archives)
         TRY_VOID(check_threshold(archive->settings(), suites_of(archive->settings().id, suites)));
     for (const auto& archive : routes.archives) {
-        client.post([sources = archive->sources(), remembered] {
+        client.post([sources = archive->all_sources(), remembered] {
             for (const auto& source : sources) {
                 const auto known = remembered.find(source->url());
                 if (known != remembered.end())

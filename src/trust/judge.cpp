@@ -149,7 +149,9 @@ struct Judge {
             return "text-signature";
         if (signature.created > now + policy.max_future && freshness == Freshness::live)
             return "not-yet-valid";  // V21
-        const auto& pins = policy.signed_by.empty() ? floor.next_signed_by : policy.signed_by;
+        // What a release says of those after it says nothing of those before.
+        const bool has_own_pins = !policy.signed_by.empty() || freshness == Freshness::past;
+        const auto& pins = has_own_pins ? policy.signed_by : floor.next_signed_by;
         if (!is_pinned(signature, pins))
             return "unknown-key";
         const bool is_approved =
@@ -190,10 +192,13 @@ struct Judge {
     bool check_dates(const deb::Release& release)
     {
         const SystemTime date = *release.date;
+        if (freshness == Freshness::past && date > now)
+            return refuse("later", "it is dated " + when(date) + ", after the moment " + when(now));
         if (date > now + policy.max_future)
             return refuse("not-yet-valid",
                           "it is dated in the future: " + when(date) + " (or this clock is slow)");
-        const bool is_approved = floor.approved.count(result.id) > 0;
+        const bool is_approved =
+            freshness == Freshness::past || floor.approved.count(result.id) > 0;
         if (floor.date && now + policy.max_future < *floor.date && !is_approved)
             return refuse("clock-behind",
                           "this clock is behind the newest accepted release of " +
@@ -204,7 +209,10 @@ struct Judge {
             until = until ? std::min(*until, date + *policy.max_valid_time)
                           : date + *policy.max_valid_time;
         if (until && *until < now)
-            return refuse("expired", "it was valid until " + when(*until));
+            return refuse(
+                "expired",
+                "it was valid until " + when(*until) +
+                    (freshness == Freshness::past ? ", before the moment " + when(now) : ""));
         return true;
     }
 
@@ -212,6 +220,8 @@ struct Judge {
     {
         if (!floor.date || floor.approved.count(result.id) > 0)
             return true;
+        if (freshness == Freshness::past)
+            return check_archive(release);
         if (*release.date < *floor.date)
             return refuse("rollback", fmt::format("it is dated {}, accepted was already {}",
                                                   when(*release.date), when(*floor.date)));
@@ -223,18 +233,28 @@ struct Judge {
         return check_unchanged(release);
     }
 
-    bool check_unchanged(const deb::Release& release)
+    static std::string changed(const char* field, const std::string& from, const std::string& to)
     {
-        const auto changed = [](const char* field, const std::string& from, const std::string& to) {
-            return fmt::format(
-                "its {} changed from \"{}\" to \"{}\": approve it if the vendor "
-                "announced that",
-                field, printable(from), printable(to));
-        };
+        return fmt::format(
+            "its {} changed from \"{}\" to \"{}\": approve it if the vendor "
+            "announced that",
+            field, printable(from), printable(to));
+    }
+
+    // What "stable" was called is another thing at another time; whose it is stays.
+    bool check_archive(const deb::Release& release)
+    {
         if (release.origin != floor.origin)
             return refuse("identity-changed", changed("Origin", floor.origin, release.origin));
         if (release.label != floor.label)
             return refuse("identity-changed", changed("Label", floor.label, release.label));
+        return true;
+    }
+
+    bool check_unchanged(const deb::Release& release)
+    {
+        if (!check_archive(release))
+            return false;
         if (release.codename != floor.codename)
             return refuse("identity-changed",
                           changed("Codename", floor.codename, release.codename));

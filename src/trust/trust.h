@@ -84,14 +84,15 @@ std::string release_id(std::string_view text);
 enum class Freshness {
     live,    ///< From a source: date, roll-back and expiry count.
     stored,  ///< Accepted before: only the signatures and the text are judged again (reload).
+    past,    ///< Of a moment: that is `now`. Dated up to it, and not expired then; no roll-back.
 };
 
 /// Judges one release. `signatures` is what the engine said about `text` under `keyring`.
 /// Codes of refusals, in the order they are found: release.bad-signature, release.unsigned,
 /// release.unknown-key, release.unapproved-key, release.expired-signature, release.revoked-key,
 /// release.weak, release.threshold, release.malformed, release.wrong-suite, release.not-yet-valid,
-/// release.clock-behind, release.expired, release.rollback, release.equivocation,
-/// release.identity-changed.
+/// release.clock-behind, release.later (past), release.expired, release.rollback,
+/// release.equivocation, release.identity-changed.
 Judgement judge(crypto::SignedText text, const std::vector<crypto::Signature>& signatures,
                 const crypto::Keyring& keyring, const Policy& policy, const Floor& floor,
                 const std::string& suite_path, SystemTime now, Freshness freshness);

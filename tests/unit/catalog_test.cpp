@@ -235,6 +235,45 @@ TEST(Timeline, AMomentMeansTheLatestDateUpToIt)
     EXPECT_EQ(release_at(10, 1005), "one") << "what comes back was known from its first time on";
 }
 
+TEST(Timeline, WhatASnapshotHostShowedAnswersUpToTheMomentForWhichItDid)
+{
+    const Timeline shown = {{"three", from_unix(30), from_unix(1030), {}, {}}};
+    Timeline from_hosts;
+    note_from_host(from_hosts, {"one", from_unix(10), from_unix(2000), {}, from_unix(12)});
+    note_from_host(from_hosts, {"one", from_unix(10), from_unix(2001), {}, from_unix(15)});
+    note_from_host(from_hosts, {"one", from_unix(10), from_unix(2002), {}, from_unix(11)});
+    ASSERT_EQ(from_hosts.size(), 1U);
+    EXPECT_EQ(from_hosts.front().stood_at, from_unix(15));
+    for (const auto& [time, is_known] : std::map<std::int64_t, bool>{
+             {9, false}, {10, true}, {15, true}, {16, false}, {29, false}, {30, true}, {99, true}})
+        EXPECT_EQ(is_known_at(shown, from_hosts, from_unix(time)), is_known) << time;
+    EXPECT_EQ(find_at(shown, from_hosts, from_unix(20))->release, "one");
+    EXPECT_EQ(find_at(shown, from_hosts, from_unix(40))->release, "three");
+    EXPECT_EQ(find_at(shown, from_hosts, from_unix(20), from_unix(1999)), nullptr)
+        << "it came after the order";
+}
+
+TEST_F(CatalogTest, R9_WhatASnapshotHostShowedSurvivesAndChangesNothingThatIsCurrent)
+{
+    {
+        const auto state = State::open(folder);
+        ASSERT_TRUE(state) << state.error().message();
+        ASSERT_TRUE((*state)->publish("a", "stable", floor_at("two", 20), release_of("two", 20)));
+        ASSERT_TRUE((*state)->note_from_host(
+            "a", "stable", {"one", from_unix(10), from_unix(3000), {"F"}, from_unix(15)}));
+    }
+    std::filesystem::remove(folder / "aptward.db");
+    const auto state = State::open(folder);
+    ASSERT_TRUE(state) << state.error().message();
+    const SuiteState suite = (*state)->suites().at({"a", "stable"});
+    EXPECT_EQ(suite.current(), "two");
+    EXPECT_EQ(suite.floor.release_id, "two");
+    EXPECT_EQ(suite.releases(), (std::set<std::string>{"one", "two"}));
+    ASSERT_EQ(suite.from_hosts.size(), 1U);
+    EXPECT_EQ(suite.from_hosts.front().stood_at, from_unix(15));
+    EXPECT_EQ(suite.from_hosts.front().signers, std::vector<std::string>{"F"});
+}
+
 TEST(Timeline, StampsAreThoseOfSnapshotServices)
 {
     EXPECT_EQ(format_stamp(from_unix(1777550400)), "20260430T120000Z");

@@ -296,5 +296,34 @@ TEST_F(JudgeTest, V8_OnlyTheSplittersTextIsParsed)
     EXPECT_EQ(judgement.release->signed_text().text, text(hour_ago));
 }
 
+TEST_F(JudgeTest, V25_V26_ThePastIsJudgedForThen)
+{
+    using std::chrono::hours;
+    accept(text(kNow - hours(1)));
+    const SystemTime moment = kNow - hours(1000);
+    const auto code_then = [&](const std::string& release) {
+        return judge({release, "signatures"}, signatures, keyring, policy, floor, suite, moment,
+                     Freshness::past)
+            .verdict.code;
+    };
+    const auto valid_for = [&](hours time) {
+        return "Valid-Until: " + deb::format_release_date(moment - hours(2) + time) + "\n";
+    };
+    EXPECT_EQ(code_then(text(moment)), "release.accepted") << "no roll-back";
+    EXPECT_EQ(code_then(text(moment - hours(2), valid_for(hours(3)))), "release.accepted")
+        << "expired now, not then";
+    EXPECT_EQ(code_then(text(moment - hours(2), valid_for(hours(1)))), "release.expired");
+    EXPECT_EQ(code_then(text(moment + std::chrono::seconds(1))), "release.later");
+    EXPECT_EQ(code_then("Origin: Other\nLabel: Test\nSuite: stable\nCodename: old\nDate: " +
+                        deb::format_release_date(moment) + "\n"),
+              "release.identity-changed");
+    EXPECT_EQ(code_then("Origin: Test\nLabel: Test\nSuite: stable\nCodename: old\nDate: " +
+                        deb::format_release_date(moment) + "\n"),
+              "release.accepted")
+        << "another one was stable then";
+    signatures = {good(std::string(40, '9'), std::string(40, '9'))};
+    EXPECT_NE(code_then(text(moment)), "release.accepted");
+}
+
 }  // namespace
 }  // namespace aptward::trust
