@@ -89,9 +89,9 @@ std::vector<std::string> Suite::needed_indexes(const deb::Release& release) cons
     return needed;
 }
 
-http::Async<void> Suite::in_turn(std::function<http::Async<void>()> step)
+http::Async<void> Suite::in_turn(Turns& turns, std::function<http::Async<void>()> step)
 {
-    co_await turns_.take();
+    co_await turns.take();
     std::string failure;
     try {
         co_await step();
@@ -99,16 +99,24 @@ http::Async<void> Suite::in_turn(std::function<http::Async<void>()> step)
         failure = error.what();
     }
     if (!failure.empty()) {
-        held_ = "the node ran short of something: " + failure;
-        event("release.held", "", held_);
+        failure = "the node ran short of something: " + failure;
+        event("release.held", "", failure);
+        if (&turns == &turns_)
+            held_ = std::move(failure);
     }
-    turns_.end();
+    turns.end();
+}
+
+// Whoever asks for many moments has to wait for their tables alone: a new release does not.
+Turns& Suite::turns_of(const std::string& generation_id)
+{
+    return view_.current && view_.current->id() == generation_id ? turns_ : past_turns_;
 }
 
 http::Async<void> Suite::adopt(Observation observation)
 {
     auto step = [this, observation = std::move(observation)] { return adopt_in_turn(observation); };
-    co_await in_turn(std::move(step));
+    co_await in_turn(turns_, std::move(step));
 }
 
 // While it waited, another release may have been published: judged again under what that one left.
@@ -367,10 +375,11 @@ http::Async<void> Suite::adopt_index(std::string generation_id, std::string path
     co_await note_used(path);
     if (!is_tabled(path))
         co_return;
+    Turns& turns = turns_of(generation_id);
     auto step = [this, generation_id = std::move(generation_id), path = std::move(path)] {
         return adopt_index_in_turn(generation_id, path);
     };
-    co_await in_turn(std::move(step));
+    co_await in_turn(turns, std::move(step));
 }
 
 http::Async<void> Suite::adopt_index_in_turn(std::string generation_id, std::string path)

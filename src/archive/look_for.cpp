@@ -110,7 +110,7 @@ http::Async<bool> Suite::look_for(std::string generation_id, std::string pool_pa
             auto step = [this, generation_id, path = *path] {
                 return adopt_index_in_turn(generation_id, path);
             };
-            co_await in_turn(std::move(step));
+            co_await in_turn(turns_of(generation_id), std::move(step));
         }
         generation = find_generation(generation_id);
         if (!generation)

@@ -389,7 +389,7 @@ http::Async<std::string> Suite::rejudge(crypto::Keyring keyring, trust::Policy p
 http::Async<void> Suite::fetch_detached()
 {
     auto step = [this] { return ask_for_detached(); };
-    co_await in_turn(std::move(step));
+    co_await in_turn(turns_, std::move(step));
 }
 
 http::Async<void> Suite::ask_for_detached()

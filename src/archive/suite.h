@@ -77,8 +77,8 @@ public:
     bool is_disposable() const
     {
         return is_absent_ && !view_.current && timeline_.empty() && from_hosts_.empty() &&
-               !is_refreshing_ && !turns_.is_taken() && !host_turns_.is_taken() &&
-               asks_running_ == 0;
+               !is_refreshing_ && !turns_.is_taken() && !past_turns_.is_taken() &&
+               !host_turns_.is_taken() && asks_running_ == 0;
     }
     SteadyTime last_try() const { return last_try_; }
 
@@ -135,9 +135,10 @@ private:
     http::Async<void> adopt_index_in_turn(std::string generation_id, std::string path);
     http::Async<void> mend_in_turn();
     http::Async<bool> hold_index(const ChosenIndex& index, HeldIndexes& held);
-    /// Runs `step` while no other adoption runs. What it throws is exhausted memory
+    /// Runs `step` while no other one of these turns runs. What it throws is exhausted memory
     /// (R11): it is told as a held release, and the next one has its turn.
-    http::Async<void> in_turn(std::function<http::Async<void>()> step);
+    http::Async<void> in_turn(Turns& turns, std::function<http::Async<void>()> step);
+    Turns& turns_of(const std::string& generation_id);
     http::Async<bool> still_holds(Observation& observation);
     http::Task<catalog::GenerationPtr> complete(catalog::GenerationPtr generation);
     bool must_wait_for_stock(const Observation& observation) const;
@@ -211,6 +212,7 @@ private:
     SteadyTime last_try_{};
     std::vector<std::shared_ptr<http::Signal>> waiting_;  // for the refresh that runs
     Turns turns_;                                         // of adopting
+    Turns past_turns_;                                    // of tables of earlier releases
     Turns host_turns_;                                    // of asking snapshot hosts
     // By moment: why it was not to be had, and since when.
     std::map<SystemTime, std::pair<SteadyTime, std::string>> not_had_;

@@ -262,7 +262,7 @@ http::Task<std::shared_ptr<const catalog::Table>> Suite::table_of(
 http::Async<void> Suite::mend_tables()
 {
     auto step = [this] { return mend_in_turn(); };
-    co_await in_turn(std::move(step));
+    co_await in_turn(turns_, std::move(step));
 }
 
 http::Async<void> Suite::mend_in_turn()
