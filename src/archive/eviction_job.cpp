@@ -18,7 +18,7 @@ constexpr std::size_t kMostNamed = 20;
 
 struct Options {
     bool is_dry_run = false;
-    std::optional<std::uint64_t> to_bytes;
+    std::optional<std::uint64_t> to_bytes, free_bytes;
 };
 
 Options read(const JobRecord& record)
@@ -30,6 +30,8 @@ Options read(const JobRecord& record)
     options.is_dry_run = json.value("dry_run", false);
     if (json.contains("to"))
         options.to_bytes = json.value("to", std::uint64_t{0});
+    if (json.contains("free"))
+        options.free_bytes = json.value("free", std::uint64_t{0});
     return options;
 }
 
@@ -99,6 +101,8 @@ private:
         std::uint64_t held = 0;
         for (const HeldFile& file : needs_.files())
             held += file.bytes;
+        if (options_.free_bytes)
+            return held - std::min(held, *options_.free_bytes);
         if (settings_.quota_bytes == 0 || static_cast<double>(held) <= quota * kHighWater)
             return held;
         return static_cast<std::uint64_t>(quota * kLowWater);
@@ -195,6 +199,12 @@ private:
     std::string too_small(std::uint64_t target) const
     {
         const auto& kept = plan_.held[static_cast<std::size_t>(Need::kept)];
+        if (options_.free_bytes)
+            return fmt::format(
+                "{} more would have to go from a full disk, but indexes, pins, names and freezes "
+                "({}), what clients use ({}) and what was used within an hour stay: make room, or "
+                "drop snapshots (aptward snapshot drop)",
+                human_size(plan_.over_bytes), human_size(kept.bytes), human_size(plan_.hot.bytes));
         return fmt::format(
             "{} cannot be kept: {} of indexes, pins, names and freezes and {} of what clients use "
             "have to stay, and what was used within an hour; raise the quota, or drop snapshots "
@@ -227,10 +237,12 @@ Jobs::Kind make_eviction(Services& services, FindArchive find_archive, EvictionS
         if (json.contains("dry_run") && !json["dry_run"].is_boolean())
             return fail(Errc::malformed, "dry_run is true or false");
         options["dry_run"] = json.value("dry_run", false);
-        if (json.contains("to") && !json["to"].is_number_unsigned())
-            return fail(Errc::malformed, "to is a number of bytes");
-        if (json.contains("to"))
-            options["to"] = json["to"];
+        for (const char* key : {"to", "free"}) {
+            if (json.contains(key) && !json[key].is_number_unsigned())
+                return fail(Errc::malformed, std::string(key) + " is a number of bytes");
+            if (json.contains(key))
+                options[key] = json[key];
+        }
         return options.dump();
     };
     kind.work = [&services, find_archive = std::move(find_archive), settings](Jobs::Run& run) {

@@ -16,7 +16,8 @@ struct EvictionSettings {
     std::chrono::seconds hot_for{};  ///< What is served now stays for so long after its last use.
 };
 
-/// The JSON that starts one: {"dry_run": false, "to": BYTES}; without "to": what the quota wants.
+/// The JSON that starts one: {"dry_run": false, "to": BYTES}, or "free": BYTES that are to go;
+/// without either: what the quota wants.
 Jobs::Kind make_eviction(Services& services, FindArchive find_archive, EvictionSettings settings);
 
 /// What was used so lately stays: between a look whether something is held and its use there may be

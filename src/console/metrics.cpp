@@ -59,11 +59,11 @@ private:
 // Of the codes of releases, those that are no verdict or a good one.
 bool is_refusal(const std::string& code)
 {
-    static const std::set<std::string> kOthers = {"release.accepted",   "release.unchanged",
-                                                  "release.unverified", "release.restored",
-                                                  "release.published",  "release.held",
-                                                  "release.approved",   "release.lost",
-                                                  "release.engine",     "release.freeze_suspected"};
+    static const std::set<std::string> kOthers = {
+        "release.accepted",         "release.unchanged", "release.unverified",
+        "release.restored",         "release.published", "release.held",
+        "release.approved",         "release.lost",      "release.engine",
+        "release.freeze_suspected", "release.from-host"};
     return code.rfind("release.", 0) == 0 && kOthers.count(code) == 0;
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "node/node.h"
 
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -177,6 +180,62 @@ http::Async<void> Node::Parts::keep_bounded()
     }
 }
 
+// A disk that fills up starts a collection, with a quota or without one (R4): else what is current
+// could not be kept for the sake of what nobody needs.
+http::Async<void> Node::Parts::keep_room()
+{
+    constexpr std::chrono::seconds kLookEvery{5};
+    constexpr double kLowShare = 0.05, kEnoughShare = 0.10;
+    constexpr std::uint64_t kEnough = 4ULL << 30;  // of a large disk
+    bool is_told = false;
+    std::uint64_t without_room = 0;  // files for which there was no room
+    std::optional<SystemTime> tried;
+    for (;;) {
+        co_await http::sleep_until(steady_now() + kLookEvery);
+        struct ::statvfs space{};
+        if (::statvfs(config.state.c_str(), &space) != 0 || space.f_blocks == 0)
+            continue;
+        const auto free = std::uint64_t{space.f_bavail} * space.f_frsize;
+        const auto all = static_cast<double>(std::uint64_t{space.f_blocks} * space.f_frsize);
+        const auto share = [&](double part) {
+            return std::min(kEnough, static_cast<std::uint64_t>(all * part));
+        };
+        auto counts = events->counts();
+        const bool had_no_room =
+            std::exchange(without_room, counts["store.full"]) != counts["store.full"];
+        if (free >= share(kLowShare) && !had_no_room) {
+            is_told = is_told && free < share(kEnoughShare);
+            continue;
+        }
+        if (!std::exchange(is_told, true))
+            events->add({0,
+                         {},
+                         "disk.low",
+                         "",
+                         "",
+                         "",
+                         fmt::format("{} are left on the disk of {}: what nobody needs, and then "
+                                     "what only earlier releases need, goes (aptward jobs)",
+                                     human_size(free), config.state.string()),
+                         "",
+                         ""});
+        // One that found too little is tried again when what was used may go.
+        const auto done = jobs->last_done(archive::kEviction);
+        const bool has_helped = tried && done && *done >= *tried;
+        const bool may_try = !tried || has_helped || system_now() - *tried >= archive::kSpared;
+        if (!may_try || jobs->is_busy(archive::kEviction))
+            continue;
+        tried = system_now();
+        const auto started =
+            jobs->start(archive::kEviction,
+                        fmt::format("{{\"free\": {}}}",
+                                    had_no_room ? share(kEnoughShare) : share(kEnoughShare) - free),
+                        "node");
+        if (!started)
+            co_return;  // the node is stopping
+    }
+}
+
 Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawner)
 {
     auto parts = std::make_unique<Parts>();
@@ -254,6 +313,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     node->parts_->jobs->restore();
     http::spawn(node->parts_->services->control, "scrubbing", node->parts_->keep_scrubbing());
     http::spawn(node->parts_->services->control, "bounding", node->parts_->keep_bounded());
+    http::spawn(node->parts_->services->control, "keeping room", node->parts_->keep_room());
     node->parts_->admin->set_ready(true);
     // A full disk keeps nothing from being served that is held (I6).
     if (const auto written = node->parts_->write_run_file(); !written)

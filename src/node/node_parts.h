@@ -82,6 +82,7 @@ struct Node::Parts {
     http::Async<void> keep_saving();
     http::Async<void> keep_scrubbing();
     http::Async<void> keep_bounded();
+    http::Async<void> keep_room();
     http::Async<void> save_sources();
 };
 

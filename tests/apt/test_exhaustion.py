@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from coherence import assert_coherent, blobs_of, generation, sha256, wrong_blobs
+from coherence import assert_coherent, blob_files, blobs_of, generation, grow_old, sha256, wrong_blobs
 from load import serve_at_once
 from node import PROGRAM, Node, is_sanitized, until
 from shim import Shim
@@ -217,6 +217,43 @@ def test_R4_I6_a_node_starts_on_a_full_disk_and_serves_what_it_holds(scene):
         origin.revive()
         node.start()
         assert_coherent(node)
+        node.kill()
+    finally:
+        subprocess.run(["umount", "-l", state], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+@pytest.mark.parametrize("payload_bytes", [6_900_000, 8_500_000], ids=["nearly full", "no room at all"])
+def test_R4_a_full_disk_gives_up_what_only_the_past_needs(scene, payload_bytes):
+    archive = scene.archive()
+    state = scene.folder / "node-full/state"
+    state.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", state], check=True)
+    try:
+        node = Node(scene.folder / "node-full", archive, [scene.origin(archive)])
+        scene.nodes.append(node)
+        old = []
+        for version in ("1", "2", "3"):
+            archive.add("large", version, payload_bytes=3_000_000)
+            archive.publish()
+            assert_coherent(node)
+            old.append(f"/test/pool/large_{version}_all.deb")
+            assert node.get(old[-1]).status == 200
+        until("all are held", lambda: sum(path.stat().st_size for path in
+                                          (state / "blobs/sha256").glob("*/*")) > 9_000_000)
+        grow_old(node)
+        held = sorted(blob_files(node))
+        archive.add("huge", payload_bytes=payload_bytes)
+        archive.publish()
+        assert_coherent(node)
+        huge = node.get("/test/pool/huge_1_all.deb")
+        assert huge.status == 200, huge.content
+        until("room is made", lambda: len(set(held) - set(blob_files(node))) >= 1)
+        assert "disk.low" in node.event_codes()
+        assert node.get("/test/pool/huge_1_all.deb").status == 200
+        gone = [path for path in old if sha256((archive.root / path[6:]).read_bytes()) not in str(blob_files(node))]
+        assert gone and "/test/pool/large_3_all.deb" not in gone, "what is served now stays"
+        assert wrong_blobs(node) == []
         node.kill()
     finally:
         subprocess.run(["umount", "-l", state], check=True)
