@@ -164,8 +164,8 @@ http::Async<void> Suite::adopt_in_turn(Observation observation)
     }
 }
 
-// Clients lose nothing by the first release of all, and want no delay of security updates or of what
-// an operator has chosen.
+// Clients lose nothing by the first release of all, and want no delay of security updates or of
+// what an operator has chosen.
 bool Suite::must_wait_for_stock(const Observation& observation) const
 {
     const std::string& id = observation.judgement.id;
@@ -181,9 +181,9 @@ void Suite::wait_for_stock(Observation observation, catalog::GenerationPtr gener
         held_ = "release of " + deb::format_release_date(generation->date()) +
                 " waits until what clients will want of it is held";
         event("release.stocking", observation.origin, held_, generation->id());
-        http::spawn(services_.control, "stocking " + name_,
-                    stock_up(archive_.shared_from_this(), std::move(observation),
-                             std::move(generation)));
+        http::spawn(
+            services_.control, "stocking " + name_,
+            stock_up(archive_.shared_from_this(), std::move(observation), std::move(generation)));
     }
     touch();
 }

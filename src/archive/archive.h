@@ -53,7 +53,8 @@ struct Services {
     HotAnswers& hot_answers;
     Shelf& shelf;
     std::string architecture;  ///< Of this machine ("amd64"): most likely its clients' too.
-    Prefetcher* prefetcher = nullptr;  ///< Null: nothing is fetched ahead. Before anything is served.
+    Prefetcher* prefetcher =
+        nullptr;  ///< Null: nothing is fetched ahead. Before anything is served.
 };
 
 /// What `status` shows of a suite.

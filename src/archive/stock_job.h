@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Taking in foreign stock, as a job: another program's cache or mirror, or any folder of packages.
-// Names mean nothing there, hashes do. docs/decisions/0023-stock-import.md.
+// Names mean nothing there, hashes do. docs/decisions/0025-stock-import.md.
 
 #include "archive/archive.h"
 #include "archive/jobs.h"

@@ -133,9 +133,10 @@ int report(const Options& options)
         return send({options.node}, *gathered);
     const auto manifest = node::read_client_manifest(options.root);
     if (!manifest)
-        return failed("which node? This machine is not set up (aptward client setup), so name one "
-                      "with --node URL",
-                      kUsage);
+        return failed(
+            "which node? This machine is not set up (aptward client setup), so name one "
+            "with --node URL",
+            kUsage);
     return send(manifest->nodes, *gathered);
 }
 

@@ -74,9 +74,9 @@ void print_asked(const Json& look, bool wants_all)
             continue;
         }
         const std::string why = one.value("why_not", "");
-        fmt::print("  !!  {}: {}\n", name,
-                   why.empty() ? "missing " + some(texts(one, "missing"), wants_all)
-                               : printable(why));
+        fmt::print(
+            "  !!  {}: {}\n", name,
+            why.empty() ? "missing " + some(texts(one, "missing"), wants_all) : printable(why));
     }
     print_line("installs now", yes, wants_all);
 }
@@ -92,8 +92,9 @@ void print(const Json& look, bool wants_all)
     const auto held = look.value("held", std::uint64_t{0});
     const std::string age =
         look.contains("reported")
-            ? fmt::format(" (reported {} ago)",
-                          human_seconds(to_unix(system_now()) - look.value("reported", std::int64_t{0})))
+            ? fmt::format(
+                  " (reported {} ago)",
+                  human_seconds(to_unix(system_now()) - look.value("reported", std::int64_t{0})))
             : "";
     // Rounded down: 100 % is said of all only.
     fmt::print("{}{}: {} % held, {} of {} files, {} of {}\n", name, age,
@@ -148,8 +149,9 @@ int show(const Options& options)
     if (options.is_json)
         fmt::print("{}", answer->body);
     else if (looks.empty())
-        fmt::print("No machine has reported (aptward client report), and the configuration has no "
-                   "[[stock-list]].\n");
+        fmt::print(
+            "No machine has reported (aptward client report), and the configuration has no "
+            "[[stock-list]].\n");
     else
         for (const Json& look : looks)
             print(look, options.wants_all);
@@ -231,7 +233,8 @@ void add_stock(CLI::App& app, Action& action)
     const auto add = [&](const char* name, const char* text, int (*run)(const Options&)) {
         CLI::App* sub = command->add_subcommand(name, text);
         add_reach_options(*sub, options->reach);
-        sub->callback([&action, options, run] { action = [options, run] { return run(*options); }; });
+        sub->callback(
+            [&action, options, run] { action = [options, run] { return run(*options); }; });
         return sub;
     };
     add("fetch", "Fetch what is missing, within the budget", fetch)

@@ -23,10 +23,14 @@ std::string text_of(const Json& json)
 
 Json to_json(const Needed& file)
 {
-    return {{"package", file.package},       {"version", file.version},
-            {"architecture", file.architecture}, {"archive", file.archive},
-            {"suite", file.suite},           {"path", file.path},
-            {"bytes", file.digest.size_bytes}, {"held", file.is_held}};
+    return {{"package", file.package},
+            {"version", file.version},
+            {"architecture", file.architecture},
+            {"archive", file.archive},
+            {"suite", file.suite},
+            {"path", file.path},
+            {"bytes", file.digest.size_bytes},
+            {"held", file.is_held}};
 }
 
 Json to_json(const SubjectStock& stock, const SubjectStock::Asked& asked)
@@ -39,9 +43,9 @@ Json to_json(const SubjectStock& stock, const SubjectStock::Asked& asked)
         if (!file.is_held)
             missing.push_back(file.package + "=" + file.version);
     }
-    return {{"package", asked.package},  {"installs", asked.installs(stock)},
-            {"why_not", asked.why_not},  {"files", asked.needs.size()},
-            {"bytes", bytes},            {"missing", std::move(missing)}};
+    return {{"package", asked.package}, {"installs", asked.installs(stock)},
+            {"why_not", asked.why_not}, {"files", asked.needs.size()},
+            {"bytes", bytes},           {"missing", std::move(missing)}};
 }
 
 Json to_json(const Stock::Look& look)
@@ -69,9 +73,8 @@ Json to_json(const Stock::Look& look)
     for (const SubjectStock::Asked& one : stock.asked)
         asked.push_back(to_json(stock, one));
     for (const solve::PhasedOut& one : stock.phased_out)
-        phased.push_back({{"package", one.name},
-                          {"version", one.version},
-                          {"percentage", one.percentage}});
+        phased.push_back(
+            {{"package", one.name}, {"version", one.version}, {"percentage", one.percentage}});
     json.update({{"files", files},
                  {"bytes", bytes},
                  {"held", held},
@@ -122,8 +125,7 @@ http::Async<void> take_report(http::Exchange& exchange, archive::Services& servi
     const auto kept = co_await http::on_worker(services.workers, std::move(keep));
     if (!kept) {
         const int status = kept.error().code() == Errc::malformed ? 400 : 503;
-        co_await send_text(exchange, status,
-                           "machine.malformed: " + kept.error().message() + "\n");
+        co_await send_text(exchange, status, "machine.malformed: " + kept.error().message() + "\n");
         co_return;
     }
     const std::string text = text_of({{"machine", *kept}});

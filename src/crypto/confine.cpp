@@ -123,8 +123,8 @@ std::vector<int> refused_accesses(bool creates_files)
 {
     if (!creates_files)
         return {O_WRONLY, O_RDWR};
-    return {O_WRONLY,           O_WRONLY | O_CREAT, O_WRONLY | O_EXCL, O_WRONLY | O_CREAT | O_EXCL,
-            O_RDWR,             O_RDWR | O_CREAT,   O_RDWR | O_EXCL};
+    return {O_WRONLY, O_WRONLY | O_CREAT, O_WRONLY | O_EXCL, O_WRONLY | O_CREAT | O_EXCL,
+            O_RDWR,   O_RDWR | O_CREAT,   O_RDWR | O_EXCL};
 }
 
 std::vector<RefusedArgument> refused_arguments(bool creates_files)

@@ -8,8 +8,8 @@ namespace aptward::crypto {
 
 /// Takes from this process the network, root's rights, writing to files, other processes, and more
 /// than modest amounts of memory and `compute` of time. It cannot be undone, and programs started
-/// from it inherit it. With `creates_files` it may write to files that it makes. For a single-threaded process on its way to exec.
-/// 0, or the errno of the step that must not fail.
+/// from it inherit it. With `creates_files` it may write to files that it makes. For a
+/// single-threaded process on its way to exec. 0, or the errno of the step that must not fail.
 int confine_this_process(std::chrono::seconds compute, bool creates_files);
 
 }  // namespace aptward::crypto

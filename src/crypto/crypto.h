@@ -188,9 +188,9 @@ private:
     std::unique_ptr<Pipe> pipe_;
 };
 
-/// From now on this process opens nothing but what is below `folder` and the system's libraries, and
-/// creates files below `folder` only (Landlock). It cannot be undone, and programs started from it
-/// inherit it. For a process with one thread. Fails with unavailable where the kernel cannot.
+/// From now on this process opens nothing but what is below `folder` and the system's libraries,
+/// and creates files below `folder` only (Landlock). It cannot be undone, and programs started from
+/// it inherit it. For a process with one thread. Fails with unavailable where the kernel cannot.
 Result<void> see_only(const std::filesystem::path& folder);
 
 /// gpgv as a confined child process, detached form, `--weak-digest SHA1 --weak-digest RIPEMD160`.

@@ -20,8 +20,8 @@ constexpr std::uint64_t kCreates = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCE
 constexpr std::uint64_t kAll = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
 
 // Libraries, and what the dynamic linker and the C library look at.
-constexpr const char* kSystem[] = {"/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null",
-                                   "/dev/urandom"};
+constexpr const char* kSystem[] = {"/usr",      "/lib",        "/lib64", "/etc/ld.so.cache",
+                                   "/dev/null", "/dev/urandom"};
 
 bool allow(int rules, const char* path, std::uint64_t access)
 {
@@ -46,14 +46,15 @@ Result<void> see_only(const std::filesystem::path& folder)
     for (const char* path : kSystem) {
         // A file has no directory to read.
         const bool is_folder = std::filesystem::is_directory(path);
-        is_whole = is_whole &&
-                   allow(rules.get(), path, is_folder ? kReads : LANDLOCK_ACCESS_FS_READ_FILE);
+        is_whole =
+            is_whole && allow(rules.get(), path, is_folder ? kReads : LANDLOCK_ACCESS_FS_READ_FILE);
     }
     is_whole = is_whole && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
                ::syscall(SYS_landlock_restrict_self, rules.get(), 0) == 0;
     if (!is_whole)
-        return fail(Errc::unavailable, "this kernel has no Landlock (Linux 5.13 and later have, "
-                                       "where the configuration switches it on)");
+        return fail(Errc::unavailable,
+                    "this kernel has no Landlock (Linux 5.13 and later have, "
+                    "where the configuration switches it on)");
     return {};
 }
 

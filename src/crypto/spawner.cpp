@@ -146,8 +146,7 @@ Spawner::~Spawner()
 Result<Spawner::Outcome> Spawner::run(const std::string& program,
                                       const std::vector<std::string>& arguments,
                                       const std::vector<std::string_view>& inputs,
-                                      std::chrono::seconds limit,
-                                      const Allowance& allowance)
+                                      std::chrono::seconds limit, const Allowance& allowance)
 {
     SpawnRequest request;
     request.limit = limit;

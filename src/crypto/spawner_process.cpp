@@ -97,7 +97,8 @@ int start_program(const SpawnRequest& request, ::pid_t supervisor)
     if (::chdir("/") != 0 || !arrange_descriptors(request))
         return errno;
     if (const int error = confine_this_process(
-            std::chrono::ceil<std::chrono::seconds>(request.limit), request.creates_files); error != 0)
+            std::chrono::ceil<std::chrono::seconds>(request.limit), request.creates_files);
+        error != 0)
         return error;
     die_with(supervisor);  // Changing the user has switched off what was set before.
     reset_signals();

@@ -170,8 +170,8 @@ struct AptSource {
 /// Fails with malformed, giving apt's own words.
 Result<std::vector<AptSource>> read_apt_sources(const std::string& root = "/");
 
-/// What apt's configuration of the machine says of `names`; those that it does not set are left out.
-/// Fails and is to be called as read_apt_sources().
+/// What apt's configuration of the machine says of `names`; those that it does not set are left
+/// out. Fails and is to be called as read_apt_sources().
 Result<std::map<std::string, std::string>> read_apt_settings(const std::vector<std::string>& names,
                                                              const std::string& root = "/");
 /// The architectures that apt installs for, the native one first. Is to be called as above.

@@ -352,8 +352,9 @@ void read_stock_lists(Reader& outer, const toml::table& table, Config& config,
         reader.read("suites", list.suites);
         reader.read("architecture", list.architecture);
         if (list.machine.empty() == list.suites.empty())
-            reader.mistake("suites", "a list has either a machine or suites, such as "
-                                     "[\"debian/bookworm\"]");
+            reader.mistake("suites",
+                           "a list has either a machine or suites, such as "
+                           "[\"debian/bookworm\"]");
         config.stock.lists.push_back(std::move(list));
     }
 }

@@ -76,9 +76,10 @@ const std::vector<ConfigKey>& config_keys()
         {"stock-list", "packages", "list of packages", "",
          "What is held, with all that apt would fetch for it."},
         {"stock-list", "machine", "text", "\"\"",
-         "On which machine that has reported; without one on a machine where nothing is installed."},
-        {"stock-list", "suites", "list of archive/suite", "",
-         "What that one has for sources.", "(required unless machine)"},
+         "On which machine that has reported; without one on a machine where nothing is "
+         "installed."},
+        {"stock-list", "suites", "list of archive/suite", "", "What that one has for sources.",
+         "(required unless machine)"},
         {"stock-list", "architecture", "name", "\"\"",
          "Its architecture then; empty means that of the node's machine."},
         {"listener", "address", "address", "",

@@ -38,8 +38,8 @@ Reader::Reader(const toml::table& table, std::string section, std::string file,
     for (const auto& [key, value] : table_) {
         const std::string name(key.str());
         const auto& keys = config_keys();
-        const bool is_section = name == "archive" || name == "listener" || name == "ring" ||
-                                name == "stock-list";
+        const bool is_section =
+            name == "archive" || name == "listener" || name == "ring" || name == "stock-list";
         const bool is_known = (section_.empty() && is_section) ||
                               std::any_of(keys.begin(), keys.end(), [&](const ConfigKey& known) {
                                   return section_ == known.section && name == known.name;

@@ -287,9 +287,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
         archive::make_bundle_import(*parts->services, parts->config.state, served));
     parts->jobs->add_kind(archive::kStockImport,
                           archive::make_stock_import(*parts->services, served));
-    parts->stock =
-        std::make_unique<stock::Stock>(*parts->services, spawner, *parts->front,
-                                       parts->config.state, parts->config.stock);
+    parts->stock = std::make_unique<stock::Stock>(*parts->services, spawner, *parts->front,
+                                                  parts->config.state, parts->config.stock);
     parts->services->prefetcher = parts->stock.get();
     parts->jobs->add_kind(stock::kStock, parts->stock->make_job());
     parts->drill = std::make_unique<archive::Drill>(*parts->services);

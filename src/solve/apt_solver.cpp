@@ -156,10 +156,7 @@ private:
         return parse_number<unsigned>(text).value_or(kWholePhase);
     }
 
-    bool upgrade_all()
-    {
-        return APT::Upgrade::Upgrade(*depends(), APT::Upgrade::ALLOW_EVERYTHING);
-    }
+    bool upgrade_all() { return APT::Upgrade::Upgrade(*depends(), APT::Upgrade::ALLOW_EVERYTHING); }
 
     Answer installed()
     {
@@ -198,8 +195,8 @@ private:
                 later.push_back(package);
         }
         if (was_broken && depends()->BrokenCount() != 0) {
-            answer.why_not = "the machine's packages are broken" + named_broken() +
-                             ": apt --fix-broken install";
+            answer.why_not =
+                "the machine's packages are broken" + named_broken() + ": apt --fix-broken install";
             return answer;
         }
         for (const PkgIterator& package : later) {
@@ -262,8 +259,8 @@ private:
         return answer;
     }
 
-    // What was tried on the way and is needed by nothing in the end is not installed, as in apt-get:
-    // but what something to be installed wants after all comes back.
+    // What was tried on the way and is needed by nothing in the end is not installed, as in
+    // apt-get: but what something to be installed wants after all comes back.
     void leave_out_garbage()
     {
         depends()->MarkAndSweep();

@@ -97,8 +97,9 @@ Result<Setting> parse_setting(std::string_view json)
         setting.settings = object.at("settings").get<std::map<std::string, std::string>>();
         setting.lists = object.at("lists").get<std::map<std::string, std::size_t>>();
         for (const Json& question : object.at("questions"))
-            setting.questions.push_back({static_cast<Question::Kind>(question.at("kind").get<int>()),
-                                         question.at("packages")});
+            setting.questions.push_back(
+                {static_cast<Question::Kind>(question.at("kind").get<int>()),
+                 question.at("packages")});
     });
 }
 

@@ -158,9 +158,9 @@ Result<void> write_machine(const Folder& folder, const Machine& machine)
     TRY_VOID(folder.write(kStatusFile, machine.status));
     TRY_VOID(folder.write(kExtendedStatesFile, machine.extended_states));
     for (std::size_t i = 0; i < machine.preferences.size(); ++i)
-        TRY_VOID(folder.write(
-            std::filesystem::path(kPreferencesFolder) / fmt::format("{:04}.pref", i),
-            machine.preferences[i]));
+        TRY_VOID(
+            folder.write(std::filesystem::path(kPreferencesFolder) / fmt::format("{:04}.pref", i),
+                         machine.preferences[i]));
     return {};
 }
 
@@ -168,8 +168,7 @@ Result<Setting> setting_of(const Machine& machine, const std::vector<Question>& 
 {
     Setting setting;
     setting.architectures = {machine.architecture};
-    setting.architectures.insert(setting.architectures.end(),
-                                 machine.foreign_architectures.begin(),
+    setting.architectures.insert(setting.architectures.end(), machine.foreign_architectures.begin(),
                                  machine.foreign_architectures.end());
     if (!std::all_of(setting.architectures.begin(), setting.architectures.end(), is_plain))
         return fail(Errc::malformed, "the machine does not say which architecture it has");

@@ -38,9 +38,9 @@ struct Suite {
 struct Machine {
     std::string architecture;
     std::vector<std::string> foreign_architectures;
-    std::string status;                    ///< dpkg's; empty: nothing is installed.
-    std::string extended_states;           ///< apt's: what was installed for others only.
-    std::vector<std::string> preferences;  ///< Texts of apt's preferences, in its order.
+    std::string status;                           ///< dpkg's; empty: nothing is installed.
+    std::string extended_states;                  ///< apt's: what was installed for others only.
+    std::vector<std::string> preferences;         ///< Texts of apt's preferences, in its order.
     std::map<std::string, std::string> settings;  ///< Of known_settings().
     std::string id;  ///< /etc/machine-id: decides which phased updates it gets.
 };

@@ -169,9 +169,9 @@ private:
             return std::nullopt;
         const bool is_held = shelves_.blobs.holds(*digest) &&
                              shelves_.private_marks.may_give(*digest, place.archive);
-        return Needed{chosen.name, chosen.version, chosen.architecture, place.archive,
-                      place.suite, *path,          *digest,             is_held,
-                      false};
+        return Needed{chosen.name,   chosen.version, chosen.architecture,
+                      place.archive, place.suite,    *path,
+                      *digest,       is_held,        false};
     }
 
     enum class Wanted { no, yes };

@@ -58,13 +58,12 @@ struct SubjectStock {
         /// Whether it installs with what is held.
         bool installs(const SubjectStock& stock) const;
     };
-    std::vector<Asked> asked;            ///< What was wanted by name, then what was asked about.
-    std::string cannot_upgrade;          ///< Why apt could not upgrade the machine; empty: it could.
-    std::vector<std::string> unlisted;   ///< Installed, in versions that no index lists.
+    std::vector<Asked> asked;           ///< What was wanted by name, then what was asked about.
+    std::string cannot_upgrade;         ///< Why apt could not upgrade the machine; empty: it could.
+    std::vector<std::string> unlisted;  ///< Installed, in versions that no index lists.
     std::vector<solve::PhasedOut> phased_out;
     std::vector<std::string> not_from_here;  ///< Sources that no archive of this node has.
     std::vector<std::string> unread;         ///< Suites or indexes that are not held.
-
 };
 
 struct Shelves {

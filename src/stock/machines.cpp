@@ -46,11 +46,12 @@ Result<MachineReport> Machines::get(const std::string& name) const
     }
     std::vector<std::string> some = names();
     some.resize(std::min(some.size(), kMostNamed));
-    return fail(Errc::not_found,
-                some.empty()
-                    ? std::string("no machine has reported yet: aptward client report, on a machine")
-                    : fmt::format("no machine \"{}\" has reported; there are: {}", printable(name),
-                                  fmt::join(some, ", ")));
+    return fail(
+        Errc::not_found,
+        some.empty()
+            ? std::string("no machine has reported yet: aptward client report, on a machine")
+            : fmt::format("no machine \"{}\" has reported; there are: {}", printable(name),
+                          fmt::join(some, ", ")));
 }
 
 std::vector<std::string> Machines::names() const

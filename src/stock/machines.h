@@ -58,7 +58,10 @@ public:
     Result<void> forget(const std::string& name) const;
 
 private:
-    std::filesystem::path path_of(const std::string& name) const { return folder_ / (name + ".json"); }
+    std::filesystem::path path_of(const std::string& name) const
+    {
+        return folder_ / (name + ".json");
+    }
     std::filesystem::path folder_;
 };
 

@@ -91,9 +91,8 @@ private:
     void add_successors(const archive::Archive& archive, const std::string& suite,
                         const catalog::Generation& before, const catalog::Generation& next)
     {
-        const auto found =
-            find_successors(stock_.services_.blobs, stock_.services_.private_marks,
-                            archive.settings().id, suite, before, next);
+        const auto found = find_successors(stock_.services_.blobs, stock_.services_.private_marks,
+                                           archive.settings().id, suite, before, next);
         if (!found)
             plan_.failures.push_back(suite + ": " + found.error().message());
         else
@@ -107,8 +106,7 @@ private:
         const auto archive = stock_.front_.find_archive(file.archive);
         if (archive == nullptr || archive->settings().is_private)
             return;
-        const auto [known, is_new] =
-            wishes_.try_emplace(file.digest, Wish{{archive, file}, 0, 0});
+        const auto [known, is_new] = wishes_.try_emplace(file.digest, Wish{{archive, file}, 0, 0});
         known->second.subjects += subjects;
     }
 

@@ -23,10 +23,10 @@ constexpr std::size_t kDeepest = 8, kMostValues = 100'000;
 const std::set<std::string, std::less<>>& kept_fields()
 {
     static const std::set<std::string, std::less<>> kFields = {
-        "package",  "status",    "version",     "architecture", "multi-arch", "source",
-        "priority", "essential", "important",   "protected",    "section",    "depends",
-        "conflicts", "pre-depends", "recommends", "suggests",   "breaks",     "replaces",
-        "provides", "enhances"};
+        "package",  "status",   "version",   "architecture", "multi-arch",
+        "source",   "priority", "essential", "important",    "protected",
+        "section",  "depends",  "conflicts", "pre-depends",  "recommends",
+        "suggests", "breaks",   "replaces",  "provides",     "enhances"};
     return kFields;
 }
 
@@ -105,16 +105,16 @@ std::string trim_status(std::string_view status)
 
 Result<MachineReport> parse_report(std::string_view json)
 {
-    const Json object = is_modest_json(json, kDeepest, kMostValues)
-                            ? Json::parse(json, nullptr, false)
-                            : Json();
+    const Json object =
+        is_modest_json(json, kDeepest, kMostValues) ? Json::parse(json, nullptr, false) : Json();
     if (!object.is_object() || object.value("format", Json()) != kFormat)
         return fail(Errc::malformed,
                     fmt::format("it is no machine's report of format {}: aptward client report "
                                 "sends one",
                                 kFormat));
     MachineReport report;
-    TRY_VOID(take_part("name", [&] { report.name = to_lower(object.at("name").get<std::string>()); }));
+    TRY_VOID(
+        take_part("name", [&] { report.name = to_lower(object.at("name").get<std::string>()); }));
     solve::Machine& machine = report.machine;
     TRY_VOID(take_part("architectures", [&] {
         auto all = object.at("architectures").get<std::vector<std::string>>();
@@ -123,8 +123,8 @@ Result<MachineReport> parse_report(std::string_view json)
         machine.architecture = all.front();
         machine.foreign_architectures.assign(all.begin() + 1, all.end());
     }));
-    TRY_VOID(take_part("machine-id",
-                       [&] { machine.id = object.value("machine-id", std::string()); }));
+    TRY_VOID(
+        take_part("machine-id", [&] { machine.id = object.value("machine-id", std::string()); }));
     TRY_VOID(take_part("status", [&] {
         machine.status = trim_status(object.at("status").get_ref<const std::string&>());
     }));
@@ -158,9 +158,8 @@ std::string to_json(const MachineReport& report)
                          machine.foreign_architectures.end());
     Json sources = Json::array();
     for (const Source& source : report.sources)
-        sources.push_back({{"uri", source.uri},
-                           {"suite", source.suite},
-                           {"components", source.components}});
+        sources.push_back(
+            {{"uri", source.uri}, {"suite", source.suite}, {"components", source.components}});
     const Json document = {{"format", kFormat},
                            {"name", report.name},
                            {"architectures", architectures},

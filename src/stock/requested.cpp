@@ -86,8 +86,7 @@ Result<std::vector<Needed>> find_successors(const store::Blobs& blobs,
         for (Needed& one : successors) {
             one.archive = archive;
             one.suite = suite;
-            one.is_held =
-                blobs.holds(one.digest) && private_marks.may_give(one.digest, archive);
+            one.is_held = blobs.holds(one.digest) && private_marks.may_give(one.digest, archive);
             found.push_back(std::move(one));
         }
     }

@@ -24,7 +24,7 @@ inline constexpr const char* kStock = "stock";
 struct List {
     std::string name;
     std::vector<std::string> packages;
-    std::string machine;              ///< On this machine; empty: on one where nothing is installed.
+    std::string machine;  ///< On this machine; empty: on one where nothing is installed.
     std::vector<std::string> suites;  ///< "debian/bookworm": then its sources.
     std::string architecture;         ///< Then its architecture; empty: this machine's.
 };
@@ -67,8 +67,8 @@ public:
                             catalog::GenerationPtr next) override;
     void note_shown(const std::string& archive, const std::string& suite) override;
 
-    /// A machine reported: it is kept, and what it wants is fetched. Blocks on the disk; any thread.
-    /// Fails as putting it does.
+    /// A machine reported: it is kept, and what it wants is fetched. Blocks on the disk; any
+    /// thread. Fails as putting it does.
     Result<void> take_report(MachineReport report);
 
     /// What is held of what each wants. Blocks for seconds a machine; any thread.

@@ -70,22 +70,21 @@ private:
         selection.components = source.components;
         if (!source.components.empty())
             selection.architectures = {machine.architecture};
-        const bool is_read =
-            suite != nullptr && suite->current &&
-            std::all_of(source.components.begin(), source.components.end(),
-                        [&](const std::string& component) {
-                            return suite->current->tables().count(
-                                       component + "/binary-" + machine.architecture +
-                                       "/Packages") > 0;
-                        });
+        const bool is_read = suite != nullptr && suite->current &&
+                             std::all_of(source.components.begin(), source.components.end(),
+                                         [&](const std::string& component) {
+                                             return suite->current->tables().count(
+                                                        component + "/binary-" +
+                                                        machine.architecture + "/Packages") > 0;
+                                         });
         if (is_read && !source.components.empty())
             return;
         auto make = [archive, name = source.suite, selection] {
-            return archive->hold_indexes(name, [archive, name,
-                                                selection](const deb::Release& release) {
-                return archive::choose_indexes(release, name, selection,
-                                               archive->settings().known_suites);
-            });
+            return archive->hold_indexes(
+                name, [archive, name, selection](const deb::Release& release) {
+                    return archive::choose_indexes(release, name, selection,
+                                                   archive->settings().known_suites);
+                });
         };
         // Whatever fails here is told by what is missing later.
         static_cast<void>(http::block_on(stock_.services_.control, "reading for the stock", make,
@@ -144,9 +143,9 @@ private:
 
     std::string text() const
     {
-        std::string said = fmt::format("{} files are wanted, {} were held; {} files, {} were fetched",
-                                       plan_.wanted, plan_.held, fetched_,
-                                       human_size(fetched_bytes_));
+        std::string said =
+            fmt::format("{} files are wanted, {} were held; {} files, {} were fetched",
+                        plan_.wanted, plan_.held, fetched_, human_size(fetched_bytes_));
         if (plan_.left_out > 0)
             said += fmt::format("; {} are beyond the stock-budget, and come with the next run",
                                 plan_.left_out);

@@ -70,8 +70,7 @@ protected:
         sources_ += fmt::format("deb [trusted=yes] {} stable main\n", kUri);
         write(kSourcesFile, sources_);
         write(std::filesystem::path(kListsFolder) / kList, packages(stanzas));
-        write(std::filesystem::path(kListsFolder) /
-                  "archive.example_debian_dists_stable_Release",
+        write(std::filesystem::path(kListsFolder) / "archive.example_debian_dists_stable_Release",
               "Origin: Test\nSuite: stable\nCodename: stable\nDate: Sat, 01 Nov 2025 00:00:00 UTC\n"
               "Architectures: amd64\nComponents: main\n");
         setting_.lists[kList] = 0;
@@ -82,11 +81,11 @@ protected:
         sources_ += fmt::format("deb [trusted=yes] {} backports main\n", kUri);
         write(kSourcesFile, sources_);
         write(std::filesystem::path(kListsFolder) / kOther, packages(stanzas));
-        write(std::filesystem::path(kListsFolder) /
-                  "archive.example_debian_dists_backports_Release",
-              "Origin: Test\nSuite: backports\nCodename: backports\n"
-              "Date: Sat, 01 Nov 2025 00:00:00 UTC\nNotAutomatic: yes\nButAutomaticUpgrades: yes\n"
-              "Architectures: amd64\nComponents: main\n");
+        write(
+            std::filesystem::path(kListsFolder) / "archive.example_debian_dists_backports_Release",
+            "Origin: Test\nSuite: backports\nCodename: backports\n"
+            "Date: Sat, 01 Nov 2025 00:00:00 UTC\nNotAutomatic: yes\nButAutomaticUpgrades: yes\n"
+            "Architectures: amd64\nComponents: main\n");
         setting_.lists[kOther] = 1;
     }
 
