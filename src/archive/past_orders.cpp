@@ -28,6 +28,14 @@ bool is_snapshot_name(std::string_view text)
            text[0] != '.' && std::all_of(text.begin(), text.end(), is_fit);
 }
 
+// What was before a suite's first known release must not stand in for what nobody knows.
+tl::unexpected<Error> not_known(const std::map<std::string, std::string>& not_had)
+{
+    const auto& [suite, why] = *not_had.begin();
+    return fail(Errc::unavailable,
+                fmt::format("what {} was at that moment is not known: {}", suite, why));
+}
+
 using Clients = std::set<std::pair<std::string, std::string>>;  // with the suite
 
 // Those who got one of `later`.
@@ -118,7 +126,9 @@ Result<void> Past::check_moment(SystemTime at) const
 
 http::Task<std::string> Past::freeze(SystemTime at, std::string who)
 {
-    co_await look_at_hosts(at);
+    const NotHad not_had = co_await look_at_hosts(at);
+    if (!not_had.empty())
+        co_return not_known(not_had);
     const auto checked = check_moment(at);
     if (!checked)
         co_return tl::unexpected<Error>(checked.error());
@@ -194,7 +204,9 @@ http::Task<std::string> Past::thaw(std::string who)
 
 http::Task<std::string> Past::keep(std::string name, SystemTime at, std::string who)
 {
-    co_await look_at_hosts(at);
+    const NotHad not_had = co_await look_at_hosts(at);
+    if (!not_had.empty())
+        co_return not_known(not_had);
     const auto checked = check_moment(at);
     if (!checked)
         co_return tl::unexpected<Error>(checked.error());

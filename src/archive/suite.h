@@ -76,9 +76,9 @@ public:
     /// Nothing is known of it but that, and nothing works on it.
     bool is_disposable() const
     {
-        return is_absent_ && !view_.current && timeline_.empty() && from_hosts_.empty() &&
-               !is_refreshing_ && !turns_.is_taken() && !past_turns_.is_taken() &&
-               !host_turns_.is_taken() && asks_running_ == 0;
+        return (is_absent_ || is_made_up_) && !view_.current && timeline_.empty() &&
+               from_hosts_.empty() && !is_refreshing_ && !turns_.is_taken() &&
+               !past_turns_.is_taken() && !host_turns_.is_taken() && asks_running_ == 0;
     }
     SteadyTime last_try() const { return last_try_; }
 
@@ -121,6 +121,7 @@ private:
                                std::shared_ptr<Gathering> gathering, std::size_t host,
                                SystemTime moment);
     http::Task<catalog::ReleaseFiles> get_past_files(std::size_t host, SystemTime moment);
+    std::optional<std::string> known_of_hosts(SystemTime moment) const;
     http::Async<std::string> ask_hosts(SystemTime moment);
     std::string check_beside_known(const Observation& observation, SystemTime moment);
     http::Async<std::string> take_from_host(Observation observation, SystemTime moment);
@@ -213,6 +214,8 @@ private:
     std::vector<std::shared_ptr<http::Signal>> waiting_;  // for the refresh that runs
     Turns turns_;                                         // of adopting
     Turns past_turns_;                                    // of tables of earlier releases
+    bool is_made_up_ = false;                             // for all that snapshot hosts know
+    std::size_t hosts_waiting_ = 0;                       // questions that wait for their turn
     Turns host_turns_;                                    // of asking snapshot hosts
     // By moment: why it was not to be had, and since when.
     std::map<SystemTime, std::pair<SteadyTime, std::string>> not_had_;

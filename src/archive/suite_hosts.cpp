@@ -18,19 +18,46 @@ constexpr milliseconds kAskLimit{8000};
 constexpr milliseconds kGrace{1000};  // for the other hosts, after the first good answer
 constexpr std::chrono::seconds kAskAgain{60};
 constexpr std::size_t kMostNotHad = 64;
+constexpr std::size_t kMostWaiting = 4;       // each may take as long as the first
 constexpr std::size_t kMostFromHosts = 1000;  // clients can name moments without end
+
+/// Counts while it lives.
+class Counted {
+public:
+    explicit Counted(std::size_t& count) : count_(++count) {}
+    ~Counted() { --count_; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+private:
+    std::size_t& count_;
+};
 
 }  // namespace
 
-http::Async<std::string> Suite::look_at_hosts(SystemTime moment)
+// What needs no question: nothing wrong with a known moment, or why it was not to be had lately.
+std::optional<std::string> Suite::known_of_hosts(SystemTime moment) const
 {
-    co_await host_turns_.take();
-    const Turns::Held turn(host_turns_);
     if (catalog::is_known_at(timeline_, from_hosts_, moment))
-        co_return std::string();
+        return std::string();
     const auto before = not_had_.find(moment);
     if (before != not_had_.end() && steady_now() - before->second.first < kAskAgain)
-        co_return before->second.second;
+        return before->second.second;
+    return std::nullopt;
+}
+
+http::Async<std::string> Suite::look_at_hosts(SystemTime moment)
+{
+    if (const auto known = known_of_hosts(moment))
+        co_return *known;
+    if (hosts_waiting_ >= kMostWaiting)
+        co_return "the snapshot hosts are being asked for other moments; ask again";
+    const Counted asking(asks_running_);  // keeps this suite
+    const Counted waiting(hosts_waiting_);
+    co_await host_turns_.take();
+    const Turns::Held turn(host_turns_);
+    if (const auto known = known_of_hosts(moment))
+        co_return *known;
     auto why = co_await ask_hosts(moment);
     if (why.empty())
         co_return why;
@@ -38,7 +65,7 @@ http::Async<std::string> Suite::look_at_hosts(SystemTime moment)
         not_had_.clear();
     not_had_[moment] = {steady_now(), why};
     // Anybody can make up the name of a suite.
-    is_absent_ = is_absent_ || (!view_.current && timeline_.empty() && from_hosts_.empty());
+    is_made_up_ = true;
     co_return why;
 }
 
@@ -50,6 +77,7 @@ http::Async<std::string> Suite::ask_hosts(SystemTime moment)
     auto gathering = std::make_shared<Gathering>();
     gathering->signal = co_await http::make_signal();
     gathering->asked = gathering->pending = archive_.snapshot_hosts().size();
+    asks_running_ += gathering->asked;
     for (std::size_t host = 0; host < gathering->asked; ++host)
         http::spawn(services_.control, "asking a snapshot host",
                     ask_host(archive_.shared_from_this(), gathering, host, moment));
@@ -101,6 +129,7 @@ http::Async<void> Suite::ask_host(std::shared_ptr<Archive> archive,
     } else {
         gathering->last_error = files.error().message();
     }
+    --asks_running_;
     --gathering->pending;
     gathering->signal->notify();
 }
@@ -172,8 +201,8 @@ http::Async<std::string> Suite::take_from_host(Observation observation, SystemTi
     catalog::Releases::Stored stored{
         release.id(), archive_.settings_.id, name_, observation.origin, moment,
         false,        observation.files};
-    catalog::Published published{release.id(), *release.release().date, system_now(),
-                                 release.signers(), moment};
+    catalog::Published published{release.id(), *release.release().date,
+                                 archive_.past_->time_to_publish(), release.signers(), moment};
     const auto has_its_id = [&](const catalog::Published& one) {
         return one.release == published.release;
     };

@@ -40,6 +40,8 @@ Result<void> FlightFile::take(std::string_view bytes)
     fetcher_.wait_for_writer();
     try {
         const std::lock_guard lock(pending_mutex_);
+        if (is_closed_)
+            return {};  // its end is on the way; what nobody writes must not be waited for
         pending_.append(bytes);
         fetcher_.note_taken(bytes.size());
         if (std::exchange(is_posted_, true))
