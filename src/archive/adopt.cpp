@@ -164,6 +164,16 @@ http::Async<void> Suite::adopt_in_turn(Observation observation)
     }
 }
 
+bool is_security(const ArchiveSettings& settings, const std::string& suite)
+{
+    const auto tells = [](const std::string& name) {
+        return name.find("security") != std::string::npos;
+    };
+    return tells(suite) || tells(settings.id) ||
+           std::any_of(settings.upstreams.begin(), settings.upstreams.end(),
+                       [&](const fetch::SourceSettings& one) { return tells(one.url); });
+}
+
 // Clients lose nothing by the first release of all, and want no delay of security updates or of
 // what an operator has chosen.
 bool Suite::must_wait_for_stock(const Observation& observation) const
@@ -171,19 +181,21 @@ bool Suite::must_wait_for_stock(const Observation& observation) const
     const std::string& id = observation.judgement.id;
     return services_.prefetcher != nullptr && services_.prefetcher->has_patience() &&
            view_.current && observation.source != nullptr && stocked_ != id &&
-           floor_.approved.count(id) == 0 && !is_security(name_);
+           floor_.approved.count(id) == 0 && !archive_.settings_.is_private &&
+           !is_security(archive_.settings_, name_);
 }
 
 // A newer one that comes meanwhile waits for this one, and is seen again by the next refresh.
 void Suite::wait_for_stock(Observation observation, catalog::GenerationPtr generation)
 {
-    if (!std::exchange(is_stocking_, true)) {
+    if (!is_stocking_) {
         held_ = "release of " + deb::format_release_date(generation->date()) +
                 " waits until what clients will want of it is held";
         event("release.stocking", observation.origin, held_, generation->id());
         http::spawn(
             services_.control, "stocking " + name_,
             stock_up(archive_.shared_from_this(), std::move(observation), std::move(generation)));
+        is_stocking_ = true;
     }
     touch();
 }
@@ -192,14 +204,21 @@ void Suite::wait_for_stock(Observation observation, catalog::GenerationPtr gener
 http::Async<void> Suite::stock_up(std::shared_ptr<Archive> archive, Observation observation,
                                   catalog::GenerationPtr generation)
 {
+    bool is_whole = false;
+    std::string failure;
     try {
-        co_await services_.prefetcher->fetch(archive, name_, generation);
+        is_whole = co_await services_.prefetcher->fetch(archive, name_, generation);
     } catch (const std::exception& error) {  // exhausted memory (R11): it is shown without
-        event("stock.failed", "", error.what(), generation->id());
+        failure = error.what();
     }
     stocked_ = generation->id();
     is_stocking_ = false;
+    held_.clear();
+    if (!failure.empty())
+        event("stock.failed", "", failure, generation->id());
     co_await adopt(std::move(observation));
+    if (!is_whole)
+        services_.prefetcher->note_shown(archive_.settings_.id, name_);
 }
 
 void Suite::hold(const Observation& observation, std::string why)

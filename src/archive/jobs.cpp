@@ -130,12 +130,23 @@ Result<std::int64_t> Jobs::start(const std::string& kind, std::string request,
     job->record.unit = known->second.unit;
     job->record.started = system_now();
     jobs_[job->record.id] = job;
-    while (static_cast<std::int64_t>(jobs_.size()) > catalog::State::kJobsKept &&
-           is_over(jobs_.begin()->second->record.state))
-        jobs_.erase(jobs_.begin());
+    forget_old(kind);
     save(*job);
     enqueue(job);
     return job->record.id;
+}
+
+// Of each kind alone: many of one leave the last end of another in memory.
+void Jobs::forget_old(const std::string& kind)
+{
+    std::int64_t kept = 0;
+    for (auto at = jobs_.rbegin(); at != jobs_.rend();) {
+        const JobRecord& record = at->second->record;
+        const bool goes =
+            record.kind == kind && is_over(record.state) && kept >= catalog::State::kJobsKept;
+        kept += record.kind == kind ? 1 : 0;
+        at = goes ? std::make_reverse_iterator(jobs_.erase(std::next(at).base())) : std::next(at);
+    }
 }
 
 void Jobs::cancel_locked(Job& job, const std::string& who)

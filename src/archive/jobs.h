@@ -96,6 +96,7 @@ private:
     void run(const JobPtr& job);
     bool begin(const JobPtr& job);
     void end(const JobPtr& job, const Result<End>& outcome);
+    void forget_old(const std::string& kind);
     void cancel_locked(Job& job, const std::string& who);
     void save(const Job& job);
     void tell(const Job& job, std::string code, const std::string& who, const std::string& what);

@@ -9,11 +9,9 @@
 
 namespace aptward::archive {
 
-/// Whether releases of this suite may wait for nothing: security updates.
-inline bool is_security(const std::string& suite)
-{
-    return suite.find("security") != std::string::npos;
-}
+/// Whether releases of this suite may wait for nothing: security updates, by any of the names that
+/// tell ("bookworm-security", "http://security.debian.org/ buster/updates").
+bool is_security(const ArchiveSettings& settings, const std::string& suite);
 
 /// All on the control loop.
 class Prefetcher {
@@ -22,11 +20,11 @@ public:
 
     /// Whether a release is shown only after fetch() is over.
     virtual bool has_patience() const = 0;
-    /// Fetches what clients of the archive will want when `next` is shown, whole or as far as its
-    /// limits let it. It ends early when `next` is not going to be shown any more.
-    virtual http::Async<void> fetch(std::shared_ptr<Archive> archive, std::string suite,
+    /// Fetches what clients of the archive will want when `next` is shown: true when all of it is
+    /// held, false when its limits came first. It ends early when `next` is not going to be shown.
+    virtual http::Async<bool> fetch(std::shared_ptr<Archive> archive, std::string suite,
                                     catalog::GenerationPtr next) = 0;
-    /// One was shown without that.
+    /// One was shown without that, or before it was whole.
     virtual void note_shown(const std::string& archive, const std::string& suite) = 0;
 };
 

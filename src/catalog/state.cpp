@@ -418,7 +418,11 @@ Result<void> State::put_job(const JobRecord& job)
          to_unix(job.ended), static_cast<std::int64_t>(job.done),
          static_cast<std::int64_t>(job.total), job.unit, job.message, job.options, job.cursor,
          job.result}));
-    return database_->sqlite.run("DELETE FROM jobs WHERE id <= ?", {job.id - kJobsKept});
+    // Of each kind, so that frequent ones leave the rare ones' last ends in memory.
+    return database_->sqlite.run(
+        "DELETE FROM jobs WHERE kind = ? AND id NOT IN "
+        "(SELECT id FROM jobs WHERE kind = ? ORDER BY id DESC LIMIT ?)",
+        {job.kind, job.kind, kJobsKept});
 }
 
 std::vector<JobRecord> State::jobs() const

@@ -139,8 +139,8 @@ public:
     Result<void> put_sources(const std::map<std::string, SourceState>& sources);
     std::map<std::string, SourceState> sources() const;
 
-    /// Adds or replaces by id; the oldest beyond kJobsKept are forgotten.
-    static constexpr std::int64_t kJobsKept = 1000;
+    /// Adds or replaces by id; the oldest of its kind beyond kJobsKept are forgotten.
+    static constexpr std::int64_t kJobsKept = 200;
     Result<void> put_job(const JobRecord& job);
     /// Oldest first.
     std::vector<JobRecord> jobs() const;

@@ -46,8 +46,9 @@ std::string bytes_of(const Json& json, const char* key)
 std::string some(const std::vector<std::string>& names, bool wants_all)
 {
     const std::size_t shown = wants_all ? names.size() : std::min(names.size(), kMostNamed);
-    std::string text =
-        fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<long>(shown), ", "));
+    std::string text;
+    for (std::size_t i = 0; i < shown; ++i)
+        text += (i == 0 ? "" : ", ") + printable(names[i]);  // machines say anything
     if (shown < names.size())
         text += fmt::format(" and {} more (--all names them)", names.size() - shown);
     return text;
@@ -85,7 +86,7 @@ void print(const Json& look, bool wants_all)
 {
     const std::string name = look.value("name", "");
     if (const std::string failure = look.value("failure", ""); !failure.empty()) {
-        fmt::print("{}: cannot tell: {}\n", name, failure);
+        fmt::print("{}: cannot tell: {}\n", name, printable(failure));
         return;
     }
     const auto files = look.value("files", std::uint64_t{0});
@@ -97,9 +98,11 @@ void print(const Json& look, bool wants_all)
                   human_seconds(to_unix(system_now()) - look.value("reported", std::int64_t{0})))
             : "";
     // Rounded down: 100 % is said of all only.
-    fmt::print("{}{}: {} % held, {} of {} files, {} of {}\n", name, age,
-               files == 0 ? 100 : held * 100 / files, held, files, bytes_of(look, "held_bytes"),
-               bytes_of(look, "bytes"));
+    if (files > 0)
+        fmt::print("{}{}: {} % held, {} of {} files, {} of {}\n", name, age, held * 100 / files,
+                   held, files, bytes_of(look, "held_bytes"), bytes_of(look, "bytes"));
+    else
+        fmt::print("{}{}: nothing of it is in an index that is held\n", name, age);
     std::vector<std::string> missing, phased;
     for (const Json& one : look.value("missing", Json::array()))
         missing.push_back(one.value("package", "") + "=" + one.value("version", ""));
@@ -116,10 +119,13 @@ void print(const Json& look, bool wants_all)
     print_line("index not held", texts(look, "unread"), wants_all);
 }
 
+// Also what cannot be told is no yes.
 bool is_whole(const Json& look)
 {
     const Json asked = look.value("asked", Json::array());
-    return !look.contains("failure") && look.value("missing", Json::array()).empty() &&
+    const auto has = [&](const char* key) { return !look.value(key, Json::array()).empty(); };
+    return !look.contains("failure") && !has("missing") && !has("unread") &&
+           !has("not_from_here") && look.value("cannot_upgrade", "").empty() &&
            std::all_of(asked.begin(), asked.end(),
                        [](const Json& one) { return one.value("installs", false); });
 }
@@ -195,7 +201,7 @@ int show_machines(const Options& options)
     const std::int64_t now = to_unix(system_now());
     for (const Json& one : machines)
         fmt::print("{}  {}  reported {} ago from {}\n", one.value("name", ""),
-                   one.value("architecture", ""),
+                   printable(one.value("architecture", "")),
                    human_seconds(now - one.value("reported", std::int64_t{0})),
                    one.value("from", ""));
     if (machines.empty())

@@ -188,7 +188,7 @@ http::Async<void> show_stock_of(http::Exchange& exchange, stock::Stock& stock)
             list.push_back(to_json(one));
         return text_of(list);
     };
-    auto text = co_await http::on_worker(stock.thread(), std::move(look));
+    auto text = co_await http::on_worker(stock.looking_thread(), std::move(look));
     if (!text) {
         const int status = text.error().code() == Errc::not_found ? 404 : 503;
         co_await send_text(exchange, status, "stock.unknown: " + text.error().message() + "\n");

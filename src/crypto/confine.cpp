@@ -138,12 +138,20 @@ std::vector<RefusedArgument> refused_arguments(bool creates_files)
         {SCMP_SYS(tkill), {0, SCMP_CMP_NE, self, 0}},
         {SCMP_SYS(tgkill), {0, SCMP_CMP_NE, self, 0}},
     };
-    for (const int access : refused_accesses(creates_files))
+    const auto refuse_open = [&](int of, int flags) {
         for (const auto& [call, position] :
              {std::pair(SCMP_SYS(open), 1U), std::pair(SCMP_SYS(openat), 2U)})
             refused.push_back({call,
-                               {position, SCMP_CMP_MASKED_EQ, static_cast<scmp_datum_t>(mask),
-                                static_cast<scmp_datum_t>(access)}});
+                               {position, SCMP_CMP_MASKED_EQ, static_cast<scmp_datum_t>(of),
+                                static_cast<scmp_datum_t>(flags)}});
+    };
+    for (const int access : refused_accesses(creates_files))
+        refuse_open(mask, access);
+    // Opened for reading, these change files as well.
+    refuse_open(O_TRUNC, O_TRUNC);
+    refuse_open(O_ACCMODE, O_ACCMODE);
+    if (!creates_files)
+        refuse_open(O_CREAT, O_CREAT);
     return refused;
 }
 

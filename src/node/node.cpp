@@ -186,7 +186,7 @@ http::Async<void> Node::Parts::keep_room()
 {
     constexpr std::chrono::seconds kLookEvery{5};
     constexpr double kLowShare = 0.05, kEnoughShare = 0.10;
-    constexpr std::uint64_t kEnough = 4ULL << 30;  // of a large disk
+    constexpr double kEnoughBytes = 4e9;  // of a large disk, where the other shares follow it
     bool is_told = false;
     std::uint64_t without_room = 0;  // files for which there was no room
     std::optional<SystemTime> tried;
@@ -198,7 +198,7 @@ http::Async<void> Node::Parts::keep_room()
         const auto free = std::uint64_t{space.f_bavail} * space.f_frsize;
         const auto all = static_cast<double>(std::uint64_t{space.f_blocks} * space.f_frsize);
         const auto share = [&](double part) {
-            return std::min(kEnough, static_cast<std::uint64_t>(all * part));
+            return static_cast<std::uint64_t>(std::min(all, kEnoughBytes / kEnoughShare) * part);
         };
         auto counts = events->counts();
         const bool had_no_room =
@@ -312,6 +312,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     node->parts_->jobs->restore();
     http::spawn(node->parts_->services->control, "scrubbing", node->parts_->keep_scrubbing());
     http::spawn(node->parts_->services->control, "bounding", node->parts_->keep_bounded());
+    http::spawn(node->parts_->services->control, "stocking", node->parts_->stock->keep());
     http::spawn(node->parts_->services->control, "keeping room", node->parts_->keep_room());
     node->parts_->admin->set_ready(true);
     // A full disk keeps nothing from being served that is held (I6).
@@ -422,6 +423,8 @@ void Node::stop()
             run_on(parts_->services->control, "saving", std::chrono::seconds(3),
                    [this]() { return parts_->save_sources(); });
     }
+    if (parts_->stock)
+        parts_->stock->stop();
     if (parts_->jobs)
         parts_->jobs->stop();
     // First every thread ends: those that start work, then those that do it. A job holds signals of

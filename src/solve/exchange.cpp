@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What parent and child write to each other.
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "base/json_shape.h"
 #include "solve/apt_solver.h"
 
 namespace aptward::solve {
@@ -69,7 +71,8 @@ Json to_json(const Answer& answer)
 Answer answer_of(const Json& json, std::size_t packages)
 {
     Answer answer{json.at("why_not"), {}, json.at("removes"), json.at("unlisted"), {}};
-    for (const std::size_t number : json.at("needs"))
+    const std::set<std::size_t> needs = json.at("needs");
+    for (const std::size_t number : needs)
         if (number < packages)
             answer.needs.push_back(number);
     for (const Json& one : json.at("phased_out"))
@@ -115,6 +118,10 @@ std::string to_json(const Solution& solution)
 
 Result<Solution> parse_solution(std::string_view json)
 {
+    // The child may have been taken over by what it read.
+    constexpr std::size_t kDeepest = 6, kMostValues = 2'000'000;
+    if (!is_modest_json(json, kDeepest, kMostValues))
+        return fail(Errc::malformed, "apt's solver answers more than there is to say");
     return parse<Solution>(json, [](const Json& object, Solution& solution) {
         for (const Json& package : object.at("packages"))
             solution.packages.push_back(package_of(package));

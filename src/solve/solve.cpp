@@ -23,7 +23,7 @@ namespace {
 
 // Debian's main with updates and security takes some 2 s for its lists and 0.1 s a question.
 constexpr std::chrono::seconds kLimit{120};
-constexpr std::size_t kMostAnswerBytes = 64'000'000;
+constexpr std::size_t kMostAnswerBytes = 16'000'000;
 constexpr std::uint64_t kMostRequestBytes = 64'000'000;
 constexpr ::uid_t kNobody = 65534;  // whom the child becomes when this process is root
 
@@ -140,12 +140,14 @@ Result<void> write_lists(const Folder& folder, const std::vector<Suite>& suites,
         const Suite& suite = suites[i];
         TRY(const std::string line, source_line(suite));
         sources += line;
+        // A suite may stand in several lines.
         const std::string release = list_name(suite, "Release");
-        if (!written.insert(release).second)
-            continue;  // the same one twice
-        TRY_VOID(folder.write(std::filesystem::path(kListsFolder) / release, suite.release));
+        if (written.insert(release).second)
+            TRY_VOID(folder.write(std::filesystem::path(kListsFolder) / release, suite.release));
         for (const Suite::Index& index : suite.indexes) {
             const std::string name = list_name(suite, index.path);
+            if (!written.insert(name).second)
+                continue;
             TRY_VOID(folder.copy(std::filesystem::path(kListsFolder) / name, index.file));
             setting.lists[name] = i;
         }

@@ -26,13 +26,27 @@ Result<void> Machines::put(const MachineReport& report) const
 {
     TRY_VOID(make_directories(folder_));
     std::error_code error;
-    if (!std::filesystem::exists(path_of(report.name), error) && names().size() >= kMostMachines)
+    const std::string text = to_json(report);
+    const bool is_new = !std::filesystem::exists(path_of(report.name), error);
+    if ((is_new && names().size() >= kMostMachines) || bytes() + text.size() > kMostKeptBytes)
         return fail(Errc::storage,
-                    fmt::format("{} machines have reported, more are not kept: aptward stock "
-                                "forget MACHINE makes room",
-                                kMostMachines));
+                    "more machines have reported than are kept: aptward stock forget MACHINE "
+                    "makes room");
     // Which machine has what is nobody else's business.
-    return write_file_durably(path_of(report.name), to_json(report), 0600);
+    return write_file_durably(path_of(report.name), text, 0600);
+}
+
+std::uint64_t Machines::bytes() const
+{
+    std::uint64_t bytes = 0;
+    std::error_code error;
+    std::filesystem::directory_iterator entries(folder_, error);
+    for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+        std::error_code gone;
+        const std::uintmax_t size = entries->file_size(gone);
+        bytes += gone ? 0 : size;
+    }
+    return bytes;
 }
 
 Result<MachineReport> Machines::get(const std::string& name) const

@@ -15,6 +15,8 @@ namespace aptward::stock {
 
 inline constexpr std::size_t kMostReportBytes = 16 * 1024 * 1024;
 inline constexpr std::size_t kMostMachines = 10'000;  ///< Guess.
+/// Of all that is kept: anybody may report. A server's report takes some 200 kB.
+inline constexpr std::uint64_t kMostKeptBytes = 1'000'000'000;
 
 /// A line of a machine's sources.
 struct Source {
@@ -48,7 +50,7 @@ public:
     explicit Machines(const std::filesystem::path& state) : folder_(state / "machines") {}
 
     /// In the place of an earlier report of that name. Fails with storage, also when there are
-    /// kMostMachines already.
+    /// kMostMachines or kMostKeptBytes already.
     Result<void> put(const MachineReport& report) const;
     /// Fails with not_found, naming some that are there; malformed, storage.
     Result<MachineReport> get(const std::string& name) const;
@@ -58,6 +60,7 @@ public:
     Result<void> forget(const std::string& name) const;
 
 private:
+    std::uint64_t bytes() const;
     std::filesystem::path path_of(const std::string& name) const
     {
         return folder_ / (name + ".json");

@@ -11,13 +11,14 @@ namespace aptward::stock {
 
 class Stock::Planning {
 public:
-    Planning(const Stock& stock, const Next* next, SteadyTime deadline)
-        : stock_(stock), next_(next), deadline_(deadline)
+    Planning(const Stock& stock, const Next* next, const std::function<bool()>& goes_on)
+        : stock_(stock), next_(next), goes_on_(goes_on)
     {
     }
 
     Plan make()
     {
+        add_requested();
         for (const std::string& name : stock_.machines_.names()) {
             auto report = stock_.machines_.get(name);
             if (report)
@@ -32,7 +33,6 @@ public:
             else
                 plan_.failures.push_back(subject.error().message());
         }
-        add_requested();
         choose();
         return std::move(plan_);
     }
@@ -48,7 +48,7 @@ private:
     {
         if (!concerns(subject))
             return;
-        if (steady_now() > deadline_) {
+        if (stock_.is_stopping_ || !goes_on_()) {
             plan_.failures.push_back(subject.name + ": there was no time to ask");
             return;
         }
@@ -158,14 +158,14 @@ private:
 
     const Stock& stock_;
     const Next* const next_;
-    const SteadyTime deadline_;
+    const std::function<bool()>& goes_on_;
     std::unordered_map<Digest, Wish, DigestHash> wishes_;
     Plan plan_;
 };
 
-Stock::Plan Stock::plan(const Next* next, SteadyTime deadline) const
+Stock::Plan Stock::plan(const Next* next, const std::function<bool()>& goes_on) const
 {
-    return Planning(*this, next, deadline).make();
+    return Planning(*this, next, goes_on).make();
 }
 
 }  // namespace aptward::stock

@@ -18,6 +18,8 @@ using Json = nlohmann::json;
 
 constexpr std::chrono::seconds kSourcesAgain{15};
 constexpr std::chrono::seconds kLeastAfterSilence{60};
+constexpr std::chrono::hours kLongestSilence{24};  // then a release is shown whatever it lacks
+constexpr std::chrono::seconds kLookAgain{1};
 
 template <class Named>
 std::string names_of(const std::vector<Named>& list)
@@ -26,6 +28,15 @@ std::string names_of(const std::vector<Named>& list)
     for (const Named& one : list)
         names.push_back(one.name);
     return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+bool tells_the_same(MachineReport a, MachineReport b)
+{
+    for (MachineReport* one : {&a, &b}) {
+        one->reported = {};
+        one->from.clear();
+    }
+    return to_json(a) == to_json(b);
 }
 
 // It keeps what it stops alive, and ends by itself.
@@ -136,6 +147,8 @@ Result<std::vector<Stock::Look>> Stock::look(const Query& query) const
             lists.push_back(list.name);
     std::vector<Look> looks;
     const auto add = [&](Look look, Subject subject) {
+        if (is_stopping_)
+            return;
         subject.asked = query.packages;
         look.stock.name = subject.name;
         auto stock = look_at(shelves(nullptr), subject);
@@ -165,6 +178,8 @@ Result<std::vector<Stock::Look>> Stock::look(const Query& query) const
         look.stock.name = name;
         looks.push_back(std::move(look));
     }
+    if (is_stopping_)
+        return fail(Errc::unavailable, "the node is stopping");
     return looks;
 }
 
@@ -174,12 +189,28 @@ bool Stock::has_patience() const
     return settings->wait.count() > 0 && settings->budget_bytes > 0;
 }
 
-http::Async<bool> Stock::are_sources_dead(std::shared_ptr<archive::Archive> archive)
+// None of them gave anything since, and all were given up for now.
+http::Async<bool> Stock::are_silent(std::shared_ptr<archive::Archive> archive, SystemTime since)
 {
     auto asked = archive->asked();
     const auto reports = co_await services_.fetcher.report(std::move(asked));
-    co_return std::all_of(reports.begin(), reports.end(),
-                          [](const fetch::SourceReport& one) { return one.is_open; });
+    co_return std::all_of(reports.begin(), reports.end(), [&](const fetch::SourceReport& one) {
+        return one.is_open && one.last_good_time < since;
+    });
+}
+
+std::shared_ptr<archive::MassFetch> Stock::make_fetch(
+    const std::shared_ptr<archive::Archive>& archive, const Files& files) const
+{
+    archive::MassFetch::Options options;
+    options.count = files->size();
+    options.want = [archive, files](std::size_t number) {
+        fetch::Want want = archive->want_of((*files)[number].digest);
+        want.paths.push_back(http::encode_path((*files)[number].path));
+        return want;
+    };
+    options.rate_bytes_per_s = settings()->rate_bytes_per_s;
+    return std::make_shared<archive::MassFetch>(archive, services_.fetcher, std::move(options));
 }
 
 // True when everything is held. What no source has is not waited for.
@@ -191,17 +222,8 @@ http::Async<bool> Stock::fetch_all(std::vector<Wanted> missing, SteadyTime deadl
             by_archive[wanted.archive].push_back(std::move(wanted.file));
     bool is_whole = true;
     for (auto& [archive, files] : by_archive) {
-        auto list = std::make_shared<const std::vector<Needed>>(std::move(files));
-        archive::MassFetch::Options options;
-        options.count = list->size();
-        options.want = [archive, list](std::size_t number) {
-            fetch::Want want = archive->want_of((*list)[number].digest);
-            want.paths.push_back(http::encode_path((*list)[number].path));
-            return want;
-        };
-        options.rate_bytes_per_s = settings()->rate_bytes_per_s;
-        auto fetching =
-            std::make_shared<archive::MassFetch>(archive, services_.fetcher, std::move(options));
+        const auto list = std::make_shared<const std::vector<Needed>>(std::move(files));
+        auto fetching = make_fetch(archive, list);
         http::spawn(services_.control, "ending a fetch of stock", stop_at(fetching, deadline));
         const auto done = co_await fetching->run();
         is_whole = is_whole && done.has_value() &&
@@ -213,54 +235,88 @@ http::Async<bool> Stock::fetch_all(std::vector<Wanted> missing, SteadyTime deadl
 }
 
 // While every source is silent, a release that names what cannot be had helps nobody: then clients
-// are better off with the one whose files are held, and it waits beyond its limit.
-http::Async<void> Stock::fetch(std::shared_ptr<archive::Archive> archive, std::string suite,
+// are better off with the one whose files are held, and it waits beyond its limit. One file that is
+// refused is no silence: a source that gives anything else meanwhile ends the wait.
+http::Async<bool> Stock::fetch(std::shared_ptr<archive::Archive> archive, std::string suite,
                                catalog::GenerationPtr next)
 {
-    SteadyTime deadline = steady_now() + settings()->wait;
-    auto make = [this, archive, suite, next, deadline] {
+    const SteadyTime began = steady_now();
+    const auto wait = settings()->wait;
+    // Machines whose wishes take longer to find out come with the job that follows.
+    auto make = [this, archive, suite, next, until = began + wait / 2] {
         const Next about{archive, suite, next};
-        return plan(&about, deadline);
+        return plan(&about, [until] { return steady_now() < until; });
     };
-    const Plan plan = co_await http::on_worker(thread_, std::move(make));
-    while (!archive->is_retired()) {
+    const Plan plan = co_await http::on_worker(planning_, std::move(make));
+    const bool is_all = plan.failures.empty() && plan.left_out == 0;
+    SteadyTime deadline = began + wait;
+    bool has_answered = false;
+    while (!archive->is_retired() && steady_now() < began + kLongestSilence) {
         auto missing = plan.missing;
         const bool is_whole = co_await fetch_all(std::move(missing), deadline);
         if (is_whole)
-            co_return;
-        const bool are_dead = co_await are_sources_dead(archive);
-        if (!are_dead)
-            co_return;
+            co_return is_all;
+        const SystemTime failed_at = system_now();
+        const bool were_silent = co_await are_silent(archive, failed_at);
+        if (!were_silent || has_answered)
+            co_return false;
         co_await http::sleep_until(steady_now() + kSourcesAgain);
+        const bool are_still = co_await are_silent(archive, failed_at);
+        has_answered = !are_still;
         deadline = std::max(deadline, steady_now() + kLeastAfterSilence);
     }
+    co_return false;
 }
 
 void Stock::note_shown(const std::string& archive, const std::string& suite)
 {
     static_cast<void>(archive);
     static_cast<void>(suite);
-    if (settings()->budget_bytes > 0)
-        want_job();
+    want_job();
 }
 
+// The same report again is no news.
 Result<void> Stock::take_report(MachineReport report)
 {
+    const auto known = machines_.get(report.name);
     TRY_VOID(machines_.put(report));
-    if (settings()->budget_bytes > 0)
+    if (!known || !tells_the_same(*known, report))
         want_job();
     return {};
 }
 
-// One runs at a time; what comes meanwhile is looked at by one more.
 void Stock::want_job()
 {
+    if (settings()->budget_bytes == 0)
+        return;
     is_job_wanted_ = true;
-    if (services_.jobs.is_busy(kStock))
+    start_wanted_job();
+}
+
+// One runs at a time, and takes a tenth of the time at most: what comes meanwhile is looked at by
+// one more.
+void Stock::start_wanted_job()
+{
+    if (!is_job_wanted_ || services_.jobs.is_busy(kStock) || steady_now() < next_job_.load())
         return;
     is_job_wanted_ = false;
     if (const auto started = services_.jobs.start(kStock, "{}", "node"); !started)
         is_job_wanted_ = true;
+}
+
+http::Async<void> Stock::keep()
+{
+    while (!is_stopping_) {
+        co_await http::sleep_until(steady_now() + kLookAgain);
+        start_wanted_job();
+    }
+}
+
+void Stock::stop()
+{
+    is_stopping_ = true;
+    planning_.stop(WorkerPool::Queued::drop);
+    looking_.stop(WorkerPool::Queued::drop);
 }
 
 }  // namespace aptward::stock

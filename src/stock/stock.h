@@ -16,6 +16,10 @@
 #include "stock/closure.h"
 #include "stock/machines.h"
 
+namespace aptward::archive {
+class MassFetch;
+}
+
 namespace aptward::stock {
 
 inline constexpr const char* kStock = "stock";
@@ -59,11 +63,15 @@ public:
     void use(Settings settings);
     std::shared_ptr<const Settings> settings() const { return settings_.load(); }
     const Machines& machines() const { return machines_; }
-    /// Where look() is no burden to others.
-    WorkerPool& thread() { return thread_; }
+    /// Where look() is no burden to others, and holds up no release.
+    WorkerPool& looking_thread() { return looking_; }
+    /// Runs what was put off, when its time has come: until the node stops. Control loop.
+    http::Async<void> keep();
+    /// Ends what computes soon. Before the loops are gone; any thread.
+    void stop();
 
     bool has_patience() const override;
-    http::Async<void> fetch(std::shared_ptr<archive::Archive> archive, std::string suite,
+    http::Async<bool> fetch(std::shared_ptr<archive::Archive> archive, std::string suite,
                             catalog::GenerationPtr next) override;
     void note_shown(const std::string& archive, const std::string& suite) override;
 
@@ -72,8 +80,8 @@ public:
     Result<void> take_report(MachineReport report);
 
     /// What is held of what each wants. Blocks for seconds a machine; any thread.
-    /// Fails with not_found for a machine or list that nobody knows; else what went wrong with one
-    /// of them stands in its place.
+    /// Fails with not_found for a machine or list that nobody knows, unavailable when the node
+    /// stops; else what went wrong with one of them stands in its place.
     struct Look {
         SubjectStock stock;
         bool is_list = false;
@@ -109,9 +117,13 @@ private:
     Shelves shelves(const Next* next) const;
     std::optional<Shelf> find_shelf(const std::string& uri, const Next* next) const;
     Result<Subject> subject_of_list(const List& list) const;
-    Plan plan(const Next* next, SteadyTime deadline) const;
+    Plan plan(const Next* next, const std::function<bool()>& goes_on) const;
     void want_job();
-    http::Async<bool> are_sources_dead(std::shared_ptr<archive::Archive> archive);
+    void start_wanted_job();
+    using Files = std::shared_ptr<const std::vector<Needed>>;
+    std::shared_ptr<archive::MassFetch> make_fetch(const std::shared_ptr<archive::Archive>& archive,
+                                                   const Files& files) const;
+    http::Async<bool> are_silent(std::shared_ptr<archive::Archive> archive, SystemTime since);
     http::Async<bool> fetch_all(std::vector<Wanted> missing, SteadyTime deadline);
 
     archive::Services& services_;
@@ -119,8 +131,10 @@ private:
     archive::Front& front_;
     const Machines machines_;
     std::atomic<std::shared_ptr<const Settings>> settings_;
-    std::atomic<bool> is_job_wanted_ = false;
-    WorkerPool thread_{1};  // apt's solver computes for seconds: no worker of clients
+    std::atomic<bool> is_job_wanted_ = false, is_stopping_ = false;
+    std::atomic<SteadyTime> next_job_{SteadyTime{}};  // none of the node's own starts before
+    // apt's solver computes for seconds: no workers of clients.
+    WorkerPool planning_{1}, looking_{1};
 };
 
 }  // namespace aptward::stock

@@ -16,6 +16,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMostNamed = 20;
+constexpr int kRestTimes = 9;  // as long as a run took, before the node's next
 
 }  // namespace
 
@@ -29,7 +30,7 @@ public:
         if (!run_.goes_on())
             return stopped();
         stock_.is_job_wanted_ = false;  // what was shown by reading them is looked at now
-        plan_ = stock_.plan(nullptr, SteadyTime::max());
+        plan_ = stock_.plan(nullptr, [this] { return run_.goes_on(); });
         std::map<std::shared_ptr<archive::Archive>, std::vector<Needed>> by_archive;
         for (const Wanted& wanted : plan_.missing)
             by_archive[wanted.archive].push_back(wanted.file);
@@ -39,6 +40,9 @@ public:
                 return stopped();
         }
         tell();
+        // What was beyond the budget comes with the next run, unless nothing comes any more.
+        if (plan_.left_out > 0 && fetched_ > 0)
+            stock_.is_job_wanted_ = true;
         if (!missing_.empty())
             return fail(Errc::unavailable,
                         fmt::format("{} of {} wanted files could not be had, the first: {}; the "
@@ -93,17 +97,8 @@ private:
 
     Result<void> fetch(const std::shared_ptr<archive::Archive>& archive, std::vector<Needed> files)
     {
-        auto list = std::make_shared<const std::vector<Needed>>(std::move(files));
-        archive::MassFetch::Options options;
-        options.count = list->size();
-        options.want = [archive, list](std::size_t number) {
-            fetch::Want want = archive->want_of((*list)[number].digest);
-            want.paths.push_back(http::encode_path((*list)[number].path));
-            return want;
-        };
-        options.rate_bytes_per_s = stock_.settings()->rate_bytes_per_s;
-        auto fetching = std::make_shared<archive::MassFetch>(archive, stock_.services_.fetcher,
-                                                             std::move(options));
+        const auto list = std::make_shared<const std::vector<Needed>>(std::move(files));
+        const auto fetching = stock_.make_fetch(archive, list);
         const std::uint64_t bytes_before = fetched_bytes_, files_before = fetched_;
         const auto look = [&] {
             fetched_bytes_ = bytes_before + fetching->bytes();
@@ -167,13 +162,10 @@ archive::Jobs::Kind Stock::make_job()
     kind.unit = "bytes";
     kind.is_resumable = true;
     kind.work = [this](archive::Jobs::Run& run) -> Result<archive::Jobs::End> {
-        is_job_wanted_ = false;
-        for (;;) {
-            TRY(auto end, Work(*this, run).work());
-            // A machine may have reported while this one was at work.
-            if (!end.is_whole || !is_job_wanted_.exchange(false))
-                return end;
-        }
+        const SteadyTime began = steady_now();
+        auto end = Work(*this, run).work();
+        next_job_ = steady_now() + kRestTimes * (steady_now() - began);
+        return end;
     };
     return kind;
 }
