@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a suite was at a moment of which this node knows nothing: from the vendor's snapshot hosts.
-// docs/decisions/0024-snapshot-hosts.md.
+// docs/decisions/0023-snapshot-hosts.md.
 #include <fmt/format.h>
 
 #include <algorithm>
