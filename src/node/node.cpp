@@ -435,6 +435,8 @@ void Node::stop()
         if (*loops)
             (*loops)->join();
     parts_->shelf.stop();
+    if (parts_->fetcher)
+        parts_->fetcher->writer().stop(WorkerPool::Queued::drop);
     for (const auto* pool : {&parts_->dialers, &parts_->workers})
         if (*pool)
             (*pool)->stop(WorkerPool::Queued::drop);
