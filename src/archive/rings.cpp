@@ -131,17 +131,18 @@ SteadyTime Rings::next_due() const
 
 http::Async<void> Rings::keep(std::shared_ptr<Archive> archive)
 {
-    published_ = co_await http::make_signal();
+    const auto published = co_await http::make_signal();
+    published_ = published;
     while (!archive->is_retired_) {
         co_await update();
-        co_await published_->wait_until(next_due());
+        co_await published->wait_until(next_due());
     }
 }
 
 void Rings::note_published()
 {
-    if (published_ != nullptr)
-        published_->notify();
+    if (const auto published = published_.lock())
+        published->notify();
 }
 
 }  // namespace aptward::archive

@@ -52,7 +52,7 @@ private:
 
     Archive& archive_;
     std::atomic<std::shared_ptr<const RingView>> view_;
-    std::shared_ptr<http::Signal> published_;  // of keep()
+    std::weak_ptr<http::Signal> published_;  // keep() has it: no longer than the loop lives
 };
 
 }  // namespace aptward::archive
