@@ -91,14 +91,7 @@ http::Async<void> Suite::ask_all()
         http::spawn(services_.control, "asking " + source->url(),
                     ask(archive_.shared_from_this(), gathering, source));
     asks_running_ += gathering->asked;
-    SteadyTime deadline = steady_now() + kAskLimit + milliseconds(500);
-    bool has_one = false;
-    while (gathering->pending > 0 && steady_now() < deadline) {
-        co_await gathering->signal->wait_until(deadline);
-        if (!gathering->accepted.empty() && !std::exchange(has_one, true))
-            deadline = std::min(deadline, steady_now() + kGrace);
-    }
-    gathering->is_closed = true;
+    co_await gather(gathering, kAskLimit + milliseconds(500), kGrace);
     is_absent_ = gathering->asked > 0 && gathering->missing == gathering->asked;
     if (gathering->accepted.empty()) {
         if (!gathering->last_error.empty() && !view_.current)
@@ -125,6 +118,19 @@ http::Async<void> Suite::ask_all()
             services_.fetcher.charge(observation.source, fetch::Fault::stale, name_);
         }
     co_await adopt_first_whole(std::move(candidates));
+}
+
+http::Async<void> Suite::gather(std::shared_ptr<Gathering> gathering, milliseconds limit,
+                                milliseconds grace)
+{
+    SteadyTime deadline = steady_now() + limit;
+    bool has_one = false;
+    while (gathering->pending > 0 && steady_now() < deadline) {
+        co_await gathering->signal->wait_until(deadline);
+        if (!gathering->accepted.empty() && !std::exchange(has_one, true))
+            deadline = std::min(deadline, steady_now() + grace);
+    }
+    gathering->is_closed = true;
 }
 
 // The newest one may come from a mirror in the middle of a sync: then an older one that is whole is

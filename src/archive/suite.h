@@ -105,6 +105,9 @@ private:
     };
 
     http::Async<void> ask_all();
+    /// Until all have answered, `limit` is over, or `grace` after the first good answer.
+    http::Async<void> gather(std::shared_ptr<Gathering> gathering, std::chrono::milliseconds limit,
+                             std::chrono::milliseconds grace);
     http::Async<void> ask(std::shared_ptr<Archive> archive, std::shared_ptr<Gathering> gathering,
                           fetch::SourcePtr source);
     http::Async<void> look_at(std::shared_ptr<Gathering> gathering, fetch::SourcePtr source);

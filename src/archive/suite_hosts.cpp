@@ -81,14 +81,7 @@ http::Async<std::string> Suite::ask_hosts(SystemTime moment)
     for (std::size_t host = 0; host < gathering->asked; ++host)
         http::spawn(services_.control, "asking a snapshot host",
                     ask_host(archive_.shared_from_this(), gathering, host, moment));
-    SteadyTime deadline = steady_now() + kAskLimit + milliseconds(500);
-    bool has_one = false;
-    while (gathering->pending > 0 && steady_now() < deadline) {
-        co_await gathering->signal->wait_until(deadline);
-        if (!gathering->accepted.empty() && !std::exchange(has_one, true))
-            deadline = std::min(deadline, steady_now() + kGrace);
-    }
-    gathering->is_closed = true;
+    co_await gather(gathering, kAskLimit + milliseconds(500), kGrace);
     std::vector<Observation> candidates = std::move(gathering->accepted);
     std::sort(candidates.begin(), candidates.end(),
               [](const auto& a, const auto& b) { return a.judgement.date > b.judgement.date; });

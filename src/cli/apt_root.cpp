@@ -46,41 +46,30 @@ Result<int> run_in(const std::filesystem::path& folder, const std::vector<std::s
 
 Result<AptRoot> AptRoot::make()
 {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "aptward-check-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr)
-        return fail_errno("creating a temporary folder", errno);
-    AptRoot root(pattern);
+    TRY(auto folder_of_it,
+        TemporaryFolder::make(std::filesystem::temp_directory_path(), "aptward-check"));
+    AptRoot root(std::move(folder_of_it));
     for (const char* folder : {"state/lists/partial", "cache/archives/partial", "etc/apt.conf.d",
                                "etc/preferences.d", "downloads"})
-        TRY_VOID(make_directories(root.path_ / folder));
+        TRY_VOID(make_directories(root.path() / folder));
     return root;
-}
-
-AptRoot::AptRoot(AptRoot&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-
-AptRoot::~AptRoot()
-{
-    std::error_code ignored;
-    if (!path_.empty())
-        std::filesystem::remove_all(path_, ignored);
 }
 
 Result<void> AptRoot::configure(const std::string& text) const
 {
-    return write_file_durably(path_ / "apt.conf", text);
+    return write_file_durably(path() / "apt.conf", text);
 }
 
 Result<AptRoot::End> AptRoot::run(const std::vector<std::string>& command) const
 {
     const SteadyTime started = steady_now();
     End end;
-    TRY(end.status, run_in(path_ / "downloads", command,
-                           {"APT_CONFIG=" + (path_ / "apt.conf").string(), "LC_ALL=C",
+    TRY(end.status, run_in(path() / "downloads", command,
+                           {"APT_CONFIG=" + (path() / "apt.conf").string(), "LC_ALL=C",
                             "PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
-                           path_ / "output"));
+                           path() / "output"));
     end.seconds = std::chrono::duration<double>(steady_now() - started).count();
-    end.said = read_file(path_ / "output", 1 << 20).value_or("");
+    end.said = read_file(path() / "output", 1 << 20).value_or("");
     return end;
 }
 

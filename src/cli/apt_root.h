@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/temporary_folder.h"
 
 namespace aptward::cli {
 
@@ -16,11 +17,7 @@ class AptRoot {
 public:
     /// Has state/lists/partial, cache/archives/partial, etc and downloads.
     static Result<AptRoot> make();
-    AptRoot(AptRoot&& other) noexcept;
-    AptRoot& operator=(AptRoot&&) = delete;
-    ~AptRoot();
-
-    const std::filesystem::path& path() const { return path_; }
+    const std::filesystem::path& path() const { return folder_.path(); }
     /// What apt reads before all other configuration.
     Result<void> configure(const std::string& text) const;
 
@@ -35,8 +32,8 @@ public:
     Result<End> run(const std::vector<std::string>& command) const;
 
 private:
-    explicit AptRoot(std::filesystem::path path) : path_(std::move(path)) {}
-    std::filesystem::path path_;
+    explicit AptRoot(TemporaryFolder folder) : folder_(std::move(folder)) {}
+    TemporaryFolder folder_;
 };
 
 }  // namespace aptward::cli

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/temporary_folder.h"
 #include "cli/bundle_parts.h"
 #include "cli/run_program.h"
 
@@ -31,33 +32,6 @@ void interrupt(int)
 {
     is_interrupted = 1;
 }
-
-/// A folder that goes with this object.
-class Folder {
-public:
-    static Result<Folder> make()
-    {
-        const char* chosen = std::getenv("TMPDIR");
-        std::string pattern =
-            std::string(chosen != nullptr ? chosen : "/var/tmp") + "/aptward-apply-XXXXXX";
-        if (::mkdtemp(pattern.data()) == nullptr)
-            return fail_errno("creating " + pattern, errno);
-        return Folder(pattern);
-    }
-    Folder(Folder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-    Folder& operator=(Folder&&) = delete;
-    ~Folder()
-    {
-        std::error_code ignored;
-        if (!path_.empty())
-            std::filesystem::remove_all(path_, ignored);
-    }
-    const std::filesystem::path& path() const { return path_; }
-
-private:
-    explicit Folder(std::filesystem::path path) : path_(std::move(path)) {}
-    std::filesystem::path path_;
-};
 
 // Nobody else may reach it, and nothing is remembered.
 void keep_apart(node::Config& config, const std::filesystem::path& folder)
@@ -114,7 +88,9 @@ int apply(const Options& options)
         return kUsage;
     if (!spawner)
         return complain(spawner.error());
-    const auto folder = Folder::make();
+    const char* chosen = std::getenv("TMPDIR");
+    const auto folder =
+        TemporaryFolder::make(chosen != nullptr ? chosen : "/var/tmp", "aptward-apply");
     if (!folder)
         return complain(folder.error());
     keep_apart(*config, folder->path());

@@ -81,23 +81,18 @@ int collect(const Options& options)
     const auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
-    const auto job = ask_for_job(config->admin, request.dump());
-    if (!job)
-        return failed(job.error().message(), kUnknown);
-    if (job->id == 0)
-        return failed(job->why, kNo);
-    const auto end = follow_job(config->admin, job->id, options.is_json);
-    if (!end)
-        return failed(end.error().message(), kUnknown);
-    const Json result = Json::parse(end->result, nullptr, false);
+    const RanJob job = run_job(config->admin, request.dump(), options.is_json);
+    if (job.status != kOk)
+        return job.status;
+    const Json result = Json::parse(job.end.result, nullptr, false);
     if (options.is_json && result.is_object())
         fmt::print("{}\n", result.dump());
     else if (result.is_object())
         print(result);
-    if (end->state != "done")
-        return failed(end->message, kNo);
+    if (job.end.state != "done")
+        return failed(job.end.message, kNo);
     if (!options.is_json)
-        fmt::print("{}\n", end->message);
+        fmt::print("{}\n", job.end.message);
     return kOk;
 }
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "archive/stock_job.h"
+#include "archive/import_job.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/job_follow.h"

@@ -122,4 +122,21 @@ Result<JobEnd> follow_job(const std::string& admin, std::int64_t id, bool is_jso
     }
 }
 
+RanJob run_job(const std::string& admin, const std::string& request, bool is_json)
+{
+    const auto failed = [](const std::string& sentence, int status) {
+        std::fprintf(stderr, "aptward: %s\n", sentence.c_str());
+        return RanJob{status, {}};
+    };
+    const auto job = ask_for_job(admin, request);
+    if (!job)
+        return failed(job.error().message(), kUnknown);
+    if (job->id == 0)
+        return failed(job->why, kNo);
+    auto end = follow_job(admin, job->id, is_json);
+    if (!end)
+        return failed(end.error().message(), kUnknown);
+    return {kOk, std::move(*end)};
+}
+
 }  // namespace aptward::cli

@@ -58,4 +58,12 @@ struct JobEnd {
 /// Ctrl-C only stops watching: fails with stale. Fails with unavailable when the node goes away.
 Result<JobEnd> follow_job(const std::string& admin, std::int64_t id, bool is_json);
 
+/// Asks the node for a job and watches it to its end. `status`: kOk when that was reached; else
+/// what kept it from there was told on standard error.
+struct RanJob {
+    int status = 0;
+    JobEnd end;
+};
+RanJob run_job(const std::string& admin, const std::string& request, bool is_json);
+
 }  // namespace aptward::cli

@@ -169,17 +169,13 @@ int fetch(const Options& options)
     const auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
-    const auto job = ask_for_job(config->admin, Json{{"kind", stock::kStock}}.dump());
-    if (!job)
-        return failed(job.error().message(), kUnknown);
-    if (job->id == 0)
-        return failed(job->why, kNo);
-    const auto end = follow_job(config->admin, job->id, options.is_json);
-    if (!end)
-        return failed(end.error().message(), kUnknown);
-    if (end->state != "done")
-        return failed(end->message, kNo);
-    fmt::print("{}\n", options.is_json ? end->result : end->message);
+    const RanJob job =
+        run_job(config->admin, Json{{"kind", stock::kStock}}.dump(), options.is_json);
+    if (job.status != kOk)
+        return job.status;
+    if (job.end.state != "done")
+        return failed(job.end.message, kNo);
+    fmt::print("{}\n", options.is_json ? job.end.result : job.end.message);
     return kOk;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The machine's apt sources, read by apt's own library: no second reader of sources.list and
-// deb822 sources could agree with it for long. The only file that includes libapt-pkg.
+// deb822 sources could agree with it for long.
 #include <apt-pkg/aptconfiguration.h>
 #include <apt-pkg/configuration.h>
 #include <apt-pkg/error.h>
@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "deb/apt_messages.h"
 #include "deb/deb.h"
 
 namespace aptward::deb {
@@ -21,25 +22,13 @@ namespace {
 constexpr const char* kArchitectureKey = "APT::Architecture";
 constexpr const char* kSymbol = "$(ARCH)";
 
-// Empties apt's global stack of messages. Warnings are dropped: apt shows them at every update.
-std::string take_errors()
-{
-    std::string errors;
-    while (!_error->empty()) {
-        std::string message;
-        if (_error->PopMessage(message))
-            errors.append(errors.empty() ? "" : "; ").append(message);
-    }
-    return errors;
-}
-
 Result<void> configure(const std::string& root)
 {
     _error->Discard();
     _config->Clear();
     _config->Set("Dir", root);
     if (!pkgInitConfig(*_config))
-        return fail(Errc::malformed, "apt's configuration: " + take_errors());
+        return fail(Errc::malformed, "apt's configuration: " + take_apt_errors());
     // Asks dpkg for foreign architectures; without dpkg there is only the native one.
     if (!pkgInitSystem(*_config, _system))
         _error->Discard();
@@ -113,12 +102,12 @@ Result<std::vector<AptSource>> read_apt_sources(const std::string& root)
     {
         const SymbolicArchitecture symbolic;
         if (!list.ReadMainList() || _error->PendingError())
-            return fail(Errc::malformed, "apt's sources: " + take_errors());
+            return fail(Errc::malformed, "apt's sources: " + take_apt_errors());
     }
     std::vector<AptSource> sources;
     for (const metaIndex* index : list)
         sources.push_back(describe(*index));
-    take_errors();
+    take_apt_errors();
     return sources;
 }
 
@@ -141,7 +130,7 @@ std::vector<std::string> apt_architectures()
 std::vector<std::string> default_apt_keyrings(const std::string& root)
 {
     if (!configure(root)) {
-        take_errors();
+        take_apt_errors();
         return {};
     }
     std::vector<std::string> found;
@@ -166,7 +155,7 @@ std::vector<std::string> default_apt_keyrings(const std::string& root)
 std::string native_architecture()
 {
     if (!_config->Exists(kArchitectureKey) && !configure("/"))
-        take_errors();
+        take_apt_errors();
     return _config->Find(kArchitectureKey);
 }
 

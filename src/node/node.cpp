@@ -12,9 +12,9 @@
 
 #include "archive/bundle_job.h"
 #include "archive/eviction_job.h"
+#include "archive/import_job.h"
 #include "archive/mirror_job.h"
 #include "archive/scrub_job.h"
-#include "archive/stock_job.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "deb/deb.h"

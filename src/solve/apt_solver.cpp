@@ -23,24 +23,13 @@
 #include <set>
 
 #include "base/text.h"
+#include "deb/apt_messages.h"
 
 namespace aptward::solve {
 namespace {
 
 constexpr const char* kAlwaysPhased = "APT::Get::Always-Include-Phased-Updates";
 constexpr unsigned kWholePhase = 100;
-
-// Empties apt's global stack of messages, and gives the errors among them.
-std::string take_errors()
-{
-    std::string errors;
-    while (!_error->empty()) {
-        std::string message;
-        if (_error->PopMessage(message))
-            errors.append(errors.empty() ? "" : "; ").append(message);
-    }
-    return errors;
-}
 
 class AptSolver {
 public:
@@ -53,9 +42,9 @@ public:
     {
         TRY_VOID(configure());
         if (!cache_.ReadOnlyOpen() || cache_.GetDepCache() == nullptr)
-            return fail(Errc::malformed, "apt cannot read it: " + take_errors());
+            return fail(Errc::malformed, "apt cannot read it: " + deb::take_apt_errors());
         records_ = std::make_unique<pkgRecords>(cache_);
-        take_errors();
+        deb::take_apt_errors();
         // While it lives, apt does not look for what nobody needs any more after each step.
         const pkgDepCache::ActionGroup group(*depends());
         Solution solution;
@@ -103,7 +92,7 @@ private:
         for (const std::string& architecture : setting_.architectures)
             _config->Set("APT::Architectures::", architecture);
         if (!pkgInitConfig(*_config) || !pkgInitSystem(*_config, _system))
-            return fail(Errc::malformed, "apt cannot be set up: " + take_errors());
+            return fail(Errc::malformed, "apt cannot be set up: " + deb::take_apt_errors());
         // Its caches stay in memory. Only now: empty ones were filled in.
         _config->Set("Dir::Cache::pkgcache", "");
         _config->Set("Dir::Cache::srcpkgcache", "");
@@ -112,7 +101,7 @@ private:
 
     Answer answer(const Question& question)
     {
-        take_errors();
+        deb::take_apt_errors();
         depends()->Init(nullptr);
         pkgApplyStatus(*depends());  // what dpkg left half done is to be finished
         switch (question.kind) {
@@ -243,7 +232,7 @@ private:
     {
         Answer answer;
         if (!is_solved || depends()->BrokenCount() != 0) {
-            answer.why_not = take_errors();
+            answer.why_not = deb::take_apt_errors();
             if (answer.why_not.empty())
                 answer.why_not = "dependencies cannot be met";
             answer.why_not += named_broken();

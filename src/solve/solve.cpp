@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "base/temporary_folder.h"
 #include "base/text.h"
 #include "solve/apt_solver.h"
 
@@ -27,36 +28,24 @@ constexpr std::size_t kMostAnswerBytes = 16'000'000;
 constexpr std::uint64_t kMostRequestBytes = 64'000'000;
 constexpr ::uid_t kNobody = 65534;  // whom the child becomes when this process is root
 
-// Goes with the object.
 class Folder {
 public:
     static Result<Folder> make()
     {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "aptward-solve-XXXXXX").string();
-        if (::mkdtemp(pattern.data()) == nullptr)
-            return fail_errno("creating a temporary folder", errno);
-        Folder folder(pattern);
+        TRY(auto temporary,
+            TemporaryFolder::make(std::filesystem::temp_directory_path(), "aptward-solve"));
         for (const char* name : {"lists", "lists/partial", kPreferencesFolder})
-            if (::mkdir((folder.path_ / name).c_str(), 0700) != 0)
+            if (::mkdir((temporary.path() / name).c_str(), 0700) != 0)
                 return fail_errno("creating a temporary folder", errno);
-        return folder;
+        return Folder(std::move(temporary));
     }
-    explicit Folder(std::filesystem::path path) : path_(std::move(path)) {}
-    Folder(Folder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-    Folder& operator=(Folder&&) = delete;
-    ~Folder()
-    {
-        std::error_code ignored;
-        if (!path_.empty())
-            std::filesystem::remove_all(path_, ignored);
-    }
+    explicit Folder(TemporaryFolder folder) : folder_(std::move(folder)) {}
 
-    const std::filesystem::path& path() const { return path_; }
+    const std::filesystem::path& path() const { return folder_.path(); }
 
     Result<Fd> create(const std::filesystem::path& name) const
     {
-        Fd file(::open((path_ / name).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400));
+        Fd file(::open((path() / name).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400));
         if (!file)
             return fail_errno("writing for apt's solver", errno);
         return file;
@@ -86,18 +75,18 @@ public:
     {
         if (::geteuid() != 0)
             return {};
-        std::vector<std::filesystem::path> all = {path_};
+        std::vector<std::filesystem::path> all = {path()};
         std::error_code error;
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(path_, error))
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(path(), error))
             all.push_back(entry.path());
-        for (const auto& path : all)
-            if (::lchown(path.c_str(), kNobody, kNobody) != 0 && errno != EPERM)
+        for (const auto& each : all)
+            if (::lchown(each.c_str(), kNobody, kNobody) != 0 && errno != EPERM)
                 return fail_errno("handing a folder to apt's solver", errno);
         return {};
     }
 
 private:
-    std::filesystem::path path_;
+    TemporaryFolder folder_;
 };
 
 // What stands in a line of sources.list must not end it, or open its options.

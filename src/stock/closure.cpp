@@ -36,7 +36,7 @@ const deb::ListedFile* find_held(const deb::Release& release, const std::string&
 
 class Looking {
 public:
-    Looking(const Shelves& shelves, const Subject& subject) : shelves_(shelves), subject_(subject)
+    Looking(const Lookup& lookup, const Subject& subject) : lookup_(lookup), subject_(subject)
     {
         found_.name = subject.name;
     }
@@ -51,7 +51,7 @@ public:
         for (const auto* names : {&subject_.packages, &subject_.asked})
             for (const std::string& package : *names)
                 questions.push_back({Question::Kind::install, {package}});
-        TRY(solution_, solve::solve(shelves_.spawner, subject_.machine, suites_, questions));
+        TRY(solution_, solve::solve(lookup_.spawner, subject_.machine, suites_, questions));
         if (solution_.answers.size() != questions.size())
             return fail(Errc::malformed, "apt's solver left questions unanswered");
         auto answer = solution_.answers.begin();
@@ -69,12 +69,12 @@ public:
 private:
     Result<void> add(const Source& source)
     {
-        const auto shelf = shelves_.find(source.uri);
-        if (!shelf) {
+        const auto found = lookup_.find(source.uri);
+        if (!found) {
             found_.not_from_here.push_back(text_of(source));
             return {};
         }
-        const catalog::SuiteView* view = shelf->view->find(source.suite);
+        const catalog::SuiteView* view = found->view->find(source.suite);
         if (view == nullptr || !view->current) {
             found_.unread.push_back(text_of(source));
             return {};
@@ -87,7 +87,7 @@ private:
         suite.release = generation.verified().signed_text().text;
         for (const std::string& base : bases_of(source, generation.release()))
             TRY_VOID(add_index(generation, base, suite));
-        places_.push_back({shelf->archive, source.suite, view->current});
+        places_.push_back({found->archive, source.suite, view->current});
         suites_.push_back(std::move(suite));
         return {};
     }
@@ -117,12 +117,12 @@ private:
                 found_.unread.push_back(suite.name + " " + base);
             return {};
         }
-        const deb::ListedFile* file = find_held(generation.release(), base, shelves_.blobs);
+        const deb::ListedFile* file = find_held(generation.release(), base, lookup_.blobs);
         if (file == nullptr) {
             found_.unread.push_back(suite.name + " " + base);
             return {};
         }
-        TRY(Fd bytes, shelves_.blobs.read(file->digests.front()));
+        TRY(Fd bytes, lookup_.blobs.read(file->digests.front()));
         suite.indexes.push_back({file->path, std::move(bytes)});
         return {};
     }
@@ -167,8 +167,8 @@ private:
         TRY(const auto digest, place.generation->find_pool(*path));
         if (!digest)
             return std::nullopt;
-        const bool is_held = shelves_.blobs.holds(*digest) &&
-                             shelves_.private_marks.may_give(*digest, place.archive);
+        const bool is_held =
+            lookup_.blobs.holds(*digest) && lookup_.private_marks.may_give(*digest, place.archive);
         return Needed{chosen.name,   chosen.version, chosen.architecture,
                       place.archive, place.suite,    *path,
                       *digest,       is_held,        false};
@@ -210,7 +210,7 @@ private:
         return {};
     }
 
-    const Shelves& shelves_;
+    const Lookup& lookup_;
     const Subject& subject_;
     std::vector<solve::Suite> suites_;
     std::vector<Place> places_;  // of each of them
@@ -233,9 +233,9 @@ bool SubjectStock::Asked::installs(const SubjectStock& stock) const
            });
 }
 
-Result<SubjectStock> look_at(const Shelves& shelves, const Subject& subject)
+Result<SubjectStock> look_at(const Lookup& lookup, const Subject& subject)
 {
-    return Looking(shelves, subject).work();
+    return Looking(lookup, subject).work();
 }
 
 }  // namespace aptward::stock

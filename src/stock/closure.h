@@ -18,12 +18,12 @@
 namespace aptward::stock {
 
 /// An archive as it is looked at: as it is served, or with a release that is about to be.
-struct Shelf {
+struct NamedView {
     std::string archive;  ///< Its id.
     std::shared_ptr<const catalog::ArchiveView> view;
 };
 /// The archive that a source's URI means; nothing when none of this node's does. Any thread.
-using FindShelf = std::function<std::optional<Shelf>(const std::string& uri)>;
+using FindView = std::function<std::optional<NamedView>(const std::string& uri)>;
 
 /// Whose wishes are computed.
 struct Subject {
@@ -66,14 +66,14 @@ struct SubjectStock {
     std::vector<std::string> unread;         ///< Suites or indexes that are not held.
 };
 
-struct Shelves {
+struct Lookup {
     crypto::Spawner& spawner;
     const store::Blobs& blobs;
     const store::PrivateMarks& private_marks;
-    FindShelf find;
+    FindView find;
 };
 
 /// Blocks for seconds. Any thread. Fails as solve() does, and with storage.
-Result<SubjectStock> look_at(const Shelves& shelves, const Subject& subject);
+Result<SubjectStock> look_at(const Lookup& lookup, const Subject& subject);
 
 }  // namespace aptward::stock

@@ -52,7 +52,7 @@ private:
             plan_.failures.push_back(subject.name + ": there was no time to ask");
             return;
         }
-        const auto stock = look_at(stock_.shelves(next_), subject);
+        const auto stock = look_at(stock_.lookup(next_), subject);
         if (!stock)
             plan_.failures.push_back(subject.name + ": " + stock.error().message());
         else

@@ -85,7 +85,7 @@ void Stock::use(Settings settings)
     settings_.store(std::make_shared<const Settings>(std::move(settings)));
 }
 
-std::optional<Shelf> Stock::find_shelf(const std::string& uri, const Next* next) const
+std::optional<NamedView> Stock::find_view(const std::string& uri, const Next* next) const
 {
     const auto archive = front_.find_by_url(uri);
     if (archive == nullptr)
@@ -96,13 +96,13 @@ std::optional<Shelf> Stock::find_shelf(const std::string& uri, const Next* next)
         changed->suites[next->suite].current = next->generation;
         view = std::move(changed);
     }
-    return Shelf{archive->settings().id, std::move(view)};
+    return NamedView{archive->settings().id, std::move(view)};
 }
 
-Shelves Stock::shelves(const Next* next) const
+Lookup Stock::lookup(const Next* next) const
 {
     return {spawner_, services_.blobs, services_.private_marks,
-            [this, next](const std::string& uri) { return find_shelf(uri, next); }};
+            [this, next](const std::string& uri) { return find_view(uri, next); }};
 }
 
 Result<Subject> Stock::subject_of_list(const List& list) const
@@ -151,7 +151,7 @@ Result<std::vector<Stock::Look>> Stock::look(const Query& query) const
             return;
         subject.asked = query.packages;
         look.stock.name = subject.name;
-        auto stock = look_at(shelves(nullptr), subject);
+        auto stock = look_at(lookup(nullptr), subject);
         if (stock)
             look.stock = std::move(*stock);
         else
@@ -270,9 +270,12 @@ http::Async<bool> Stock::fetch(std::shared_ptr<archive::Archive> archive, std::s
 
 void Stock::note_shown(const std::string& archive, const std::string& suite)
 {
-    static_cast<void>(archive);
-    static_cast<void>(suite);
-    want_job();
+    const auto shown = front_.find_archive(archive);
+    const auto view = shown == nullptr ? nullptr : shown->view();
+    const catalog::SuiteView* known = view == nullptr ? nullptr : view->find(suite);
+    const bool has_successors = known != nullptr && !known->recent.empty();
+    if (has_successors || !settings()->lists.empty() || !machines_.names().empty())
+        want_job();
 }
 
 // The same report again is no news.

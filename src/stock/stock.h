@@ -114,8 +114,8 @@ private:
     class Planning;
     class Work;
 
-    Shelves shelves(const Next* next) const;
-    std::optional<Shelf> find_shelf(const std::string& uri, const Next* next) const;
+    Lookup lookup(const Next* next) const;
+    std::optional<NamedView> find_view(const std::string& uri, const Next* next) const;
     Result<Subject> subject_of_list(const List& list) const;
     Plan plan(const Next* next, const std::function<bool()>& goes_on) const;
     void want_job();

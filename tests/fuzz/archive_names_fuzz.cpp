@@ -9,9 +9,9 @@
 
 #include "archive/auxiliary.h"
 #include "archive/front.h"
+#include "archive/import_releases.h"
 #include "archive/names.h"
 #include "archive/snapshot_names.h"
-#include "archive/stock_releases.h"
 #include "base/check.h"
 #include "input.h"
 

@@ -7,7 +7,7 @@
 //
 // A file of a size that nothing lists is never opened. One whose listed bytes are held already, as
 // its name says, is not read: so the second import of a folder costs a walk.
-#include "archive/stock_job.h"
+#include "archive/import_job.h"
 
 #include <fmt/format.h>
 
@@ -18,10 +18,10 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "archive/import_releases.h"
+#include "archive/import_report.h"
+#include "archive/import_store.h"
 #include "archive/offered.h"
-#include "archive/stock_releases.h"
-#include "archive/stock_report.h"
-#include "archive/stock_store.h"
 #include "base/text.h"
 
 namespace aptward::archive {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "archive/stock_store.h"
+#include "archive/import_store.h"
 
 #include <fmt/format.h>
 #include <sys/statvfs.h>

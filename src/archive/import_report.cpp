@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "archive/stock_report.h"
+#include "archive/import_report.h"
 
 #include <fmt/format.h>
 

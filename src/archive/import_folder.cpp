@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "archive/stock_folder.h"
+#include "archive/import_folder.h"
 
 #include <dirent.h>
 #include <fcntl.h>

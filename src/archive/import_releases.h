@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "archive/handed_in.h"
-#include "archive/stock_folder.h"
+#include "archive/import_folder.h"
 
 namespace aptward::archive {
 

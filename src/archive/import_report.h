@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "archive/stock_releases.h"
-#include "archive/stock_store.h"
+#include "archive/import_releases.h"
+#include "archive/import_store.h"
 
 namespace aptward::archive {
 

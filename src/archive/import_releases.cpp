@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "archive/stock_releases.h"
+#include "archive/import_releases.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
