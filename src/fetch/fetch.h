@@ -95,6 +95,7 @@ private:
     std::atomic<std::uint64_t> available_ = 0;
     std::atomic<std::uint32_t> epoch_ = 0;
     std::atomic<std::shared_ptr<const Fd>> file_;
+    std::atomic<bool> is_in_memory_ = false;  // the disk took it not: it is passed on only
     std::atomic<std::shared_ptr<const Error>> error_;
     std::atomic<std::shared_ptr<const std::string>> source_;
     // Under the fetcher's lock:

@@ -268,16 +268,20 @@ std::vector<Result<void>> Fetcher::keep(const std::vector<Landed>& batch)
 {
     std::vector<Result<void>> kept;
     std::vector<store::Blobs::Staged> staged;
+    std::vector<std::size_t> numbers;  // in the batch, of what is staged
     for (const Landed& landed : batch) {
-        kept.push_back(private_marks_.settle(*blobs_, landed.proven, landed.flight->owner_));
-        if (kept.back())
-            staged.push_back({landed.flight->file(), landed.proven});
+        kept.emplace_back();
+        if (landed.flight->is_in_memory_)
+            continue;  // told already
+        kept.back() = private_marks_.settle(*blobs_, landed.proven, landed.flight->owner_);
+        if (!kept.back())
+            continue;
+        numbers.push_back(kept.size() - 1);
+        staged.push_back({landed.flight->file(), landed.proven});
     }
     auto committed = blobs_->commit_all(staged);
-    auto next = committed.begin();
-    for (Result<void>& result : kept)
-        if (result)
-            result = std::move(*next++);
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+        kept[numbers[i]] = std::move(committed[i]);
     return kept;
 }
 

@@ -165,6 +165,7 @@ bool FlightFile::move_to_memory()
             delete file;
             room.reset();  // only now is the memory free again
         }));
+    flight_->is_in_memory_ = true;
     fetcher_.client().post([&fetcher = fetcher_, archive = archive_] {
         fetcher.event("store.full", archive, nullptr,
                       "the state folder takes no bytes: this file is passed on but not kept");
