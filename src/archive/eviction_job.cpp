@@ -130,6 +130,8 @@ private:
                 outcome = fail(Errc::stale, "told to stop");
             return outcome.has_value();
         }));
+        if (evicted_files_ > 0)
+            settings_.on_evicted();
         return outcome;
     }
 

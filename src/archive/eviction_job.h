@@ -2,6 +2,7 @@
 #pragma once
 // Keeping what is held within a quota, as a job. docs/decisions/0018-bounded-disk.md.
 
+#include <functional>
 #include <string>
 
 #include "archive/archive.h"
@@ -14,6 +15,8 @@ inline constexpr const char* kEviction = "gc";
 struct EvictionSettings {
     std::uint64_t quota_bytes = 0;   ///< 0: none.
     std::chrono::seconds hot_for{};  ///< What is served now stays for so long after its last use.
+    std::function<void()>
+        on_evicted;  ///< Something went: whoever has it open closes it. Any thread.
 };
 
 /// The JSON that starts one: {"dry_run": false, "to": BYTES}, or "free": BYTES that are to go;

@@ -55,4 +55,7 @@ private:
     std::atomic<std::uint64_t> moment_{0};
 };
 
+/// On a client's loop: open files of blobs that were evicted are closed, unless one is being sent.
+void let_go_of_evicted();
+
 }  // namespace aptward::archive

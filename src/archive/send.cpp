@@ -215,6 +215,11 @@ http::Async<bool> follow(http::Exchange& exchange, Flight& flight, http::Signal&
 
 }  // namespace
 
+void let_go_of_evicted()
+{
+    hot_blobs().sweep();
+}
+
 SystemTime modified_of(const Digest& digest)
 {
     constexpr std::int64_t kYear2000 = 946'684'800;

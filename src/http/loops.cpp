@@ -217,6 +217,12 @@ void Loops::clear()
         loop->clear();
 }
 
+void Loops::on_each(const std::function<void()>& job)
+{
+    for (const auto& loop : loops_)
+        asio::post(loop->executor(), job);
+}
+
 std::size_t Loops::connections() const
 {
     std::size_t total = 0;

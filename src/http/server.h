@@ -217,6 +217,9 @@ public:
     /// several Loops all are cleared before the first is destroyed.
     void clear();
 
+    /// Runs `job` once on each loop, soon. Any thread; not after stop().
+    void on_each(const std::function<void()>& job);
+
     std::size_t connections() const;
     /// Of the first loop.
     Executor executor() const;

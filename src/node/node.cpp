@@ -279,9 +279,13 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     };
     parts->jobs->add_kind(archive::kScrub, archive::make_scrub(*parts->services, served));
     parts->jobs->add_kind(archive::kMirror, archive::make_mirror(*parts->services, find_archive));
-    parts->jobs->add_kind(archive::kEviction, archive::make_eviction(*parts->services, find_archive,
-                                                                     {parts->config.quota_bytes,
-                                                                      parts->config.hot_for}));
+    const auto let_go = [loops = parts->loops.get()] {
+        loops->on_each(archive::let_go_of_evicted);
+    };
+    parts->jobs->add_kind(
+        archive::kEviction,
+        archive::make_eviction(*parts->services, find_archive,
+                               {parts->config.quota_bytes, parts->config.hot_for, let_go}));
     parts->jobs->add_kind(
         archive::kBundleImport,
         archive::make_bundle_import(*parts->services, parts->config.state, served));

@@ -114,6 +114,16 @@ void HotBlobs::drop(const Digest& digest)
     clock_.pop_back();
 }
 
+void HotBlobs::sweep()
+{
+    std::vector<Digest> gone;
+    for (const auto& [digest, entry] : entries_)
+        if (!entry.blob->is_still_right())
+            gone.push_back(digest);
+    for (const Digest& digest : gone)
+        drop(digest);
+}
+
 // The clock algorithm: nearly least-recently-used at the price of one bit.
 void HotBlobs::make_room()
 {

@@ -53,6 +53,9 @@ public:
     /// Fails as Blobs::read does. May read up to kLargestInHand bytes from the disk.
     Result<HotBlobPtr> get(const Blobs& blobs, const Digest& digest);
 
+    /// Lets go of open files that were removed: their room on the disk is free only then.
+    void sweep();
+
     std::size_t size() const { return entries_.size(); }
     std::uint64_t bytes() const { return bytes_; }
 
