@@ -13,6 +13,8 @@
 #include <memory>
 #include <vector>
 
+#include "base/sanitizer.h"
+
 namespace aptward::crypto {
 namespace {
 
@@ -23,23 +25,10 @@ struct Limit {
     rlim_t most;
 };
 
-// AddressSanitizer maps terabytes, of which it uses little.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr rlim_t kMostMemory = RLIM_INFINITY;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr rlim_t kMostMemory = RLIM_INFINITY;
-#else
-constexpr rlim_t kMostMemory = rlim_t{1} << 30;
-#endif
-#else
-constexpr rlim_t kMostMemory = rlim_t{1} << 30;
-#endif
-
 // gpgv with the whole Debian keyring and a 10 MB text needs under 30 MB and 0.1 s, apt's solver
 // with the lists of Debian's main some 150 MB.
 constexpr Limit kLimits[] = {
-    {RLIMIT_AS, kMostMemory},
+    {RLIMIT_AS, kHasAddressSanitizer ? RLIM_INFINITY : rlim_t{1} << 30},
     {RLIMIT_FSIZE, 64'000'000},
     {RLIMIT_CORE, 0},
     {RLIMIT_NOFILE, 64},

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "base/sanitizer.h"
 #include "code_of.h"
 #include "crypto/crypto.h"
 #include "store/hot_blobs.h"
@@ -389,11 +390,8 @@ TEST_F(StoreTest, TheJournalCutsATornLineAndSkipsADamagedOne)
 
 TEST_F(StoreTest, R12_AScrubThatRunsOutOfDescriptorsSaysSoAndSetsNothingAside)
 {
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-    GTEST_SKIP() << "the sanitizer itself opens pipes to look at memory, and takes none for damage";
-#endif
-#endif
+    if (kHasAddressSanitizer)
+        GTEST_SKIP() << "the sanitizer opens pipes to look at memory, and takes none for damage";
     const Digest first = *blobs->put("first"), second = *blobs->put("second");
     ::rlimit before{};
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
