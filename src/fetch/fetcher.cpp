@@ -20,7 +20,7 @@ constexpr std::size_t kMostRunning = 256;
 constexpr std::size_t kMostOfOneLane = 64;
 constexpr std::size_t kMostFlights = 2048;           // with those that wait
 constexpr std::uint64_t kMostMemory = 512ULL << 20;  // of all flights, when the disk is full
-constexpr std::uint64_t kMostUnwritten = 16 << 20;   // when the network is faster than the disk
+constexpr std::uint64_t kMostUnwritten = 4 << 20;    // when the network is faster than the disk
 constexpr std::size_t kMostWants = 32;               // archives and names of one digest; guess
 
 // With some on the way it pays to wait for what lands next: clients have the bytes already.

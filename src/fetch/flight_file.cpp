@@ -10,6 +10,13 @@
 #include "fetch/flight_run.h"
 
 namespace aptward::fetch {
+namespace {
+
+// A buffer that grew beyond this while the disk was behind is given back: a thousand flights may be
+// on their way.
+constexpr std::size_t kKept = 256 << 10;
+
+}  // namespace
 
 FlightFile::FlightFile(Fetcher& fetcher, std::shared_ptr<Flight> flight)
     : fetcher_(fetcher), flight_(std::move(flight))
@@ -97,6 +104,8 @@ void FlightFile::write_on()
         written = fail(Errc::storage, "no memory");
     }
     fetcher_.note_written(piece_.size());
+    if (piece_.capacity() > kKept)
+        std::string().swap(piece_);
     piece_.clear();
     if (!written)
         return tell_failure(written.error().message());
