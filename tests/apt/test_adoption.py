@@ -103,7 +103,9 @@ def test_the_quicker_form_is_read_and_the_clients_form_is_kept(served):
     # A client that asks for it gets it all the same, and then it is kept.
     assert node.get(f"/test/dists/stable/{INDEX}.gz").content == large.packed["gz"]
     until("it is kept", lambda: blob(node, large.hash("gz")))
-    assert not node.event_codes() & {"index.shortcut", "release.held", "index.refused"}
+    assert not node.event_codes() & {"release.held", "index.refused"}
+    told = [line for line in node.log_text().splitlines() if " index.shortcut: " in line]
+    assert all("not complete in time" in line for line in told), told
 
 
 @smoke
