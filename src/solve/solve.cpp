@@ -118,7 +118,8 @@ std::string list_name(const Suite& suite, const std::string& path)
 {
     const std::string folder =
         is_flat(suite) ? (suite.name == "/" ? "" : suite.name) : "dists/" + suite.name + "/";
-    return URItoFileName(suite.uri + "/" + folder + path);
+    const std::size_t end = suite.uri.find_last_not_of('/') + 1;  // "debian" and "debian/" are one
+    return URItoFileName(suite.uri.substr(0, end) + "/" + folder + path);
 }
 
 Result<void> write_lists(const Folder& folder, const std::vector<Suite>& suites, Setting& setting)
