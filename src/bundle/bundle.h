@@ -129,9 +129,19 @@ Result<void> check_signer(const Reader& reader, const std::vector<std::string>& 
 
 /// What somebody wants in a bundle.
 struct Request {
-    std::string archive;
-    std::vector<std::string> suites;    ///< Empty: all of the archive that are served.
-    std::vector<std::string> packages;  ///< Binary packages, with what they depend on; empty: all.
+    struct Part {
+        std::string archive;
+        std::vector<std::string> suites;  ///< Empty: all of the archive that are served.
+    };
+    struct File {
+        std::string archive, suite, path;  ///< As the suite's indexes list it.
+    };
+    std::vector<Part> parts;
+    /// Of the packages only these; nothing: all that are held.
+    std::optional<std::vector<File>> files;
+    std::vector<std::string> packages;  ///< That were asked for by name.
+    std::string whom;                   ///< Who needs them, in words; empty: the packages say it.
+    std::vector<std::string> missing;   ///< In words: what is known not to be held.
 };
 
 /// What goes in, decided before a byte is written.
@@ -141,8 +151,7 @@ struct Plan {
     std::map<std::string, std::string> texts;  ///< Bytes of the release files, by member name.
 };
 /// The current generations of the suites, their indexes and packages that are held.
-/// Fails with not_found for an archive, suite or package that is not there, naming those that are;
-/// storage.
+/// Fails with not_found for an archive or suite that is not there, naming those that are; storage.
 Result<Plan> plan(const catalog::Held& held, const store::Blobs& blobs,
                   const store::PrivateMarks& marks, const Request& request);
 

@@ -6,14 +6,11 @@
 #include <set>
 
 #include "bundle/bundle.h"
-#include "bundle/closure.h"
 #include "crypto/crypto.h"
 
 namespace aptward::bundle {
 namespace {
 
-constexpr std::uint64_t kLargestIndex = 4ULL << 30;  // guess: Debian's largest Contents is 0.8 GB
-constexpr std::uint64_t kMostExpansion = 64;
 constexpr std::size_t kMostNamed = 5;  // packages, in one line for people
 
 std::string joined(const std::vector<std::string>& names)
@@ -30,6 +27,8 @@ std::vector<std::string> keys_of(const Map& map)
     return keys;
 }
 
+using Place = std::pair<std::string, std::string>;  // archive, suite
+
 class Planner {
 public:
     Planner(const catalog::Held& held, const store::Blobs& blobs, const store::PrivateMarks& marks,
@@ -40,15 +39,18 @@ public:
 
     Result<Plan> make()
     {
-        TRY_VOID(choose_suites());
-        for (const auto& [suite, generation] : suites_) {
-            add_release(suite, *generation);
-            TRY_VOID(add_indexes(suite, *generation));
-            if (request_.packages.empty())
-                TRY_VOID(add_everything(*generation));
+        missing_.insert(request_.missing.begin(), request_.missing.end());
+        for (const Request::Part& part : request_.parts)
+            TRY_VOID(choose_suites(part));
+        for (const auto& [place, generation] : suites_) {
+            add_release(place, *generation);
+            TRY_VOID(add_indexes(place, *generation));
+            if (!request_.files)
+                TRY_VOID(add_everything(place, *generation));
         }
-        if (!request_.packages.empty())
-            TRY_VOID(add_packages());
+        if (request_.files)
+            for (const Request::File& file : *request_.files)
+                TRY_VOID(add_file(file));
         plan_.manifest.packages = request_.packages;
         for (auto& [name, member] : members_)
             plan_.manifest.members.push_back(std::move(member));
@@ -58,35 +60,34 @@ public:
     }
 
 private:
-    Result<void> choose_suites()
+    Result<void> choose_suites(const Request::Part& part)
     {
-        const auto archive = held_.archives.find(request_.archive);
+        const auto archive = held_.archives.find(part.archive);
         if (archive == held_.archives.end())
             return fail(Errc::not_found,
-                        fmt::format("nothing of an archive {} is held; there is: {}",
-                                    request_.archive, joined(keys_of(held_.archives))));
+                        fmt::format("nothing of an archive {} is held; there is: {}", part.archive,
+                                    joined(keys_of(held_.archives))));
         std::map<std::string, catalog::GenerationPtr> served;
         for (const auto& [name, view] : archive->second.suites)
             if (view.current)
                 served.emplace(name, view.current);
-        for (const std::string& suite : request_.suites)
+        for (const std::string& suite : part.suites)
             if (served.count(suite) == 0)
                 return fail(Errc::not_found,
                             fmt::format("nothing of the suite {} of {} is held; there is: {}",
-                                        suite, request_.archive, joined(keys_of(served))));
+                                        suite, part.archive, joined(keys_of(served))));
         for (const auto& [name, generation] : served)
-            if (request_.suites.empty() ||
-                std::count(request_.suites.begin(), request_.suites.end(), name) > 0)
-                suites_.emplace(name, generation);
-        if (suites_.empty())
-            return fail(Errc::not_found, "no suite of " + request_.archive + " is held");
+            if (part.suites.empty() || std::count(part.suites.begin(), part.suites.end(), name) > 0)
+                suites_.emplace(Place{part.archive, name}, generation);
+        if (served.empty())
+            return fail(Errc::not_found, "no suite of " + part.archive + " is held");
         return {};
     }
 
-    void add_release(const std::string& suite, const catalog::Generation& generation)
+    void add_release(const Place& place, const catalog::Generation& generation)
     {
-        plan_.manifest.releases.push_back(
-            {request_.archive, suite, generation.id(), generation.date()});
+        const auto& [archive, suite] = place;
+        plan_.manifest.releases.push_back({archive, suite, generation.id(), generation.date()});
         const catalog::ReleaseFiles& files = generation.files();
         for (const auto& [file, text] :
              {std::pair("InRelease", &files.inrelease), std::pair("Release", &files.release),
@@ -100,41 +101,55 @@ private:
     }
 
     // Every form of an index that is held; what clients use and is not held is missing.
-    Result<void> add_indexes(const std::string& suite, const catalog::Generation& generation)
+    Result<void> add_indexes(const Place& place, const catalog::Generation& generation)
     {
+        const auto& [archive, suite] = place;
         for (const auto& [path, file] : generation.release().files)
-            TRY_VOID(add_held(file.digests.front(), suite + "/" + path));
-        const auto state = held_.suites.find({request_.archive, suite});
+            TRY_VOID(add_held(archive, file.digests.front(), suite + "/" + path));
+        const auto state = held_.suites.find(place);
         if (state == held_.suites.end())
             return {};
         for (const std::string& path : state->second.used) {
             const deb::ListedFile* file = generation.release().find(path);
-            if (file != nullptr && !may_give(file->digests.front()))
+            if (file != nullptr && !may_give(archive, file->digests.front()))
                 missing_.insert(suite + "/" + path);
         }
         return {};
     }
 
-    Result<void> add_everything(const catalog::Generation& generation)
+    Result<void> add_everything(const Place& place, const catalog::Generation& generation)
     {
         Result<void> added;
         for (const auto& [base, table] : generation.tables())
             TRY_VOID(table->each([&](std::string_view path, const Digest& digest) {
                 if (added)
-                    added = add_held(digest, std::string(path));
+                    added = add_held(place.first, digest, std::string(path));
             }));
         return added;
     }
 
     // What is held for another archive's credentials is not this one's to give.
-    bool may_give(const Digest& digest) const
+    bool may_give(const std::string& archive, const Digest& digest) const
     {
-        return blobs_.holds(digest) && marks_.may_give(digest, request_.archive);
+        return blobs_.holds(digest) && marks_.may_give(digest, archive);
     }
 
-    Result<void> add_held(const Digest& digest, const std::string& path)
+    // What a release lists and is not there any more, or is another one by now, is missing.
+    Result<void> add_file(const Request::File& file)
     {
-        if (!may_give(digest))
+        const auto suite = suites_.find({file.archive, file.suite});
+        if (suite != suites_.end()) {
+            TRY(const auto digest, suite->second->find_pool(file.path));
+            if (digest && may_give(file.archive, *digest))
+                return add_held(file.archive, *digest, file.path);
+        }
+        missing_.insert(file.path);
+        return {};
+    }
+
+    Result<void> add_held(const std::string& archive, const Digest& digest, const std::string& path)
+    {
+        if (!may_give(archive, digest))
             return {};
         Member member{"", digest, std::nullopt, path};
         if (digest.algorithm == HashAlgorithm::sha512) {
@@ -148,127 +163,40 @@ private:
         return {};
     }
 
-    Result<std::string> bytes_of(const Digest& digest) const
+    Result<Digest> sha256_of(const Digest& digest) const
     {
         TRY(const Fd file, blobs_.read(digest));
         std::string bytes(digest.size_bytes, '\0');
         TRY_VOID(read_all_at(file.get(), bytes, 0));
-        return bytes;
-    }
-
-    Result<Digest> sha256_of(const Digest& digest) const
-    {
-        TRY(const std::string bytes, bytes_of(digest));
         return crypto::digest_of(bytes);
-    }
-
-    /// Packages indexes of the suites that are held, unpacked, by architecture.
-    Result<void> read_indexes()
-    {
-        for (const auto& [suite, generation] : suites_)
-            for (const auto& [base, table] : generation->tables()) {
-                const deb::IndexName index = deb::classify_index(base);
-                if (index.kind != deb::IndexKind::packages)
-                    continue;
-                TRY(auto text, text_of(*generation, base));
-                if (!text)
-                    missing_.insert(suite + "/" + base);
-                else
-                    texts_[index.architecture].push_back({std::move(*text), tables_.size()});
-                tables_.push_back(table);
-            }
-        if (texts_.empty())
-            return fail(Errc::not_found,
-                        "no index of packages is held: let a client of the node run apt-get "
-                        "update first");
-        return {};
-    }
-
-    Result<std::optional<std::string>> text_of(const catalog::Generation& generation,
-                                               const std::string& base) const
-    {
-        for (const auto& [path, file] : generation.release().files) {
-            const Digest& digest = file.digests.front();
-            if (deb::without_compression(path) != base || !may_give(digest))
-                continue;
-            TRY(const std::string packed, bytes_of(digest));
-            const auto compression = deb::compression_of(path);
-            if (compression == deb::Compression::none)
-                return packed;
-            const std::uint64_t limit =
-                std::min(kLargestIndex, packed.size() * kMostExpansion + (1 << 20));
-            TRY(std::string text, deb::decompress(packed, compression, limit));
-            return text;
-        }
-        return std::nullopt;
-    }
-
-    // Each architecture for itself, with what is for all of them.
-    Result<void> add_packages()
-    {
-        TRY_VOID(read_indexes());
-        std::set<std::string> unknown(request_.packages.begin(), request_.packages.end());
-        for (const auto& [architecture, own] : texts_) {
-            if (is_for_all(architecture) && texts_.size() > 1)
-                continue;
-            Closure closure;
-            for (const auto& [other, texts] : texts_)
-                if (other == architecture || is_for_all(other))
-                    for (const auto& [text, origin] : texts)
-                        TRY_VOID(closure.add(text, origin));
-            const Closure::Outcome outcome = closure.resolve(request_.packages);
-            for (const Closure::Chosen& chosen : outcome.chosen)
-                TRY_VOID(add_chosen(chosen));
-            for (const auto& [package, name] : outcome.unmet)
-                missing_.insert(
-                    fmt::format("{} (no index that is held has it; {} needs it)", name, package));
-            std::erase_if(
-                unknown, [&](const std::string& name) { return outcome.unknown.count(name) == 0; });
-        }
-        for (const std::string& name : unknown)
-            missing_.insert(name + " (no index that is held has it)");
-        return {};
-    }
-
-    static bool is_for_all(const std::string& architecture)
-    {
-        return architecture.empty() || architecture == "all";
-    }
-
-    Result<void> add_chosen(const Closure::Chosen& chosen)
-    {
-        const std::string path(chosen.path);
-        TRY(const auto digest, tables_[chosen.origin]->find(path));
-        if (digest && may_give(*digest))
-            return add_held(*digest, path);
-        missing_.insert(path);
-        return {};
     }
 
     std::string purpose() const
     {
-        const std::vector<std::string>& packages = request_.packages;
-        return fmt::format("{} {}: {}", request_.archive, joined(keys_of(suites_)),
-                           packages.empty() ? "all that was held"
-                           : packages.size() > kMostNamed
-                               ? fmt::format("{} packages", packages.size())
-                               : joined(packages));
+        std::vector<std::string> places;
+        for (const auto& [place, generation] : suites_)
+            places.push_back(place.first + " " + place.second);
+        return joined(places) + ": " + contents();
     }
 
-    struct Text {
-        std::string text;
-        std::size_t origin;  // in tables_
-    };
+    std::string contents() const
+    {
+        const std::vector<std::string>& packages = request_.packages;
+        if (!request_.whom.empty())
+            return request_.whom;
+        if (!request_.files)
+            return "all that was held";
+        return packages.size() > kMostNamed ? fmt::format("{} packages", packages.size())
+                                            : joined(packages);
+    }
 
     const catalog::Held& held_;
     const store::Blobs& blobs_;
     const store::PrivateMarks& marks_;
     const Request& request_;
-    std::map<std::string, catalog::GenerationPtr> suites_;
+    std::map<Place, catalog::GenerationPtr> suites_;
     std::map<std::string, Member> members_;
     std::set<std::string> missing_;
-    std::map<std::string, std::vector<Text>> texts_;  // by architecture
-    std::vector<std::shared_ptr<const catalog::Table>> tables_;
     Plan plan_;
 };
 

@@ -47,6 +47,11 @@ Result<Fd> connect_to(const std::string& address)
 
 }  // namespace
 
+std::string AdminAnswer::sentence() const
+{
+    return body.substr(0, body.find('\n'));
+}
+
 Result<AdminAnswer> ask_admin(const std::string& address, const std::string& method,
                               const std::string& target, const std::string& body,
                               std::chrono::seconds limit)

@@ -12,7 +12,10 @@
 #include "base/text.h"
 #include "bundle/bundle.h"
 #include "cli/bundle_parts.h"
+#include "cli/bundle_wishes.h"
 #include "cli/commands.h"
+#include "cli/selection_options.h"
+#include "crypto/crypto.h"
 #include "deb/deb.h"
 #include "tlog/identity.h"
 
@@ -21,15 +24,15 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::uint64_t kMaxListBytes = 16 << 20;
 constexpr std::size_t kMostNamed = 20;  // missing files, on a screen
 
 struct CreateOptions {
     Reach reach;
-    bundle::Request request;
+    std::string archive;
+    std::vector<std::string> suites, packages, machines, stock_lists;
     bundle::Output output;
     std::string list, split;
-    bool allows_missing = false;
+    bool has_recommends = true, allows_missing = false;
 };
 
 struct InspectOptions {
@@ -51,27 +54,6 @@ int usage(const std::string& sentence)
     return kUsage;
 }
 
-// Names of packages, one a line, as people write them and as `dpkg --get-selections` prints them:
-// of "NAME:ARCH STATE" what is to be removed is left out.
-Result<std::vector<std::string>> read_list(const std::string& file)
-{
-    TRY(const std::string text, read_file(file, kMaxListBytes));
-    std::vector<std::string> names;
-    std::string_view rest = text;
-    while (!rest.empty()) {
-        const std::string_view line = rest.substr(0, rest.find('\n'));
-        rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-        const auto parts = words(line.substr(0, line.find('#')));
-        const bool is_gone =
-            parts.size() > 1 && (parts.back() == "deinstall" || parts.back() == "purge");
-        if (!parts.empty() && !is_gone)
-            names.emplace_back(parts.front().substr(0, parts.front().find(':')));
-    }
-    if (names.empty())
-        return fail(Errc::malformed, file + " names no package");
-    return names;
-}
-
 void print_missing(const std::vector<std::string>& missing)
 {
     for (std::size_t i = 0; i < std::min(missing.size(), kMostNamed); ++i)
@@ -80,12 +62,26 @@ void print_missing(const std::vector<std::string>& missing)
         fmt::print(stderr, "  and {} more\n", missing.size() - kMostNamed);
 }
 
-Result<bundle::Plan> plan_from(const std::filesystem::path& state, const store::Blobs& blobs,
-                               const bundle::Request& request)
+Result<bundle::Request> request_of(const CreateOptions& options, const node::Config& config)
 {
-    TRY(const catalog::Held held, catalog::read_held(state));
+    if (options.archive.empty())
+        return wishes_of_machines(config, options.machines, options.stock_lists);
+    bundle::Request request;
+    request.parts = {{options.archive, options.suites}};
+    return request;
+}
+
+Result<bundle::Plan> plan_from(const CreateOptions& options, const node::Config& config,
+                               const store::Blobs& blobs, crypto::Spawner& spawner)
+{
+    // The node looks first: what it names is what the state that is read next has.
+    TRY(bundle::Request request, request_of(options, config));
+    TRY(const catalog::Held held, catalog::read_held(config.state));
     store::PrivateMarks marks;
-    TRY_VOID(marks.open(state));
+    TRY_VOID(marks.open(config.state));
+    if (!options.packages.empty())
+        TRY_VOID(add_wishes({held, blobs, marks, spawner}, options.packages, options.has_recommends,
+                            request));
     return bundle::plan(held, blobs, marks, request);
 }
 
@@ -114,6 +110,12 @@ int write(const CreateOptions& options, const std::filesystem::path& state,
 
 int create(CreateOptions options)
 {
+    const bool has_subjects = !options.machines.empty() || !options.stock_lists.empty();
+    if (options.archive.empty() != has_subjects)
+        return usage(
+            "name what the bundle is for: an archive, or by --machine and --stock-list whom");
+    if (has_subjects && (!options.packages.empty() || !options.list.empty()))
+        return usage("--packages and --list choose from an archive: name one, and no machine");
     if (!options.split.empty()) {
         const auto split = parse_size(options.split);
         if (!split || *split < 1'000'000)
@@ -122,11 +124,15 @@ int create(CreateOptions options)
         options.output.split_bytes = *split;
     }
     if (!options.list.empty()) {
-        auto names = read_list(options.list);
+        auto names = read_package_list(options.list);
         if (!names)
             return usage(names.error().message());
-        options.request.packages = std::move(*names);
+        options.packages = std::move(*names);
     }
+    // Before any thread: it forks.
+    auto spawner = crypto::Spawner::start();
+    if (!spawner)
+        return complain(spawner.error());
     const auto config = load_config_to_ask(options.reach);
     if (!config)
         return kUsage;
@@ -137,7 +143,7 @@ int create(CreateOptions options)
     const auto blobs = store::Blobs::open(config->state);
     if (!blobs)
         return complain(blobs.error());
-    const auto plan = plan_from(config->state, **blobs, options.request);
+    const auto plan = plan_from(options, *config, **blobs, **spawner);
     if (!plan)
         return complain(plan.error());
     const std::vector<std::string>& missing = plan->manifest.missing;
@@ -215,20 +221,29 @@ void add_create(CLI::App& bundle, Action& action)
 {
     auto options = std::make_shared<CreateOptions>();
     CLI::App* command =
-        bundle.add_subcommand("create", "Write what the node holds of an archive into one file");
+        bundle.add_subcommand("create",
+                              "Write what the node holds of an archive, or for a machine, into one "
+                              "file");
     add_reach_options(*command, options->reach, ReadsState::yes);
-    command->add_option("archive", options->request.archive, "Archive to take from")->required();
-    command->add_option("suites", options->request.suites, "Only these suites");
+    command->add_option("archive", options->archive, "Archive to take from");
+    command->add_option("suites", options->suites, "Only these suites");
     command->add_option("--output", options->output.file, "File to write")->required();
-    auto* packages =
-        command
-            ->add_option("--packages", options->request.packages,
-                         "Only these packages and what they depend on, such as hello,nano")
-            ->delimiter(',');
+    const auto add_list = [command](const char* name, std::vector<std::string>& list,
+                                    const char* text) {
+        return command->add_option(name, list, text)->delimiter(',')->allow_extra_args(false);
+    };
+    auto* packages = add_list("--packages", options->packages,
+                              "Only these packages and what they need, such as hello,nano");
     command
         ->add_option("--list", options->list,
                      "The same from a file: a name a line, or what dpkg --get-selections prints")
         ->excludes(packages);
+    command->add_flag("--recommends,!--no-recommends", options->has_recommends,
+                      "What packages need includes what they recommend (the default)");
+    add_list("--machine", options->machines,
+             "What these machines have and would upgrade to: the running node is asked");
+    add_list("--stock-list", options->stock_lists,
+             "What these lists of the configuration want: the running node is asked");
     command->add_option("--split", options->split,
                         "Write FILE.001, FILE.002, ... of at most this size, such as 4G");
     command->add_flag("--allow-missing", options->allows_missing, "Go on without what is not held");

@@ -89,6 +89,7 @@ void apply(const Reach& reach, node::Config& config);
 struct AdminAnswer {
     int status = 0;
     std::string body;
+    std::string sentence() const;  ///< Of a refusal: the body's first line.
 };
 Result<AdminAnswer> ask_admin(const std::string& address, const std::string& method,
                               const std::string& target, const std::string& body = {},

@@ -24,7 +24,7 @@ constexpr std::size_t kMostWords = 5;  // of apt's, about one client
 
 Error error_of(const AdminAnswer& answer)
 {
-    const std::string sentence(trim(answer.body.substr(0, answer.body.find('\n'))));
+    const std::string sentence = answer.sentence();
     return Error(answer.status == 409   ? Errc::stale
                  : answer.status == 404 ? Errc::not_found
                                         : Errc::malformed,

@@ -74,7 +74,7 @@ Result<AskedJob> ask_for_job(const std::string& admin, const std::string& reques
     if (answer.status == 202 && job.is_object())
         asked.id = job.value("id", std::int64_t{0});
     else
-        asked.why = trim(answer.body.substr(0, answer.body.find('\n')));
+        asked.why = answer.sentence();
     return asked;
 }
 

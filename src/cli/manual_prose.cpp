@@ -191,10 +191,10 @@ The outage of April 2026 in two minutes:
     aptward drill ubuntu --trace 2026-04-30.json)"},
         {"bundle",
          R"(Carries what the node holds of an archive to where no network leads, in one file: the
-releases that are served now, their indexes, and all packages that are held, or a few with what they
-depend on. Dependencies are followed by a simple rule: of each name the newest version, of
-alternatives the first that there is; version bounds, Recommends and what a machine has installed are
-not looked at. What is wanted and not held is named, and nothing is written.
+releases that are served now, their indexes, and all packages that are held; or a few of them with
+what they need on a machine where nothing is installed; or what machines that have reported
+(aptward-client(1)) have and would upgrade to. What that is, apt's own solver says. What is wanted
+and not held is named, and nothing is written.
 
 A bundle is believed by nobody: what it carries is proven by the archive's own signatures. It is
 signed with the node's key, so that whoever gets it can see that it is whole, and from whom. It is a
@@ -217,10 +217,14 @@ imported bundle was refused, which brings nothing of it.)",
 
     aptward bundle create debian bookworm bookworm-security --output /media/stick/debian.bundle --split 4G
 
-What another machine has installed:
+What a machine that has reported has and would upgrade to, from all archives that it uses:
+
+    aptward bundle create --machine web1 --output machine.bundle
+
+The packages of a machine that has not, in their newest versions:
 
     dpkg --get-selections > selections
-    aptward bundle create debian --list selections --output machine.bundle
+    aptward bundle create debian --list selections --no-recommends --output machine.bundle
 
 What is in it, and whether it is whole:
 

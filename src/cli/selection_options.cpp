@@ -11,6 +11,18 @@ namespace {
 
 constexpr std::uint64_t kLargestList = 512 * 1024;  // what the admin API takes, and some
 
+// "NAME:ARCH<tabs>STATE" is dpkg's.
+void add_names(std::string_view line, std::vector<std::string>& names)
+{
+    const auto parts = words(line.substr(0, line.find('#')));
+    if (parts.size() != 2 || line.find('\t') == std::string_view::npos) {
+        names.insert(names.end(), parts.begin(), parts.end());
+        return;
+    }
+    if (parts.back() != "deinstall" && parts.back() != "purge")
+        names.emplace_back(parts.front().substr(0, parts.front().find(':')));
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> read_package_list(const std::string& file)
@@ -19,9 +31,7 @@ Result<std::vector<std::string>> read_package_list(const std::string& file)
     std::vector<std::string> names;
     for (std::size_t start = 0; start < text.size();) {
         const std::size_t end = std::min(text.find('\n', start), text.size());
-        std::string_view line(text.data() + start, end - start);
-        for (const std::string_view name : words(line.substr(0, line.find('#'))))
-            names.emplace_back(name);
+        add_names(std::string_view(text).substr(start, end - start), names);
         start = end + 1;
     }
     if (names.empty())

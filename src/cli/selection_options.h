@@ -24,7 +24,8 @@ struct SelectionOptions {
     /// With the names of the list's file among the packages. Fails as reading it does.
     Result<archive::Selection> read() const;
 };
-/// The names in a file: one or several a line; what stands behind a '#' is for people.
+/// The names in a file: one or several a line; what stands behind a '#' is for people. Also what
+/// `dpkg --get-selections` prints, without what it says is to be removed.
 /// Fails as reading it does, and with malformed when it names none.
 Result<std::vector<std::string>> read_package_list(const std::string& file);
 void add_selection_options(CLI::App& command, SelectionOptions& options);

@@ -151,7 +151,7 @@ int show(const Options& options)
         return failed(answer.error().message(), kUnknown);
     const Json looks = Json::parse(answer->body, nullptr, false);
     if (answer->status != 200 || !looks.is_array())
-        return failed(std::string(trim(answer->body)), answer->status == 404 ? kUsage : kUnknown);
+        return failed(answer->sentence(), answer->status == 404 ? kUsage : kUnknown);
     if (options.is_json)
         fmt::print("{}", answer->body);
     else if (looks.empty())
@@ -189,7 +189,7 @@ int show_machines(const Options& options)
         return failed(answer.error().message(), kUnknown);
     const Json machines = Json::parse(answer->body, nullptr, false);
     if (answer->status != 200 || !machines.is_array())
-        return failed(std::string(trim(answer->body)), kUnknown);
+        return failed(answer->sentence(), kUnknown);
     if (options.is_json) {
         fmt::print("{}", answer->body);
         return kOk;

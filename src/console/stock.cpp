@@ -48,7 +48,24 @@ Json to_json(const SubjectStock& stock, const SubjectStock::Asked& asked)
             {"bytes", bytes},           {"missing", std::move(missing)}};
 }
 
-Json to_json(const Stock::Look& look)
+Json wanted_of(const SubjectStock& stock)
+{
+    Json wanted = Json::array();
+    for (const Needed& file : stock.needs)
+        if (file.is_wanted)
+            wanted.push_back(to_json(file));
+    return wanted;
+}
+
+Json places_of(const SubjectStock& stock)
+{
+    Json places = Json::array();
+    for (const SubjectStock::Place& place : stock.places)
+        places.push_back({{"archive", place.archive}, {"suite", place.suite}});
+    return places;
+}
+
+Json to_json(const Stock::Look& look, bool wants_files)
 {
     const SubjectStock& stock = look.stock;
     Json json = {{"name", stock.name}, {"kind", look.is_list ? "list" : "machine"}};
@@ -85,7 +102,10 @@ Json to_json(const Stock::Look& look)
                  {"unlisted", stock.unlisted},
                  {"phased_out", std::move(phased)},
                  {"not_from_here", stock.not_from_here},
-                 {"unread", stock.unread}});
+                 {"unread", stock.unread},
+                 {"places", places_of(stock)}});
+    if (wants_files)
+        json["wanted"] = wanted_of(stock);
     return json;
 }
 
@@ -170,7 +190,7 @@ http::Async<void> forget_machine(http::Exchange& exchange, archive::Services& se
     co_await send_outcome(exchange, std::move(sentence));
 }
 
-// {"machines": [...], "lists": [...], "packages": [...]}
+// {"machines": [...], "lists": [...], "packages": [...], "files": true}
 http::Async<void> show_stock_of(http::Exchange& exchange, stock::Stock& stock)
 {
     const auto body = co_await exchange.read_body(kMostQueryBytes);
@@ -185,7 +205,7 @@ http::Async<void> show_stock_of(http::Exchange& exchange, stock::Stock& stock)
         TRY(const auto looks, stock.look(wanted));
         Json list = Json::array();
         for (const Stock::Look& one : looks)
-            list.push_back(to_json(one));
+            list.push_back(to_json(one, wanted.wants_files));
         return text_of(list);
     };
     auto text = co_await http::on_worker(stock.looking_thread(), std::move(look));

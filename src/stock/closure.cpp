@@ -88,6 +88,7 @@ private:
         for (const std::string& base : bases_of(source, generation.release()))
             TRY_VOID(add_index(generation, base, suite));
         places_.push_back({found->archive, source.suite, view->current});
+        found_.places.push_back({found->archive, source.suite});
         suites_.push_back(std::move(suite));
         return {};
     }

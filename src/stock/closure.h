@@ -50,6 +50,11 @@ struct Needed {
 
 struct SubjectStock {
     std::string name;
+    /// What its sources lead to, as far as a release of it is held.
+    struct Place {
+        std::string archive, suite;
+    };
+    std::vector<Place> places;
     std::vector<Needed> needs;  ///< Each once.
     struct Asked {
         std::string package;

@@ -67,6 +67,10 @@ Result<Query> parse_query(std::string_view json)
             return fail(Errc::malformed, fmt::format("{}: a list of names is wanted", key));
         *list = value->get<std::vector<std::string>>();
     }
+    const Json files = object.value("files", Json(false));
+    if (!files.is_boolean())
+        return fail(Errc::malformed, "files: true or false is wanted");
+    query.wants_files = files.get<bool>();
     return query;
 }
 

@@ -49,6 +49,7 @@ struct Query {
     std::vector<std::string> machines, lists;  ///< None of both: all of both.
     /// Asked about on each of them, beside what they want anyway.
     std::vector<std::string> packages;
+    bool wants_files = false;  ///< The answer is to name every file, not only those missing.
 };
 /// Fails with malformed, naming the key. Pure.
 Result<Query> parse_query(std::string_view json);

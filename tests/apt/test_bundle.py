@@ -21,18 +21,20 @@ def aptward(*arguments):
 
 
 def stock(scene):
-    """An archive, and a node that holds all of it: pear needs a fruit and a tree, apple is a fruit."""
+    """An archive, and a node that holds all of it: pear needs a fruit and a tree, apple is a fruit, and who
+    likes plums should try pears."""
     archive = scene.archive()
     archive.add("apple", payload_bytes=400_000, Provides="fruit (= 2)")
     archive.add("tree", payload_bytes=5000, **{"Multi-Arch": "allowed"})
     archive.add("pear", Depends="nothing | fruit (>= 1), tree:any")
+    archive.add("plum", Recommends="pear")
     archive.publish()
     node = scene.node(archive, scene.origin(archive))
     assert scene.apt(node).update().returncode == 0
     for version, path in archive.packages.values():
         assert node.get(f"/test/pool/{path.name}").status == 200
     blobs = node.folder / "state/blobs/sha256"
-    until("all is held", lambda: sum(path.is_file() for path in blobs.rglob("*")) >= 6)
+    until("all is held", lambda: sum(path.is_file() for path in blobs.rglob("*")) >= 7)
     return archive, node
 
 
@@ -57,7 +59,7 @@ def test_a_bundle_has_what_the_node_holds_and_says_so(scene):
     assert made.returncode == 0, made.stderr
     status, facts = inspect(file)
     assert (status, facts["whole"], facts["missing"]) == (0, True, [])
-    assert packages_in(facts) == [f"{name}_1_all.deb" for name in ("apple", "bar", "foo", "pear", "tree")]
+    assert packages_in(facts) == [f"{name}_1_all.deb" for name in ("apple", "bar", "foo", "pear", "plum", "tree")]
     (release,) = facts["releases"]
     assert release["archive"] == "test" and release["suite"] == "stable"
     assert release["id"] == node.suite()["generation"]
@@ -83,6 +85,12 @@ def test_a_bundle_for_a_few_packages_has_what_they_need(scene):
     file = scene.folder / "pear.bundle"
     assert create(node, file, "--packages", "pear").returncode == 0
     assert packages_in(inspect(file)[1]) == ["apple_1_all.deb", "pear_1_all.deb", "tree_1_all.deb"]
+    file = scene.folder / "plum.bundle"
+    assert create(node, file, "--packages", "plum").returncode == 0
+    assert packages_in(inspect(file)[1]) == ["apple_1_all.deb", "pear_1_all.deb", "plum_1_all.deb", "tree_1_all.deb"]
+    file = scene.folder / "plum-alone.bundle"
+    assert create(node, file, "--packages", "plum", "--no-recommends").returncode == 0
+    assert packages_in(inspect(file)[1]) == ["plum_1_all.deb"]
     wanted = scene.folder / "selections"
     wanted.write_text("tree:all\tinstall\nfoo\tdeinstall\n\n# bar\n")
     file = scene.folder / "list.bundle"
@@ -135,6 +143,11 @@ def test_a_bundle_is_split_for_media_and_read_from_its_pieces(scene):
     (["test", "--split", "much"], "no size"),
     (["test", "--list", "/nonexistent"], "there is no file /nonexistent"),
     (["test", "--state", "/nonexistent"], "no state at /nonexistent"),
+    ([], "name what the bundle is for"),
+    (["test", "--machine", "web1"], "name what the bundle is for"),
+    (["--machine", "web1", "--packages", "foo"], "name one, and no machine"),
+    (["--machine", "web1"], "no machine has reported"),
+    (["--stock-list", "webs"], "webs"),
 ])
 def test_what_cannot_be_bundled_is_told_in_one_sentence(scene, arguments, sentence):
     archive = scene.archive()

@@ -105,6 +105,57 @@ def test_a_report_says_what_apt_needs_and_nothing_else(scene):
     assert node.command("stock", "forget", "web1").returncode == 1
 
 
+def test_a_bundle_for_a_machine_has_what_it_has_and_will_want(scene):
+    archive = needy(scene)
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin, top=STOCK, tail='[[stock-list]]\nname = "others"\npackages = ["other"]\n'
+                                                       'suites = ["test/stable"]\n')
+    machine = Machine(scene, node)
+    machine.install(("web", "1", "Depends: library (>= 0.1)\nRecommends: extra\n"), ("library", "0.5", ""))
+    # As many machines write it.
+    sources = machine.root / "etc/apt/sources.list"
+    line = sources.read_text()
+    sources.write_text(line.replace(" stable", "/ stable"))
+    assert sources.read_text() != line
+    assert machine.report().returncode == 0
+    until("all of it is held", lambda: stock_whole(node))
+    files = {name: path for name, (_, path) in archive.packages.items()}
+
+    def bundle(name, *arguments):
+        file = scene.folder / name
+        made = node.command("bundle", "create", "--output", str(file), *arguments)
+        assert made.returncode == 0, made.stderr
+        facts = json.loads(node.command_without_config("bundle", "inspect", str(file), "--json").stdout)
+        assert [(one["archive"], one["suite"]) for one in facts["releases"]] == [("test", "stable")]
+        assert facts["missing"] == []
+        pool = sorted(member["path"] for member in facts["members"] if member["path"].startswith("pool/"))
+        return facts["purpose"], pool
+
+    def paths(*names):
+        return sorted(files[name].relative_to(archive.root).as_posix() for name in names)
+
+    assert bundle("web1", "--machine", "web1") == ("test stable: the machine web1", paths("library", "web"))
+    assert bundle("others", "--stock-list", "others") == ("test stable: the list others", paths("other"))
+    both = bundle("both", "--machine", "web1", "--stock-list", "others")
+    assert both == ("test stable: the machine web1, the list others", paths("library", "other", "web"))
+    # What it would want and nobody has is named; nothing is written without a word.
+    origin.die()
+    name = sha256(files["library"].read_bytes())
+    (node.folder / "state/blobs/sha256" / name[:2] / name).unlink()
+    refused = node.command("bundle", "create", "--machine", "web1", "--output", str(scene.folder / "x"))
+    assert refused.returncode == 1 and paths("library")[0] in refused.stderr
+    assert not (scene.folder / "x").exists()
+    # A machine without any of this node's sources.
+    sources.write_text("deb http://elsewhere.example/debian stable main\n")
+    assert machine.report().returncode == 0
+    refused = node.command("bundle", "create", "--machine", "web1", "--output", str(scene.folder / "x"))
+    assert refused.returncode == 2 and "no release of its sources" in refused.stderr
+
+
+def stock_whole(node):
+    return node.command("stock").returncode == 0
+
+
 def test_what_a_machine_has_and_will_want_is_fetched(scene):
     archive = needy(scene)
     origin = scene.origin(archive)

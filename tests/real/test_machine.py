@@ -151,7 +151,8 @@ def bundle_of(node, folder, name, machine):
     wanted = folder / f"{name}.selections"
     wanted.write_text(machine.run("dpkg --get-selections"))
     file = folder / f"{name}.bundle"
-    made = node.command("bundle", "create", "test", "--list", str(wanted), "--output", str(file))
+    made = node.command("bundle", "create", "test", "--list", str(wanted), "--no-recommends",
+                        "--output", str(file))
     assert made.returncode == 0, made.stderr
     return file
 

@@ -10,7 +10,6 @@
 
 #include "base/file.h"
 #include "bundle/bundle.h"
-#include "bundle/closure.h"
 #include "bundle/frames.h"
 #include "bundle/tar_header.h"
 #include "code_of.h"
@@ -336,29 +335,6 @@ TEST(TarHeader, SaysItsSizeAndNothingElse)
         changed[at] = static_cast<char>(changed[at] ^ 1);
         EXPECT_FALSE(size_in_tar_header(changed, "manifest.json")) << at;
     }
-}
-
-TEST(Closure, HasWhatThePackagesNeed)
-{
-    const std::string file = "\nSize: 1\nSHA256: " + std::string(64, '0') + "\n\n";
-    Closure closure;
-    EXPECT_TRUE(closure.add(
-        "Package: a\nVersion: 1\nPre-Depends: b\nDepends: x | v (>= 3), c\nFilename: pool/a" +
-            file + "Package: b\nVersion: 1\nFilename: pool/b" + file +
-            "Package: p\nVersion: 1\nProvides: v (= 3), w\nDepends: a\nFilename: pool/p" + file,
-        0));
-    EXPECT_TRUE(closure.add("Package: b\nVersion: 1:0\nFilename: pool/newer-b\nDepends: gone" +
-                                file + "Package: c\nFilename: pool/c" + file,
-                            1));
-    EXPECT_EQ(code_of(closure.add("Package: d\nFilename: ../d" + file, 2)), Errc::malformed);
-    const auto outcome = closure.resolve({"a", "nonsense"});
-    std::string chosen;
-    for (const Closure::Chosen& one : outcome.chosen)
-        chosen += std::string(one.name) + "=" + std::string(one.path) + "@" +
-                  std::to_string(one.origin) + " ";
-    EXPECT_EQ(chosen, "a=pool/a@0 b=pool/newer-b@1 c=pool/c@1 p=pool/p@0 ");
-    EXPECT_EQ(outcome.unknown, std::set<std::string>{"nonsense"});
-    EXPECT_EQ(outcome.unmet, (std::map<std::string, std::string>{{"b", "gone"}}));
 }
 
 }  // namespace
