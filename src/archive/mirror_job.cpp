@@ -296,9 +296,14 @@ Jobs::Kind make_mirror(Services& services, FindArchive find_archive)
         return to_json(asked);
     };
     kind.work = [&services, find](Jobs::Run& run) -> Result<Jobs::End> {
-        TRY(MirrorRequest request, parse_mirror_request(run.record().options));
-        TRY(auto archive, find(request.archive));
-        return MirrorRun(services, std::move(archive), std::move(request), run).work();
+        TRY(const MirrorRequest request, parse_mirror_request(run.record().options));
+        for (;;) {
+            TRY(const auto archive, find(request.archive));
+            auto end = MirrorRun(services, archive, request, run).work();
+            if (!archive->is_retired() || !run.goes_on())
+                return end;
+            // The configuration was read again. What is held is not fetched again.
+        }
     };
     return kind;
 }

@@ -3,11 +3,14 @@
 import itertools
 import json
 import os
+import signal
+import subprocess
+import threading
 
 import pytest
 
 from coherence import assert_coherent, blobs_of, generation, sha256, wrong_blobs
-from node import until
+from node import PROGRAM, until
 from rich import RichArchive, desktop
 
 pytestmark = pytest.mark.smoke
@@ -243,3 +246,31 @@ def test_clients_see_whole_releases_while_a_job_runs(scene):
         assert_coherent(node)
     assert job()["state"] == "done"
     assert sha256(b"in the middle of it") in blobs_of(node), "the newer release was mirrored as well"
+
+
+@pytest.mark.parametrize("where", ["InRelease", "by-hash", "/p30"])
+def test_a_mirror_job_goes_on_when_the_configuration_is_read_again(scene, where):
+    archive = large(scene)
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin)
+    gate = threading.Event()
+    asked = threading.Event()
+
+    def fault(path):
+        if where in path or asked.is_set():
+            asked.set()
+            gate.wait(20)
+    origin.fault = fault
+    with subprocess.Popen([PROGRAM, "mirror", "test", "stable", "--json", "--config", node.config],
+                          stdout=subprocess.PIPE, text=True) as running:
+        assert asked.wait(20)
+        reloaded = node.log_text().count("config.reloaded")
+        node.config.write_text(node.config.read_text().replace('freshness = "0s"', 'freshness = "1h"'))
+        node.process.send_signal(signal.SIGHUP)
+        until("it is read again", lambda: node.log_text().count("config.reloaded") > reloaded)
+        gate.set()
+        output, _ = running.communicate(timeout=60)
+    assert running.returncode == 0, output
+    found = json.loads(output.splitlines()[-1])
+    assert found["missing"] == 0 and pool_digests(archive) <= blobs_of(node)
+    assert len(pool_requests(origin)) == 62, "what came before is not fetched again"
