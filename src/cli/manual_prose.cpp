@@ -147,7 +147,8 @@ Down to 50 GB, once, without a quota:
         {"stock",
          R"(For each machine that has reported ("aptward client report") and each [[stock-list]] of the
 configuration: how much is held of what apt would fetch for it. A machine wants what it has installed,
-in these versions, and its upgrades; a list its packages with what they need. apt's own library decides
+in these versions, and its upgrades; a list its packages with what they need, or with "*" all that its
+suites have. apt's own library decides
 what that is, with the machine's pins, settings and machine-id. Updates that their vendor gives to a
 share of machines only, and to this one not yet, are named.
 

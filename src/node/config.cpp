@@ -348,6 +348,10 @@ void read_stock_lists(Reader& outer, const toml::table& table, Config& config,
         reader.read("packages", list.packages);
         if (list.packages.empty())
             reader.mistake("packages", "a list names packages, such as [\"nginx\", \"vim\"]");
+        const auto has_everything =
+            std::count(list.packages.begin(), list.packages.end(), stock::kEverything) > 0;
+        if (has_everything && list.packages.size() > 1)
+            reader.mistake("packages", "\"*\" means all packages: write it alone");
         reader.read("machine", list.machine);
         reader.read("suites", list.suites);
         reader.read("architecture", list.architecture);

@@ -74,7 +74,7 @@ const std::vector<ConfigKey>& config_keys()
          "Whether suites with \"security\" in their names come here without waiting."},
         {"stock-list", "name", "text", "", "What aptward stock calls this list."},
         {"stock-list", "packages", "list of packages", "",
-         "What is held, with all that apt would fetch for it."},
+         "What is held, with all that apt would fetch for it; [\"*\"]: all that the sources list."},
         {"stock-list", "machine", "text", "\"\"",
          "On which machine that has reported; without one on a machine where nothing is "
          "installed."},

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_set>
+
+#include "archive/index_table.h"
 
 namespace aptward::stock {
 namespace {
@@ -45,12 +48,23 @@ public:
     {
         for (const Source& source : subject_.sources)
             TRY_VOID(add(source));
+        if (subject_.wants_everything)
+            TRY_VOID(take_everything());
+        TRY_VOID(ask());
+        return std::move(found_);
+    }
+
+private:
+    Result<void> ask()
+    {
         std::vector<Question> questions;
         if (subject_.has_machine)
             questions = {{Question::Kind::upgrade, {}}, {Question::Kind::installed, {}}};
         for (const auto* names : {&subject_.packages, &subject_.asked})
             for (const std::string& package : *names)
                 questions.push_back({Question::Kind::install, {package}});
+        if (questions.empty())
+            return {};
         TRY(solution_, solve::solve(lookup_.spawner, subject_.machine, suites_, questions));
         if (solution_.answers.size() != questions.size())
             return fail(Errc::malformed, "apt's solver left questions unanswered");
@@ -63,10 +77,43 @@ public:
             TRY_VOID(take_asked(package, *answer++, Wanted::yes));
         for (const std::string& package : subject_.asked)
             TRY_VOID(take_asked(package, *answer++, Wanted::no));
-        return std::move(found_);
+        return {};
     }
 
-private:
+    // Each file once: what is for all architectures stands in the indexes of each.
+    Result<void> take_everything()
+    {
+        std::unordered_set<Digest, DigestHash> seen;
+        for (std::size_t suite = 0; suite < suites_.size(); ++suite)
+            for (const solve::Suite::Index& index : suites_[suite].indexes) {
+                TRY(const std::string text,
+                    archive::read_index(lookup_.blobs, places_[suite].generation->release(),
+                                        std::string(deb::without_compression(index.path))));
+                Result<void> taken;
+                TRY_VOID(deb::scan_packages(text, [&](const deb::PoolFile& file) {
+                    if (taken && seen.insert(file.digest).second)
+                        taken = take(suite, file);
+                }));
+                TRY_VOID(taken);
+            }
+        return {};
+    }
+
+    Result<void> take(std::size_t suite, const deb::PoolFile& file)
+    {
+        const deb::PackageFields fields = deb::read_package_fields(file.record);
+        const solve::Package chosen{std::string(fields.package),
+                                    std::string(fields.version),
+                                    std::string(fields.architecture),
+                                    {}};
+        TRY(auto one, look_up(chosen, {suite, std::string(file.path)}));
+        if (one) {
+            one->is_wanted = true;
+            found_.needs.push_back(std::move(*one));
+        }
+        return {};
+    }
+
     Result<void> add(const Source& source)
     {
         const auto found = lookup_.find(source.uri);

@@ -36,6 +36,8 @@ struct Subject {
     std::vector<std::string> asked;
     /// Whether what is installed, and its upgrades, is wanted as well.
     bool has_machine = false;
+    /// Whether all that the sources list is wanted.
+    bool wants_everything = false;
 };
 Subject subject_of(const MachineReport& report);
 

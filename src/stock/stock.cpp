@@ -109,6 +109,27 @@ Lookup Stock::lookup(const Next* next) const
             [this, next](const std::string& uri) { return find_view(uri, next); }};
 }
 
+std::string Stock::architecture_of(const List& list) const
+{
+    return list.architecture.empty() ? services_.architecture : list.architecture;
+}
+
+Stock::ListedSuite Stock::find_listed(const std::string& text) const
+{
+    const std::size_t slash = std::min(text.find('/'), text.size());
+    ListedSuite found;
+    found.archive = front_.find_archive(text.substr(0, slash));
+    found.suite = text.substr(std::min(slash + 1, text.size()));
+    if (found.archive == nullptr)
+        return found;
+    const auto view = found.archive->view();
+    const catalog::SuiteView* known = view->find(found.suite);
+    found.is_held = known != nullptr && known->current;
+    if (found.is_held && !found.suite.ends_with('/'))
+        found.components = known->current->release().components;
+    return found;
+}
+
 Result<Subject> Stock::subject_of_list(const List& list) const
 {
     Subject subject;
@@ -117,25 +138,20 @@ Result<Subject> Stock::subject_of_list(const List& list) const
         subject = subject_of(report);
         subject.has_machine = false;
     } else {
-        subject.machine.architecture =
-            list.architecture.empty() ? services_.architecture : list.architecture;
+        subject.machine.architecture = architecture_of(list);
     }
     subject.name = list.name;
-    subject.packages = list.packages;
+    subject.wants_everything = list.packages.front() == kEverything;
+    if (!subject.wants_everything)
+        subject.packages = list.packages;
     for (const std::string& place : list.suites) {
-        const std::size_t slash = std::min(place.find('/'), place.size());
-        const auto archive = front_.find_archive(place.substr(0, slash));
-        const std::string suite = place.substr(std::min(slash + 1, place.size()));
-        const auto view = archive == nullptr ? nullptr : archive->view();
-        const catalog::SuiteView* known = view == nullptr ? nullptr : view->find(suite);
-        if (known == nullptr || !known->current)
+        ListedSuite found = find_listed(place);
+        if (!found.is_held)
             return fail(Errc::not_found,
                         fmt::format("the list {} is of {}, of which nothing is held", list.name,
                                     printable(place)));
-        Source source{archive->sources().front()->url(), suite, {}};
-        if (!suite.ends_with('/'))
-            source.components = known->current->release().components;
-        subject.sources.push_back(std::move(source));
+        subject.sources.push_back({found.archive->sources().front()->url(), std::move(found.suite),
+                                   std::move(found.components)});
     }
     return subject;
 }

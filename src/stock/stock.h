@@ -24,10 +24,12 @@ namespace aptward::stock {
 
 inline constexpr const char* kStock = "stock";
 
+inline constexpr const char* kEverything = "*";
+
 /// A list of packages that is to be held with what they need.
 struct List {
     std::string name;
-    std::vector<std::string> packages;
+    std::vector<std::string> packages;  ///< "*" alone: everything.
     std::string machine;  ///< On this machine; empty: on one where nothing is installed.
     std::vector<std::string> suites;  ///< "debian/bookworm": then its sources.
     std::string architecture;         ///< Then its architecture; empty: this machine's.
@@ -117,6 +119,15 @@ private:
 
     Lookup lookup(const Next* next) const;
     std::optional<NamedView> find_view(const std::string& uri, const Next* next) const;
+    /// What "debian/bookworm" in a list means.
+    struct ListedSuite {
+        std::shared_ptr<archive::Archive> archive;  ///< Null: there is none of this name.
+        std::string suite;
+        std::vector<std::string> components;  ///< Of the release that is held.
+        bool is_held = false;
+    };
+    ListedSuite find_listed(const std::string& text) const;
+    std::string architecture_of(const List& list) const;
     Result<Subject> subject_of_list(const List& list) const;
     Plan plan(const Next* next, const std::function<bool()>& goes_on) const;
     void want_job();

@@ -60,30 +60,37 @@ private:
         for (const std::string& name : stock_.machines_.names())
             if (const auto report = stock_.machines_.get(name))
                 for (const Source& source : report->sources)
-                    read_indexes(source, report->machine);
+                    read_indexes(stock_.front_.find_by_url(source.uri), source.suite,
+                                 source.components, report->machine.architecture);
+        const auto settings = stock_.settings();
+        for (const List& list : settings->lists)
+            for (const std::string& text : list.suites) {
+                const ListedSuite place = stock_.find_listed(text);
+                read_indexes(place.archive, place.suite, place.components,
+                             stock_.architecture_of(list));
+            }
     }
 
-    void read_indexes(const Source& source, const solve::Machine& machine)
+    void read_indexes(const std::shared_ptr<archive::Archive>& archive, const std::string& name,
+                      const std::vector<std::string>& components, const std::string& architecture)
     {
-        const auto archive = stock_.front_.find_by_url(source.uri);
         if (archive == nullptr || archive->settings().is_private || !run_.goes_on())
             return;
         const auto view = archive->view();
-        const catalog::SuiteView* suite = view->find(source.suite);
+        const catalog::SuiteView* suite = view->find(name);
         archive::Selection selection;
-        selection.components = source.components;
-        if (!source.components.empty())
-            selection.architectures = {machine.architecture};
-        const bool is_read = suite != nullptr && suite->current &&
-                             std::all_of(source.components.begin(), source.components.end(),
-                                         [&](const std::string& component) {
-                                             return suite->current->tables().count(
-                                                        component + "/binary-" +
-                                                        machine.architecture + "/Packages") > 0;
-                                         });
-        if (is_read && !source.components.empty())
+        selection.components = components;
+        if (!name.ends_with('/'))
+            selection.architectures = {architecture};
+        const bool is_read =
+            suite != nullptr && suite->current &&
+            std::all_of(components.begin(), components.end(), [&](const std::string& component) {
+                return suite->current->tables().count(component + "/binary-" + architecture +
+                                                      "/Packages") > 0;
+            });
+        if (is_read && !components.empty())
             return;
-        auto make = [archive, name = source.suite, selection] {
+        auto make = [archive, name, selection] {
             return archive->hold_indexes(
                 name, [archive, name, selection](const deb::Release& release) {
                     return archive::choose_indexes(release, name, selection,

@@ -105,6 +105,31 @@ def test_a_report_says_what_apt_needs_and_nothing_else(scene):
     assert node.command("stock", "forget", "web1").returncode == 1
 
 
+def test_a_list_of_everything_has_all_that_a_new_release_names(scene):
+    archive = needy(scene)
+    archive.fields["other"] = {}
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin, top=STOCK, tail='[[stock-list]]\nname = "all"\npackages = ["*"]\n'
+                                                       'suites = ["test/stable"]\n')
+    client = scene.apt(node)
+    assert client.update().returncode == 0
+    until("all of it is held", lambda: stock_whole(node))
+    before = node.suite()["generation"]
+    archive.add("brand-new", "1", Depends="other (>= 2)")
+    archive.add("other", "2")
+    archive.publish()
+    until("the new release is shown", lambda: node.get("/test/dists/stable/InRelease").status == 200
+          and node.suite()["generation"] != before)
+    origin.die()
+    (look,) = stock(node, "--list", "all", "--packages", "brand-new,nonsense", status=1)
+    assert (look["files"], look["held"], look["missing"]) == (7, 7, [])
+    assert [one["installs"] for one in look["asked"]] == [True, False]
+    fresh = scene.apt(node)
+    assert fresh.update().returncode == 0
+    done = fresh.run("apt-get", "install", "-q", "-y", "--download-only", "brand-new", "web")
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_bundle_for_a_machine_has_what_it_has_and_will_want(scene):
     archive = needy(scene)
     origin = scene.origin(archive)
