@@ -77,7 +77,11 @@ public:
     {
         const bundle::Request::Part& part = request_.parts.front();
         const auto archive = shelves_.held.archives.find(part.archive);
-        if (archive == shelves_.held.archives.end())
+        if (archive == shelves_.held.archives.end() ||
+            std::any_of(part.suites.begin(), part.suites.end(), [&](const std::string& suite) {
+                const auto view = archive->second.suites.find(suite);
+                return view == archive->second.suites.end() || !view->second.current;
+            }))
             return {};  // the plan names those that there are
         view_ = std::make_shared<const catalog::ArchiveView>(archive->second);
         for (const auto& [suite, view] : view_->suites)

@@ -140,6 +140,8 @@ def test_a_bundle_is_split_for_media_and_read_from_its_pieces(scene):
 @pytest.mark.parametrize("arguments, sentence", [
     (["nowhere", "stable"], "nothing of an archive nowhere is held; there is: test"),
     (["test", "unstable"], "nothing of the suite unstable of test is held; there is: stable"),
+    (["test", "unstable", "--packages", "foo"], "nothing of the suite unstable of test is held"),
+    (["nowhere", "--packages", "foo"], "nothing of an archive nowhere is held"),
     (["test", "--split", "much"], "no size"),
     (["test", "--list", "/nonexistent"], "there is no file /nonexistent"),
     (["test", "--state", "/nonexistent"], "no state at /nonexistent"),
