@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "archive/archive.h"
 #include "archive/deliveries.h"
@@ -34,6 +35,28 @@ tl::unexpected<Error> not_known(const std::map<std::string, std::string>& not_ha
     const auto& [suite, why] = *not_had.begin();
     return fail(Errc::unavailable,
                 fmt::format("what {} was at that moment is not known: {}", suite, why));
+}
+
+// What an order to keep a moment can promise: no more than what is held, now or later.
+std::string held_of(const catalog::ArchiveView& view, const store::Blobs& blobs)
+{
+    std::unordered_set<Digest, DigestHash> files;
+    std::size_t held = 0;
+    for (const auto& [name, suite] : view.suites)
+        if (suite.current)
+            for (const auto& [base, table] : suite.current->tables()) {
+                // What cannot be read of a table is not counted as held.
+                static_cast<void>(table->each([&](std::string_view, const Digest& digest) {
+                    if (files.insert(digest).second && blobs.holds(digest))
+                        ++held;
+                }));
+            }
+    if (held == files.size())
+        return fmt::format("; all {} files that its indexes name are held", held);
+    return fmt::format(
+        "; {} of {} files that its indexes name are held, the others are kept when a client has "
+        "fetched them",
+        held, files.size());
 }
 
 using Clients = std::set<std::pair<std::string, std::string>>;  // with the suite
@@ -230,9 +253,13 @@ http::Task<std::string> Past::keep(std::string name, SystemTime at, std::string 
     auto moments = std::make_shared<Moments>(*moments_.load());
     moments->names[name] = at;
     moments_.store(std::move(moments));
+    const Moment moment = find(at);
+    const auto past = co_await compose_in_turn(moment.change.value_or(at));
+    auto count = [past, &blobs = archive_.services_.blobs] { return held_of(past->view, blobs); };
+    const std::string held = co_await http::on_worker(archive_.services_.workers, count);
     const std::string sentence =
-        fmt::format("what {} of {} needs is kept, as {}", catalog::format_stamp(at),
-                    archive_.settings_.id, name);
+        fmt::format("what {} of {} needs is kept, as {}{}", catalog::format_stamp(at),
+                    archive_.settings_.id, name, held);
     tell("snapshot.kept", sentence, std::move(who));
     co_return sentence;
 }

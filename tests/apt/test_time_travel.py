@@ -107,6 +107,7 @@ def test_names_and_pins_last_until_they_are_dropped(scene, story):
     archive, origin, node, _, first = story
     named = node.command("snapshot", "name", "test", stamp(first), "before-upgrade")
     assert named.returncode == 0, named.stderr
+    assert "; 1 of 2 files that its indexes name are held" in named.stdout
     assert node.command("snapshot", "pin", "test", stamp(archive.when)).returncode == 0
     node.kill()
     node.start()
