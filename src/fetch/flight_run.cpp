@@ -270,7 +270,8 @@ void FlightRun::next_round()
     const std::size_t honest = offers_.size() - liars_.size();
     if (missing_ > 0 && missing_ >= honest) {
         if (!goes_on_for_others())
-            end(Error(Errc::not_found, "no source has it: " + last_failure_));
+            end(Error(showed_others_ ? Errc::untrusted : Errc::not_found,
+                      "no source has it: " + last_failure_));
         return;
     }
     if (++rounds_ >= kRounds || honest == 0)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A mirror in the middle of a sync shows a new release and still has the old indexes."""
+import os
 import shutil
 
 import pytest
@@ -64,3 +65,26 @@ def test_A9_status_says_what_is_held_while_another_mirror_shows_what_is_served(s
     until("held", lambda: "is held" in node.suite()["held"])
     assert node.get("/test/dists/stable/InRelease").content == served
     assert "is held" in node.suite()["held"]
+
+
+def test_A9_V34_another_index_of_the_same_size_tells_a_half_synced_mirror_as_well(scene):
+    """One source has nothing under the index's name, the other one bytes of another release."""
+    archive = scene.archive(by_hash=False)
+    archive.add_bytes("probe", os.urandom(200))
+    archive.publish()
+    whole = scene.folder / "whole"
+    shutil.copytree(archive.root, whole)
+    index = "dists/stable/main/binary-amd64/Packages.xz"
+    for _ in range(300):  # packed, the same text with other hashes is a little longer or shorter
+        archive.add_bytes("probe", os.urandom(200))
+        archive.publish()
+        if (archive.root / index).stat().st_size == (whole / index).stat().st_size:
+            break
+    assert (archive.root / index).stat().st_size == (whole / index).stat().st_size
+    half, other = scene.origin(archive, "127.0.0.2"), scene.origin(whole, "127.0.0.3")
+    half.always("status", 404, only="/binary-amd64/")
+    node = scene.node(archive, half, other)
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0
+    assert apt.download("foo").returncode == 0
+    assert {"release.held", "source.mixed"} <= node.event_codes()
