@@ -44,7 +44,8 @@ def outage_page(evidence):
              f"{evidence['trace'][0].upper()}{evidence['trace'][1:]}: {evidence['silences']} silences, {down} of "
              f"{down + up} minutes ({100 * down / (down + up):.0f} %),",
              f"replayed {evidence['speed']} times as fast against one upstream: closed in every second silence, 503 in the others. In each",
-             "moment of service the vendor publishes twice, and a client by each way takes one of the two new packages of each release.",
+             "moment of service the vendor publishes twice, each time two new packages and an update of one that was fetched before; a",
+             "client by each way takes one of the new ones, and nobody the others. Aptward has a list of everything (`[[stock-list]]`, \"*\").",
              f"Real apt {evidence['apt']} by itself, through apt-cacher-ng {evidence['apt-cacher-ng']}, from nginx {evidence['nginx']} with `proxy_cache_use_stale`",
              "(which proves nothing), and through Aptward. Programs are not sped up: what they do after a minute they do after a minute",
              f"here too. Each cell: packages had, of those wanted. Measured at commit {evidence['commit'][:12]} ({evidence['program']} build) on",

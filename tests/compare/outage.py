@@ -4,8 +4,9 @@
 a stale cache, Aptward.
 
 While it is down, clients that have nothing come by each way and want the packages that were fetched by that way
-before. In each moment of service the vendor publishes twice; a client by each way takes one package of each
-release, and nobody the other one. In the next silence both are wanted. Writes docs/evidence/outage.json, from
+before. In each moment of service the vendor publishes twice: two new packages and an update of one that was fetched
+before. A client by each way takes one of the new ones, and nobody the others. In the next silence all are wanted.
+Aptward has a list of everything (a [[stock-list]] of "*"), and its defaults. Writes docs/evidence/outage.json, from
 which tools/make_figures.py makes docs/outage.md. The file that APTWARD_OUTAGE names has the recorded minutes
 (docs/decisions/0022-drills.md). With a number as argument: how many times as fast it goes; nothing is written.
 
@@ -27,12 +28,19 @@ from peers import CacherNg, NginxCache, unpack, version_of
 
 SPEED = 60
 KNOWN = [f"known{number}" for number in range(10)]
+UPDATED = [f"updated{number}" for number in range(14)]  # each once
+STOCK = """[[stock-list]]
+name = "everything"
+packages = ["*"]
+suites = ["test/stable"]
+"""
 ROUNDS = 5  # fresh clients of a way in one silence
 SYSTEMS = ("apt alone", "apt-cacher-ng", "nginx, stale cache", "Aptward")
 WANTED = {
     "down": "down: a fresh client, packages that were fetched before",
     "updated": "down: a client with lists of its own from before, the same packages",
     "taken": "down: a fresh client, what was new in the last moment of service and somebody took",
+    "update": "down: a fresh client, an update of then that nobody took",
     "untaken": "down: a fresh client, what was new then and nobody took",
     "up": "up: a fresh client, packages that were fetched before",
 }
@@ -52,13 +60,14 @@ class Way:
             self.between = NginxCache(folder / "nginx", origin.url, "1s")
             self.uri = self.between.url
         elif name == "Aptward":
-            self.between = Node(folder / "node", archive, [origin], freshness="1s", hosts=None)
+            self.between = Node(folder / "node", archive, [origin], freshness="1s", hosts=None,
+                                top=['stock-budget = "5G"'], tail=STOCK)
             self.proxy = self.between.proxy
         self.got = {what: {"got": 0, "of": 0} for what in WANTED}
         self.taker = self.client()  # takes what is new, as long as there is service
         self.early = self.client()  # never updates again
         for client in (self.taker, self.early):
-            assert self.gets(client, KNOWN) == len(KNOWN), name
+            assert self.gets(client, KNOWN + UPDATED) == len(KNOWN + UPDATED), name
 
     def client(self):
         self.clients += 1
@@ -87,7 +96,7 @@ class Way:
         self.got[what]["got"] += self.gets(client, names, updates)
         self.got[what]["of"] += len(names)
 
-    def silence(self, begun, seconds, taken, untaken):
+    def silence(self, begun, seconds, taken, updated, untaken):
         for number in range(ROUNDS):
             wait_until(begun + seconds * (number + 0.5) / ROUNDS)
             self.tally("down", self.client(), KNOWN)
@@ -95,6 +104,7 @@ class Way:
                 file.unlink()
             self.tally("updated", self.early, KNOWN, updates=False)
         self.tally("taken", self.client(), taken)
+        self.tally("update", self.client(), updated)
         self.tally("untaken", self.client(), untaken)
 
     def service(self, begun, seconds, published):
@@ -156,7 +166,9 @@ class Upstream:
             self.origin.revive()
         self.origin.heal()
 
-    def publish(self, taken, untaken):
+    def publish(self, taken, updated, untaken):
+        updated.append(UPDATED[self.number])
+        self.archive.add(updated[-1], "2", payload_bytes=20_000)
         self.number += 1
         for names, kind in ((taken, "taken"), (untaken, "untaken")):
             self.archive.add(f"{kind}{self.number}")
@@ -165,21 +177,22 @@ class Upstream:
 
 
 def play(trace, speed, upstream, ways):
-    taken, untaken = [], []
+    taken, updated, untaken = [], [], []
     down, up = trace["down_minutes"], trace["assumed_up_minutes"]
     for number, minutes in enumerate(down):
         upstream.goes_down(number)
         begun, seconds = time.monotonic(), minutes * 60 / speed
-        together([lambda way=way: way.silence(begun, seconds, taken, untaken) for way in ways])
+        together([lambda way=way: way.silence(begun, seconds, taken, updated, untaken) for way in ways])
         print(f"silence {number + 1} of {len(down)}, {seconds:.1f} s: "
               f"{({way.name: way.got['down']['got'] for way in ways})}", flush=True)
         if number == len(up):
             return
-        taken, untaken = [], []
-        upstream.publish(taken, untaken)
+        taken, updated, untaken = [], [], []
+        upstream.publish(taken, updated, untaken)
         upstream.comes_back()
         begun, seconds = time.monotonic(), up[number] * 60 / speed
-        later = threading.Thread(target=lambda: (wait_until(begun + seconds / 2), upstream.publish(taken, untaken)))
+        later = threading.Thread(target=lambda: (wait_until(begun + seconds / 2),
+                                                 upstream.publish(taken, updated, untaken)))
         later.start()
         together([lambda way=way: way.service(begun, seconds, taken) for way in ways])
         later.join()
@@ -195,7 +208,7 @@ def main(arguments):
         folder = pathlib.Path(name)
         tools, cacher_version = unpack("apt-cacher-ng")
         archive = Archive(folder / "archive", Key(folder / "key", "vendor"))
-        for package in KNOWN:
+        for package in KNOWN + UPDATED:
             archive.add(package, payload_bytes=20_000)
         archive.publish()
         origin = LowOrigin(archive.root, "127.0.0.2")
@@ -218,7 +231,7 @@ def main(arguments):
                 "silences": len(trace["down_minutes"]), "speed": speed, "systems": SYSTEMS, "rows": rows}
     (root / "docs/evidence/outage.json").write_text(json.dumps(evidence, indent=1) + "\n")
     ours = ways[SYSTEMS.index("Aptward")].got
-    lacking = [what for what in ("down", "updated", "taken", "up") if ours[what]["got"] != ours[what]["of"]]
+    lacking = [what for what in WANTED if ours[what]["got"] != ours[what]["of"]]
     if lacking:
         sys.exit(f"Aptward's clients lacked something: {', '.join(WANTED[what] for what in lacking)}")
 
