@@ -216,6 +216,7 @@ def test_R6_I4_when_syncs_lie_the_scrub_finds_it_and_nothing_wrong_is_served(sce
         until("things were fetched", lambda: feeding.version > 4)
         for number in range(PACKAGES // 2, PACKAGES):
             node.get(f"/test/pool/p{number}_1_all.deb")
+        until("some are stored", lambda: len(blobs_of(node)) >= PACKAGES)
         before = blobs_of(node)
         _, held = cut(node, shim, disk, copy)
     finally:
