@@ -322,6 +322,7 @@ http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
     event("release.published", generation->origin_url(),
           "published the release of " + deb::format_release_date(generation->date()), id);
     catalog::note_published(timeline_, published);
+    archive_.rings_->hold_back(name_, view_.current);
     show(std::move(generation));
     archive_.past_->note_published(published.date);
     archive_.rings_->note_published();

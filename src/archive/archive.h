@@ -223,7 +223,8 @@ private:
     friend class Suite;
 
     // serve.cpp, on the client's loop
-    http::Async<void> serve_release_file(http::Exchange& exchange, const Name& name);
+    http::Async<void> serve_release_file(http::Exchange& exchange, const Name& name,
+                                         std::size_t ring);
     http::Async<void> serve_index(http::Exchange& exchange, const Name& name, std::uint64_t moment);
     http::Async<void> serve_by_hash(http::Exchange& exchange, const Name& name);
     http::Async<void> serve_pool(http::Exchange& exchange, const Name& name, std::uint64_t moment);

@@ -104,6 +104,22 @@ http::Async<void> Rings::update(std::size_t ring, std::string suite)
     view_.store(std::move(next));
 }
 
+void Rings::hold_back(const std::string& suite, const catalog::GenerationPtr& current)
+{
+    if (current == nullptr)
+        return;
+    auto next = std::make_shared<RingView>(*view_.load());
+    for (std::size_t ring = 1; ring <= archive_.settings_.rings.size(); ++ring) {
+        const RingSettings& settings = archive_.settings_.rings[ring - 1];
+        const catalog::Published* wanted =
+            catalog::find_shown(archive_.suite(suite).timeline(), system_now() - settings.delay);
+        const bool has_it = wanted != nullptr && wanted->release == current->id();
+        if (has_it && !overrules(settings, suite))
+            next->try_emplace({ring, suite}, RingPlace{current, nullptr});
+    }
+    view_.store(std::move(next));
+}
+
 void Rings::withdraw()
 {
     auto next = std::make_shared<RingView>(*view_.load());

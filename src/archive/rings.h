@@ -44,6 +44,9 @@ public:
     void withdraw();
     /// A table came to a generation.
     void replace(const std::string& suite, const catalog::GenerationPtr& generation);
+    /// Before a suite shows another release than `current`: rings that have to wait for it keep
+    /// this one, in the same moment.
+    void hold_back(const std::string& suite, const catalog::GenerationPtr& current);
     catalog::GenerationPtr find_generation(const std::string& suite, const std::string& id) const;
 
 private:

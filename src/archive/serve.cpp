@@ -103,7 +103,7 @@ http::Async<void> Archive::serve(http::Exchange& exchange, std::string path, std
         co_return;
     }
     if (name.kind == Name::Kind::release_file) {
-        co_await serve_release_file(exchange, name);
+        co_await serve_release_file(exchange, name, ring);
     } else if (name.kind == Name::Kind::by_hash) {
         co_await serve_by_hash(exchange, name);
     } else if (name.kind == Name::Kind::index) {
@@ -151,7 +151,8 @@ http::Async<void> Archive::refuse_unknown(http::Exchange& exchange, const Name& 
         services_.counters);
 }
 
-http::Async<void> Archive::serve_release_file(http::Exchange& exchange, const Name& name)
+http::Async<void> Archive::serve_release_file(http::Exchange& exchange, const Name& name,
+                                              std::size_t ring)
 {
     auto suite = co_await fresh_suite(name);
     if (!suite) {
@@ -172,6 +173,12 @@ http::Async<void> Archive::serve_release_file(http::Exchange& exchange, const Na
     }
     if (!suite) {
         co_await refuse_unknown(exchange, name);  // withdrawn meanwhile
+        co_return;
+    }
+    // Asking may have brought a release that this client's ring has to wait for. Who sees it sees
+    // what the ring keeps (Rings::hold_back).
+    const bool is_served_to_ring = co_await serve_ring(exchange, name, ring);
+    if (is_served_to_ring) {
         co_return;
     }
     // A Release.gpg belongs to the Release that this client has fetched.

@@ -4,6 +4,7 @@ import copy
 import datetime
 import http.client
 import json
+import threading
 
 import pytest
 
@@ -60,6 +61,32 @@ def test_a_ring_stays_behind_and_whole(story):
     origin.die()
     assert generation(node, LATE) == first and generation(node, EARLY) != first, "also after a crash"
     assert get(node, "dists/stable/main/binary-amd64/Packages.xz", LATE).content == old["index"]
+
+
+def test_a_ring_never_sees_a_release_in_the_moment_of_its_publishing(scene):
+    """A client that got it once would keep it, as apt keeps the newer list."""
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    nodes = [scene.node(archive, origin, tail=ring("1h")) for _ in range(10)]
+    first = generation(nodes[0], EARLY)
+    assert all(generation(node, LATE) == first for node in nodes)
+    archive.add("foo", "2")
+    archive.publish()
+    seen, stopping = set(), threading.Event()
+
+    def look(node):
+        while not stopping.is_set():
+            seen.add(generation(node, LATE))
+    for node in nodes:
+        threads = [threading.Thread(target=look, args=(node,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        until("the new one", lambda: generation(node, EARLY) != first)
+        stopping.set()
+        for thread in threads:
+            thread.join()
+        stopping.clear()
+    assert seen == {first}
 
 
 def test_a_ring_gets_a_release_when_its_time_has_come(scene):
