@@ -83,7 +83,7 @@ http::Task<RunningDrillPtr> Drill::start(std::shared_ptr<Archive> archive, Drill
     co_return RunningDrillPtr(drill);
 }
 
-http::Task<std::string> Drill::end(std::int64_t number, std::string who)
+http::Task<std::uint64_t> Drill::end(std::int64_t number, std::string who)
 {
     const RunningDrillPtr drill = running_.load();
     if (drill == nullptr || (number != 0 && drill->number != number))
@@ -92,10 +92,11 @@ http::Task<std::string> Drill::end(std::int64_t number, std::string who)
     disturbance_->is_over = true;
     archive_->ask_sources();
     running_.store(nullptr);
-    tell("drill.ended", *drill, who, "ended by " + who);
+    const std::uint64_t met = disturbance_->met;
+    tell("drill.ended", *drill, who, fmt::format("ended by {}; {} transfers met it", who, met));
     http::spawn(services_.control, "looking after a drill", look_again(archive_));
     archive_.reset();
-    co_return std::string("ended");
+    co_return met;
 }
 
 http::Async<void> Drill::end_in_time(std::int64_t number, SteadyTime time)

@@ -40,9 +40,9 @@ public:
     /// source is meant.
     http::Task<RunningDrillPtr> start(std::shared_ptr<Archive> archive, DrillOrder order);
 
-    /// Ends the drill of that number; 0: whichever runs. The sources are asked again at once.
-    /// Fails with not_found when it does not run.
-    http::Task<std::string> end(std::int64_t number, std::string who);
+    /// Ends the drill of that number; 0: whichever runs. The sources are asked again at once. How
+    /// many transfers met it. Fails with not_found when it does not run.
+    http::Task<std::uint64_t> end(std::int64_t number, std::string who);
 
     /// Null when there is none. Any thread.
     RunningDrillPtr running() const { return running_.load(); }

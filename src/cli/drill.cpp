@@ -52,6 +52,7 @@ void interrupt(int)
 
 struct Row {
     std::string archive, scenario;
+    std::uint64_t met = 0;  // transfers of the node that were disturbed
     ClientEnd held, fresh;  // what the node held, and what it had to fetch from the others
     bool is_good() const
     {
@@ -74,6 +75,7 @@ void print(const Row& row, bool is_json)
                                  {"scenario", row.scenario},
                                  {"good", row.is_good()},
                                  {"updated", row.held.has_updated},
+                                 {"transfers", row.met},
                                  {"held", {{"got", row.held.got}, {"of", row.held.wanted}}},
                                  {"not_held", {{"got", row.fresh.got}, {"of", row.fresh.wanted}}},
                                  {"lacking", names_of(row.held.lacking)},
@@ -85,9 +87,9 @@ void print(const Row& row, bool is_json)
     } else {
         const std::string fresh =
             row.fresh.wanted == 0 ? "-" : fmt::format("{} of {}", row.fresh.got, row.fresh.wanted);
-        fmt::print("{:<14}  {:<7}  {:<10}  {:<8}  {:>7.1f}{}\n", row.scenario,
+        fmt::print("{:<14}  {:<7}  {:<10}  {:<8}  {:>9}  {:>7.1f}{}\n", row.scenario,
                    row.held.has_updated ? "ok" : "FAILED",
-                   fmt::format("{} of {}", row.held.got, row.held.wanted), fresh,
+                   fmt::format("{} of {}", row.held.got, row.held.wanted), fresh, row.met,
                    row.held.seconds + row.fresh.seconds, row.is_good() ? "" : "  NOT GOOD");
         if (!row.is_good())
             for (const ClientEnd* end : {&row.held, &row.fresh})
@@ -151,8 +153,9 @@ Result<Row> play(const std::string& admin, const DrillStock& stock, const Scenar
     if (has_others && turn < stock.some_missing.size()) {
         TRY(row.fresh, client.get({stock.some_missing[turn]}));
     }
-    if (!is_drill_interrupted())
-        TRY_VOID(drill.end());
+    if (!is_drill_interrupted()) {
+        TRY(row.met, drill.end());
+    }
     return row;
 }
 
@@ -175,8 +178,8 @@ int play_all(const std::string& admin, const std::string& archive, const Options
     if (!stock)
         return failed(stock.error());
     if (!drill.is_json)
-        fmt::print("{:<14}  {:<7}  {:<10}  {:<8}  {:>7}\n", archive, "UPDATE", "HELD", "NOT HELD",
-                   "SECONDS");
+        fmt::print("{:<14}  {:<7}  {:<10}  {:<8}  {:>9}  {:>7}\n", archive, "UPDATE", "HELD",
+                   "NOT HELD", "DISTURBED", "SECONDS");
     int status = kOk;
     std::size_t turn = 0;
     for (const Scenario& scenario : kScenarios) {
@@ -195,7 +198,8 @@ int play_all(const std::string& admin, const std::string& archive, const Options
         fmt::print(
             "\nEach row: a client without lists updates, downloads packages that the node holds, "
             "and "
-            "one that it does not hold (-: no source is left for that, or nothing to try).\n");
+            "one that it does not hold (-: no source is left for that, or nothing to try). "
+            "DISTURBED: transfers from sources that met the fault; 0 proves nothing about it.\n");
     print_missed(*stock, drill.is_json);
     return status;
 }

@@ -143,15 +143,17 @@ OrderedDrill::OrderedDrill(OrderedDrill&& other) noexcept
 {
 }
 
-Result<void> OrderedDrill::end()
+Result<std::uint64_t> OrderedDrill::end()
 {
     const std::string admin = std::exchange(admin_, {});
     if (admin.empty())
-        return {};
+        return 0;
     const Json request = {{"number", number_}};
     TRY(const AdminAnswer answer, ask_admin(admin, "POST", "/api/v1/drill/end", request.dump()));
-    if (answer.status == 200)
-        return {};
+    if (answer.status == 200) {
+        const Json json = Json::parse(answer.body, nullptr, false);
+        return json.is_object() ? json.value("transfers", std::uint64_t{0}) : 0;
+    }
     return fail(Errc::stale,
                 "the drill was over before its clients were: let it last longer "
                 "(--seconds), or try fewer --packages");

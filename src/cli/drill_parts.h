@@ -42,8 +42,9 @@ public:
     ~OrderedDrill();
 
     std::size_t disturbed() const { return disturbed_; }
-    /// Once. Fails with stale when it was over already: what was tried proves nothing then.
-    Result<void> end();
+    /// Once. How many transfers of the node met it. Fails with stale when it was over already: what
+    /// was tried proves nothing then.
+    Result<std::uint64_t> end();
 
 private:
     OrderedDrill(std::string admin, std::int64_t number, std::size_t disturbed)

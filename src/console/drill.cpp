@@ -194,9 +194,14 @@ http::Async<void> end_drill(http::Exchange& exchange, archive::Services& service
     const SteadyTime deadline = steady_now() + archive::kControlLimit;
     auto ended =
         co_await http::on_loop(services.control, "ending a drill", std::move(make), deadline);
-    const int status = ended ? 200 : status_of(ended.error());
-    const std::string text = ended ? *ended + "\n" : refusal(ended.error());
-    co_await send_text(exchange, status, text);
+    if (!ended) {
+        const int status = status_of(ended.error());
+        const std::string why = refusal(ended.error());
+        co_await send_text(exchange, status, why);
+        co_return;
+    }
+    const std::string text = Json({{"transfers", *ended}}).dump() + "\n";
+    co_await send_json(exchange, text);
 }
 
 }  // namespace aptward::console

@@ -7,6 +7,7 @@
 // way afterwards can blame nobody else.
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,8 @@ struct Disturbance {
 
     const Kind kind;
     std::atomic<bool> is_over{false};  ///< From then on everything comes as it is.
+    /// Transfers that met it. None: what worked meanwhile proves nothing about it.
+    mutable std::atomic<std::uint64_t> met{0};
 };
 std::string_view to_string(Disturbance::Kind kind);
 std::optional<Disturbance::Kind> parse_disturbance(std::string_view name);

@@ -108,8 +108,10 @@ void Pull::go(std::string url)
     using Kind = Disturbance::Kind;
     const Disturbance* const disturbance = request_.source->disturbance();
     if (disturbance != nullptr &&
-        (disturbance->kind == Kind::refuse || disturbance->kind == Kind::stall))
+        (disturbance->kind == Kind::refuse || disturbance->kind == Kind::stall)) {
+        meet(*disturbance);
         return wait_in_vain();
+    }
     const SourceSettings& settings = request_.source->settings();
     http::UpstreamRequest upstream;
     upstream.url = url;

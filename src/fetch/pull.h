@@ -59,6 +59,7 @@ private:
     bool take(std::string_view bytes);
     void wait_in_vain();
     bool keep(std::string_view bytes);
+    void meet(const Disturbance& disturbance);
     void trickle_on();
 
     http::Client& client_;
@@ -68,6 +69,7 @@ private:
     int redirects_ = 0;
     std::optional<std::string> trickling_;  // what came, and has not been handed on yet
     bool has_all_ = false;                  // of a body that trickles
+    bool has_met_ = false;                  // a disturbance
     bool is_home_ = true;                   // no redirect has left the source's own host yet
 };
 

@@ -14,6 +14,12 @@ constexpr std::size_t kMostWaiting = 1024;
 
 }  // namespace
 
+void Pull::meet(const Disturbance& disturbance)
+{
+    disturbance.met += has_met_ ? 0 : 1;
+    has_met_ = true;
+}
+
 // No connection, which shows at once, or one that stays silent.
 void Pull::wait_in_vain()
 {
@@ -33,11 +39,15 @@ void Pull::wait_in_vain()
 bool Pull::take(std::string_view bytes)
 {
     const Disturbance* const disturbance = request_.source->disturbance();
-    if (trickling_ || (disturbance != nullptr && disturbance->kind == Kind::trickle))
+    if (trickling_ || (disturbance != nullptr && disturbance->kind == Kind::trickle)) {
+        if (disturbance != nullptr)
+            meet(*disturbance);
         return keep(bytes);
+    }
     if (disturbance == nullptr || disturbance->kind != Kind::lie || !request_.is_checked ||
         bytes.empty())
         return events_->on_body(bytes);
+    meet(*disturbance);
     std::string changed(bytes);
     changed[changed.size() / 2] ^= 1;
     return events_->on_body(changed);

@@ -14,6 +14,11 @@ def stall(origin, client, path, content):
     return False
 
 
+def late(origin, client, path, content, seconds):
+    """The answer itself is right."""
+    origin.stopping.wait(seconds)
+
+
 def status(origin, client, path, content, number):
     client.sendall(origin.head(number, 6) + b"sorry\n")
     return True
@@ -136,7 +141,7 @@ def chunked(origin, client, path, content, coding="chunked"):
 
 
 ANY = {"stall": stall, "status": status, "html": html, "redirect": redirect, "unasked304": unasked304,
-       "root": root}
+       "root": root, "late": late}
 OF_FILES = {"endless": endless, "truncate": truncate, "stall_after": stall_after, "slow_head": slow_head,
             "longer": longer, "answer_behind": answer_behind, "tamper": tamper, "swap": swap,
             "dated": dated, "chunked": chunked}

@@ -21,6 +21,7 @@ def scene_of_two(scene):
         archive.add(f"new{number}", payload_bytes=1000)
     archive.publish()
     origins = [scene.origin(archive, "127.0.0.2"), scene.origin(archive, "127.0.0.3")]
+    origins[1].always("late", 0.1)  # so that the other one stays the first
     node = scene.node(archive, *origins)
     apt = scene.apt(node)
     assert apt.update().returncode == 0
@@ -66,6 +67,7 @@ def test_every_scenario_leaves_clients_working_and_the_sources_as_they_were(scen
     assert [name for name in rows if name] == SCENARIOS
     for name in SCENARIOS:
         assert rows[name]["updated"] and rows[name]["held"] == {"got": 2, "of": 2}, rows[name]
+        assert rows[name]["transfers"] > 0, "nobody met it"
         expected = 0 if name == "all-gone" else 1
         assert rows[name]["not_held"] == {"got": expected, "of": expected}, rows[name]
         assert rows[name]["why"] == rows[name]["not_held_why"] == [], "nothing to complain of"
@@ -228,6 +230,14 @@ def test_a_replay_in_which_nothing_was_new_says_so(scene_of_two):
     until("all is held", lambda: stock(node)["held"] == 8)
     done = node.command("drill", "test", "--trace", str(write_trace(node.folder, [1, 1], [1])), "--speed", "100000")
     assert done.returncode == 0 and "nothing was new" in done.stdout, done
+
+
+def test_a_drill_that_no_transfer_met_says_so(scene_of_two):
+    _, origins, node = scene_of_two
+    status, text = post(node, "/api/v1/drill", {"archive": "test", "fault": "lie", "sources": [origins[1].url]})
+    assert status == 200, text
+    assert node.get("/test/pool/foo_1_all.deb").status == 200, "held"
+    assert json.loads(post(node, "/api/v1/drill/end", {})[1]) == {"transfers": 0}
 
 
 @pytest.mark.parametrize("text, why", [
