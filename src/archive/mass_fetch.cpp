@@ -20,6 +20,23 @@ constexpr std::chrono::milliseconds kLookAgain{100};
 
 }  // namespace
 
+// Small files are started several at a time, because nobody looks more often.
+bool Pace::may_start() const
+{
+    return bytes_per_s_ == 0 || free_at_ <= steady_now() + kLookAgain;
+}
+
+void Pace::note_started(std::uint64_t bytes)
+{
+    const std::uint64_t rate = bytes_per_s_;
+    if (rate == 0)
+        return;
+    const std::chrono::duration<double> taken(static_cast<double>(bytes) /
+                                              static_cast<double>(rate));
+    free_at_ =
+        std::max(free_at_, steady_now()) + std::chrono::duration_cast<SteadyTime::duration>(taken);
+}
+
 http::Task<void> MassFetch::run()
 {
     const auto self = shared_from_this();
@@ -39,11 +56,7 @@ bool MassFetch::may_start(std::size_t running) const
 {
     if (running >= kMostRunning || flying_.size() >= kMostUnstored)
         return false;
-    if (options_.rate_bytes_per_s == 0)
-        return true;
-    const double seconds = std::chrono::duration<double>(steady_now() - began_).count();
-    return static_cast<double>(started_bytes_) <=
-           seconds * static_cast<double>(options_.rate_bytes_per_s);
+    return options_.pace == nullptr || options_.pace->may_start();
 }
 
 http::Task<void> MassFetch::fetch_all(std::vector<std::size_t> numbers)
@@ -54,7 +67,8 @@ http::Task<void> MassFetch::fetch_all(std::vector<std::size_t> numbers)
         CO_TRY(std::size_t running, look_at_all());
         for (; next != numbers.end() && may_start(running); ++next, ++running) {
             fetch::Want want = options_.want(*next);
-            started_bytes_ += want.digest.size_bytes;
+            if (options_.pace)
+                options_.pace->note_started(want.digest.size_bytes);
             flying_.push_back({*next, fetcher_.fetch(std::move(want))});
             flying_.back().flight->follow(signal);
         }

@@ -11,12 +11,26 @@
 
 namespace aptward::archive {
 
+/// How fast fetches go together, on average. One loop, but for set_rate().
+class Pace {
+public:
+    explicit Pace(std::uint64_t bytes_per_s = 0) : bytes_per_s_(bytes_per_s) {}
+    /// 0: as fast as it comes. Any thread.
+    void set_rate(std::uint64_t bytes_per_s) { bytes_per_s_ = bytes_per_s; }
+    bool may_start() const;
+    void note_started(std::uint64_t bytes);
+
+private:
+    std::atomic<std::uint64_t> bytes_per_s_;
+    SteadyTime free_at_{};  // what has started is through by then
+};
+
 class MassFetch : public std::enable_shared_from_this<MassFetch> {
 public:
     struct Options {
         std::size_t count = 0;
         std::function<fetch::Want(std::size_t)> want;  ///< Of each number below count.
-        std::uint64_t rate_bytes_per_s = 0;            ///< On average; 0: as fast as it comes.
+        std::shared_ptr<Pace> pace;  ///< May be shared; null: as fast as it comes.
     };
     struct Failure {
         std::size_t number;
@@ -59,8 +73,7 @@ private:
     std::vector<Flying> flying_;
     std::vector<Failure> failures_;
     std::size_t failures_in_a_row_ = 0;
-    std::uint64_t started_bytes_ = 0, landed_bytes_ = 0;
-    SteadyTime began_ = steady_now();
+    std::uint64_t landed_bytes_ = 0;
     std::atomic<bool> must_stop_ = false;
     std::atomic<std::uint64_t> bytes_ = 0, stored_ = 0;
 };

@@ -41,6 +41,7 @@ public:
           archive_(std::move(archive)),
           request_(std::move(request)),
           run_(run),
+          pace_(std::make_shared<Pace>(request_.rate_bytes_per_s)),
           done_before_(run.record().done)
     {
     }
@@ -192,8 +193,7 @@ private:
         if (digests.empty())
             return std::vector<MassFetch::Failure>();
         auto fetching = std::make_shared<MassFetch>(
-            archive_, services_.fetcher,
-            MassFetch::Options{digests.size(), want_of, request_.rate_bytes_per_s});
+            archive_, services_.fetcher, MassFetch::Options{digests.size(), want_of, pace_});
         const std::uint64_t bytes_before = fetched_bytes_, files_before = fetched_files_;
         const auto look = [&] {
             fetched_bytes_ = bytes_before + fetching->bytes();
@@ -267,6 +267,7 @@ private:
     const std::shared_ptr<Archive> archive_;
     MirrorRequest request_;
     Jobs::Run& run_;
+    const std::shared_ptr<Pace> pace_;
     const std::uint64_t done_before_;  // in runs that were interrupted
     std::vector<HeldIndexes> held_;    // one for each suite
     std::vector<ChosenFile> files_;

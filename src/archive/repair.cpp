@@ -50,7 +50,8 @@ std::vector<catalog::GenerationPtr> all_of(const catalog::SuiteView& suite)
 Result<void> Repair::fetch(const std::shared_ptr<Archive>& archive, const fetch::Want& want)
 {
     auto fetching = std::make_shared<MassFetch>(
-        archive, services_.fetcher, MassFetch::Options{1, [want](std::size_t) { return want; }, 0});
+        archive, services_.fetcher,
+        MassFetch::Options{1, [want](std::size_t) { return want; }, nullptr});
     const auto make = [fetching] { return fetching->run(); };
     const auto done = http::block_on(services_.control, "repairing", make, goes_on_);
     if (!done)

@@ -56,9 +56,11 @@ const std::vector<ConfigKey>& config_keys()
          "How long a new release waits until what clients will want of it is fetched; security "
          "suites never wait. 0: none does."},
         {"", "stock-budget", "bytes", "\"5G\"",
-         "How much is fetched ahead at a time at most; 0 fetches nothing that nobody asks for."},
+         "How much is fetched ahead at a time at most; the rest comes after a pause of nine times "
+         "as "
+         "long. 0 fetches nothing that nobody asks for."},
         {"", "stock-rate", "bytes per second", "\"0\"",
-         "How fast, on average; 0 means as fast as it comes."},
+         "How fast that goes, all of it together and on average; 0 means as fast as it comes."},
         {"", "machine-reports", "clients or operators", "\"clients\"",
          "Who may say what a machine has installed (aptward client report): whoever may fetch, or "
          "operators only."},

@@ -53,11 +53,15 @@ private:
             return;
         }
         const auto stock = look_at(stock_.lookup(next_), subject);
-        if (!stock)
+        if (!stock) {
             plan_.failures.push_back(subject.name + ": " + stock.error().message());
-        else
-            for (const Needed& file : stock->needs)
-                wish(file, 1);
+            return;
+        }
+        for (const Needed& file : stock->needs)
+            wish(file, 1);
+        for (const SubjectStock::Asked& asked : stock->asked)
+            if (!asked.why_not.empty())
+                plan_.refused.push_back(subject.name + ": " + asked.package + ": " + asked.why_not);
     }
 
     // A new release changes nothing for those who do not use its archive.

@@ -80,7 +80,8 @@ Stock::Stock(archive::Services& services, crypto::Spawner& spawner, archive::Fro
       spawner_(spawner),
       front_(front),
       machines_(state),
-      settings_(std::make_shared<const Settings>(std::move(settings)))
+      settings_(std::make_shared<const Settings>(std::move(settings))),
+      pace_(std::make_shared<archive::Pace>())
 {
 }
 
@@ -229,7 +230,8 @@ std::shared_ptr<archive::MassFetch> Stock::make_fetch(
         want.paths.push_back(http::encode_path((*files)[number].path));
         return want;
     };
-    options.rate_bytes_per_s = settings()->rate_bytes_per_s;
+    pace_->set_rate(settings()->rate_bytes_per_s);
+    options.pace = pace_;
     return std::make_shared<archive::MassFetch>(archive, services_.fetcher, std::move(options));
 }
 

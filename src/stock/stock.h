@@ -18,7 +18,8 @@
 
 namespace aptward::archive {
 class MassFetch;
-}
+class Pace;
+}  // namespace aptward::archive
 
 namespace aptward::stock {
 
@@ -113,6 +114,7 @@ private:
         std::size_t left_out = 0;  ///< Beyond the budget.
         std::size_t wanted = 0, held = 0;
         std::vector<std::string> failures;  ///< Machines or lists whose wishes are not known.
+        std::vector<std::string> refused;   ///< What lists name and apt would not install, and why.
     };
     class Planning;
     class Work;
@@ -143,6 +145,7 @@ private:
     archive::Front& front_;
     const Machines machines_;
     std::atomic<std::shared_ptr<const Settings>> settings_;
+    const std::shared_ptr<archive::Pace> pace_;  // of all that is fetched here
     std::atomic<bool> is_job_wanted_ = false, is_stopping_ = false;
     std::atomic<SteadyTime> next_job_{SteadyTime{}};  // none of the node's own starts before
     // apt's solver computes for seconds: no workers of clients.

@@ -48,6 +48,8 @@ public:
                         fmt::format("{} of {} wanted files could not be had, the first: {}; the "
                                     "rest is held",
                                     missing_.size(), plan_.wanted, missing_.front()));
+        if (!plan_.failures.empty() || !plan_.refused.empty())
+            return fail(Errc::unavailable, text());
         return archive::Jobs::End{true, text()};
     }
 
@@ -139,7 +141,8 @@ private:
                      {"left_out", plan_.left_out},
                      {"missing", missing_.size()},
                      {"missing_files", missing},
-                     {"failures", plan_.failures}})
+                     {"failures", plan_.failures},
+                     {"refused", plan_.refused}})
             .dump(-1, ' ', false, Json::error_handler_t::replace);
     }
 
@@ -153,6 +156,8 @@ private:
                                 plan_.left_out);
         for (const std::string& failure : plan_.failures)
             said += "; not known what is wanted: " + failure;
+        for (const std::string& refused : plan_.refused)
+            said += "; not to be installed: " + refused;
         return said;
     }
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The stock: machines report what they have, and the node holds what they will want."""
+import copy
 import itertools
 import json
 import os
 import random
+import time
 
 import pytest
 
@@ -20,18 +22,18 @@ MACHINE_ID = "912e43bd1c1d4ba481f9f8ccab25f9ee"
 class Machine:
     """A machine with an apt of its own, below a folder."""
 
-    def __init__(self, scene, node, suite="stable main", name="web1", more=""):
+    def __init__(self, scene, node, suite="stable main", name="web1", more="", machine_id=MACHINE_ID):
         self.apt, self.node, self.name = scene.apt(node, suite), node, name
         root = self.root = self.apt.folder / "machine"
         for folder in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/dpkg", "var/lib/apt", "etc/apt/sources.list.d"):
             (root / folder).mkdir(parents=True)
         (root / "etc/hostname").write_text(name + "\n")
-        (root / "etc/machine-id").write_text(MACHINE_ID + "\n")
+        (root / "etc/machine-id").write_text(machine_id + "\n")
         line = (self.apt.folder / "etc/sources.list").read_text()
         (root / "etc/apt/sources.list").write_text(line)
         (root / "etc/apt/apt.conf.d/99test").write_text('APT::Architecture "amd64";\nAPT::Architectures { "amd64"; };\n' + more)
         conf = self.apt.folder / "apt.conf"
-        conf.write_text(conf.read_text() + f'APT::Machine-ID "{MACHINE_ID}";\n' + more)
+        conf.write_text(conf.read_text() + f'APT::Machine-ID "{machine_id}";\n' + more)
         self.install()
 
     def install(self, *packages):
@@ -293,6 +295,51 @@ def test_the_budget_takes_the_newest_and_the_rest_later(scene):
     assert look["held"] == 10
 
 
+def test_the_newest_version_comes_first(scene):
+    archive = scene.archive()
+    archive.add("tool", "1", payload_bytes=50_000)
+    archive.publish()
+    updates = copy.copy(archive)
+    updates.suite, updates.packages = "stable-updates", {}
+    updates.add("tool", "2", payload_bytes=100_000)
+    updates.publish()
+    origin = scene.origin(archive)
+    lists = "".join(f'[[stock-list]]\nname = "{name}"\npackages = ["tool"]\nsuites = {json.dumps(suites)}\n'
+                    'architecture = "amd64"\n' for name, suites in
+                    [("old", ["test/stable"]), ("new", ["test/stable", "test/stable-updates"])])
+    node = scene.node(archive, origin, top=('stock-budget = "200k"', 'stock-wait = "20s"'), tail=lists)
+    for _ in range(2):
+        assert node.command("stock", "fetch").returncode == 0
+    taken = [path for path, _ in origin.requests if "/pool/" in path]
+    assert taken == [f"/pool/tool_{version}_all.deb" for version in (2, 1)], "the smaller one is the older"
+
+
+@pytest.mark.parametrize("by", ["stock", "mirror"])
+def test_a_rate_is_kept(scene, by):
+    archive = scene.archive()
+    for number in range(8):
+        archive.add(f"p{number}", payload_bytes=50_000)
+    archive.publish()
+    lists = '[[stock-list]]\nname = "all"\npackages = ["*"]\nsuites = ["test/stable"]\narchitecture = "amd64"\n'
+    node = scene.node(archive, scene.origin(archive), top=(*STOCK, 'stock-rate = "200k"'), tail=lists)
+    command = {"stock": ["stock", "fetch"], "mirror": ["mirror", "test", "stable", "--rate", "200k"]}[by]
+    began = time.monotonic()
+    assert node.command(*command).returncode == 0
+    assert time.monotonic() - began > 1, "400 kB, at 200 kB a second"
+
+
+def test_a_list_that_names_what_nobody_has_says_so_and_gets_the_rest(scene):
+    archive = needy(scene)
+    lists = ('[[stock-list]]\nname = "webs"\npackages = ["nosuch", "web"]\nsuites = ["test/stable"]\n'
+             'architecture = "amd64"\n')
+    node = scene.node(archive, scene.origin(archive), top=STOCK, tail=lists)
+    assert scene.apt(node).update().returncode == 0
+    done = node.command("stock", "fetch")
+    assert done.returncode == 1 and "webs: nosuch: " in done.stderr and len(done.stderr.splitlines()) == 1, done
+    files = {name: path for name, (_, path) in archive.packages.items()}
+    assert holds(node, files["web"], files["library"], files["extra"])
+
+
 def test_phased_updates_are_those_that_this_machine_gets(scene):
     archive = scene.archive()
     archive.add("none", "2", **{"Phased-Update-Percentage": "0"})
@@ -312,6 +359,28 @@ def test_phased_updates_are_those_that_this_machine_gets(scene):
     assert machine.apt.update().returncode == 0
     planned = machine.apt.run("apt-get", "-s", "dist-upgrade").output
     assert "Inst all" in planned and "Inst none" not in planned
+
+
+def test_phased_updates_go_by_the_machine_id(scene):
+    """Two machines get different ones, each as its own apt says."""
+    archive = scene.archive()
+    names = [f"p{number}" for number in range(20)]
+    for number, name in enumerate(names):
+        archive.add(name, "2", **{"Phased-Update-Percentage": str(10 + 4 * number)})
+    archive.publish()
+    node = scene.node(archive, scene.origin(archive), top=STOCK)
+    seen = []
+    for number, machine_id in enumerate([MACHINE_ID, MACHINE_ID[::-1]]):
+        machine = Machine(scene, node, name=f"web{number}", machine_id=machine_id)
+        machine.install(*((name, "1", "") for name in names))
+        assert machine.report().returncode == 0 and fetched(node)["state"] == "done"
+        (look,) = stock(node, "--machine", machine.name)
+        assert machine.apt.update().returncode == 0
+        planned = machine.apt.run("apt-get", "-s", "dist-upgrade").output
+        kept_back = {name for name in names if f"Inst {name} " not in planned}
+        assert {one["package"] for one in look["phased_out"]} == kept_back
+        seen.append(kept_back)
+    assert seen[0] != seen[1] and seen[0] and seen[1]
 
 
 def universe(scene, rng, count=400):
