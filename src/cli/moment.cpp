@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "base/text.h"
+#include "catalog/timeline.h"
 #include "cli/commands.h"
 
 namespace aptward::cli {
@@ -25,6 +26,16 @@ std::optional<std::int64_t> seconds_of_unit(char unit)
     }
 }
 
+// The 31st of February is the 3rd of March to timegm().
+bool is_in_calendar(std::tm parts)
+{
+    const std::tm meant = parts;
+    ::timegm(&parts);
+    return parts.tm_mday == meant.tm_mday && parts.tm_mon == meant.tm_mon &&
+           parts.tm_hour == meant.tm_hour && parts.tm_min == meant.tm_min &&
+           parts.tm_sec == meant.tm_sec;
+}
+
 }  // namespace
 
 std::optional<std::int64_t> parse_moment(const std::string& text, std::int64_t now)
@@ -33,13 +44,14 @@ std::optional<std::int64_t> parse_moment(const std::string& text, std::int64_t n
         if (const auto unit = seconds_of_unit(text.back()))
             if (const auto count = parse_number<std::uint32_t>(text.substr(0, text.size() - 1)))
                 return now - *unit * std::int64_t{*count};
-    for (const char* format :
-         {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y%m%dT%H%M%SZ", "%Y-%m-%d"}) {
+    for (const char* format : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"}) {
         std::tm parts{};
         const char* end = ::strptime(text.c_str(), format, &parts);
-        if (end != nullptr && *end == '\0')
+        if (end != nullptr && *end == '\0' && is_in_calendar(parts))
             return ::timegm(&parts);
     }
+    if (const auto stamp = catalog::parse_stamp(text))
+        return to_unix(*stamp);
     return std::nullopt;
 }
 
