@@ -2,6 +2,8 @@
 // The archive's control side: suites, views, schedules.
 #include "archive/archive.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <random>
 
@@ -212,15 +214,15 @@ http::Task<void> Archive::approve(std::string name, std::string release_id, std:
     co_return co_await http::on_loop(services_.control, "approving", std::move(make), deadline);
 }
 
-void Archive::tell_of_ring(const std::string& ring, const std::string& suite,
+void Archive::tell_of_ring(const std::string& ring, const std::string& suite, bool is_kept,
                            const std::string& why) const
 {
     catalog::Event event;
     event.code = "ring.lost";
     event.archive = settings_.id;
     event.suite = suite;
-    event.message =
-        "ring " + ring + " gets what is current, because its release is not to be had: " + why;
+    event.message = fmt::format("ring {} {}, because its release is not to be had: {}", ring,
+                                is_kept ? "keeps the one before" : "gets what is current", why);
     services_.events.add(std::move(event));
 }
 

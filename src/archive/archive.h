@@ -335,7 +335,7 @@ private:
     /// Whether a revocation leaves `signers`, of a release that was accepted, too few.
     bool is_withdrawn(const std::vector<std::string>& signers) const;
     http::Task<void> approve_proposed(std::vector<std::string> fingerprints, std::string who);
-    void tell_of_ring(const std::string& ring, const std::string& suite,
+    void tell_of_ring(const std::string& ring, const std::string& suite, bool is_kept,
                       const std::string& why) const;
     void note_vouched(const std::vector<std::string>& keys, const std::string& release_id);
     http::Async<void> keep_fresh(std::string suite);

@@ -90,7 +90,11 @@ http::Async<void> Rings::update(std::size_t ring, std::string suite)
     if (!has_current) {
         auto generation = co_await target.generation(*wanted);
         if (!generation) {
-            archive_.tell_of_ring(settings.name, suite, generation.error().message());
+            // A disk that fails gives nobody a release before its time: apt would keep it.
+            const bool is_kept = before.current && generation.error().code() != Errc::untrusted;
+            archive_.tell_of_ring(settings.name, suite, is_kept, generation.error().message());
+            if (is_kept)
+                co_return;
         } else {
             place.current = std::move(*generation);
             place.previous = before.current;

@@ -4,7 +4,9 @@ import copy
 import datetime
 import http.client
 import json
+import shutil
 import threading
+import time
 
 import pytest
 
@@ -98,6 +100,48 @@ def test_a_ring_gets_a_release_when_its_time_has_come(scene):
     until("the new one", lambda: generation(node, EARLY) != first)
     until("the ring moves", lambda: generation(node, LATE) == generation(node, EARLY))
     assert generation(node, "127.0.0.8") == first, "a ring is behind the one before it"
+
+
+def test_a_client_is_coherent_while_its_ring_moves(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive), tail=ring("2s", ["127.0.0.8/29"]))
+    index = "dists/stable/main/binary-amd64/Packages.xz"
+    first = generation(node, EARLY)
+    old = get(node, index, EARLY).content
+    archive.add("foo", "2")
+    archive.publish()
+    until("the new one", lambda: generation(node, EARLY) != first)
+    new = get(node, index, EARLY).content
+    assert new != old
+    reader, looker = "127.0.0.10", "127.0.0.15"
+    assert generation(node, reader) == first, "of the network's clients too"
+    until("the ring moves", lambda: generation(node, looker) != first)
+    assert get(node, index, reader).content == old, "it has the release before"
+    assert get(node, index, looker).content == new
+    assert generation(node, reader) != first
+    assert get(node, index, reader).content == new
+
+
+def test_a_ring_keeps_what_it_has_when_the_next_cannot_be_read(scene):
+    """apt would keep the newest for ever, before its time."""
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive), tail=ring("4s"))
+    names = [generation(node, EARLY)]
+    began = time.monotonic()
+    while len(names) < 8 or time.monotonic() - began < 2.5:  # more than are kept at hand
+        newest_since = time.monotonic()
+        archive.add("foo", str(len(names) + 1))
+        archive.publish()
+        until("the new one", lambda: generation(node, EARLY) != names[-1])
+        names.append(generation(node, EARLY))
+        get(node, "dists/stable/main/binary-amd64/Packages.xz", EARLY)
+    shown = generation(node, LATE)
+    for name in names[names.index(shown) + 1:-1]:
+        for file in (node.folder / "state/releases").rglob(name + "*"):
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+    until("the newest has come of age", lambda: generation(node, LATE) == names[-1])
+    assert time.monotonic() - newest_since > 3, "it was published in a second that had begun"
+    assert "ring.lost" in node.event_codes()
 
 
 def test_security_suites_overrule_unless_they_shall_not(scene):
