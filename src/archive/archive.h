@@ -109,8 +109,16 @@ using ChooseIndexes = std::function<Result<std::vector<ChosenIndex>>(const deb::
 
 class Suite;
 class SignedFiles;
+struct Frozen;
 struct PastView;
 struct SignedOutcome;
+
+/// What an archive was at a moment, or why that is not to be had.
+struct AtMoment {
+    std::shared_ptr<const PastView> past;  ///< Null: refused.
+    int status = 200;                      ///< Then: of HTTP.
+    std::string code, message;             ///< Then.
+};
 
 class Archive : public std::enable_shared_from_this<Archive> {
 public:
@@ -155,6 +163,9 @@ public:
     /// The same, as it was at a moment: a stamp ("20260430T120000Z") or the name of a snapshot.
     http::Async<void> serve_snapshot(http::Exchange& exchange, std::string moment,
                                      std::string path);
+
+    /// What all suites were at such a moment, as serve_snapshot() has it. Any loop.
+    http::Async<AtMoment> look_at_moment(std::string moment);
 
     Rings& rings() { return *rings_; }
     /// Snapshots, and the moment that the archive is frozen to.
@@ -261,8 +272,11 @@ private:
     http::Async<void> send_past_file(http::Exchange& exchange, const Name& name, Digest digest,
                                      catalog::ArchiveView past);
     http::Async<bool> look_for_past(std::string path, PastViewPtr past);
+    std::shared_ptr<const Frozen> tell_frozen(http::Exchange& exchange) const;
     using NotHad = std::map<std::string, std::string>;  // by suite, why
-    http::Async<NotHad> ask_snapshot_hosts(SystemTime moment, std::string path);
+    std::vector<std::string> suites_of(const std::string& path) const;
+    http::Async<NotHad> ask_snapshot_hosts(SystemTime moment, std::vector<std::string> suites);
+    http::Async<AtMoment> at_moment(std::string moment, NotHad not_had);
     http::Async<bool> refuse_later(http::Exchange& exchange, const Name& name, Because why);
     http::Async<void> refuse_lost(http::Exchange& exchange, const Name& name, PastViewPtr past);
 

@@ -25,7 +25,8 @@ namespace {
 
 constexpr std::uint64_t kLargestIndex = 4ULL << 30;  // guess: Debian's largest Contents is 0.8 GB
 constexpr std::uint64_t kMostExpansion = 64;         // of an index whose plain size is not listed
-constexpr std::size_t kTextPerEntry = 6;             // measured: Debian's Packages, and rounded
+constexpr const char* kQuickestFirst[] = {"", ".gz", ".zst", ".xz", ".lzma", ".bz2"};
+constexpr std::size_t kTextPerEntry = 6;  // measured: Debian's Packages, and rounded
 
 /// Hashes a text while another thread still writes it.
 class FollowingHash {
@@ -166,10 +167,19 @@ Result<void> build_table(const Fd& packed, const PackedIndex& index,
     return name_durably(file, target);
 }
 
+bool holds_index(const store::Blobs& blobs, const deb::Release& release, const std::string& base)
+{
+    return std::any_of(std::begin(kQuickestFirst), std::end(kQuickestFirst),
+                       [&](const char* suffix) {
+                           const deb::ListedFile* const file = release.find(base + suffix);
+                           return file != nullptr && blobs.holds(file->digests.front());
+                       });
+}
+
 Result<std::string> read_index(const store::Blobs& blobs, const deb::Release& release,
                                const std::string& base)
 {
-    for (const char* suffix : {"", ".gz", ".zst", ".xz", ".lzma", ".bz2"}) {
+    for (const char* suffix : kQuickestFirst) {
         const deb::ListedFile* const file = release.find(base + suffix);
         if (file == nullptr)
             continue;

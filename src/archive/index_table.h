@@ -36,6 +36,9 @@ PackedIndex packed_index(const deb::Release& release, const deb::ListedFile& fil
 Result<void> build_table(const Fd& packed, const PackedIndex& index,
                          const std::filesystem::path& target, WorkerPool& pool);
 
+/// Whether some form of an index is held.
+bool holds_index(const store::Blobs& blobs, const deb::Release& release, const std::string& base);
+
 /// The text of an index of which some form is held, the quickest of them.
 /// Fails with not_found when none is, malformed, storage.
 Result<std::string> read_index(const store::Blobs& blobs, const deb::Release& release,

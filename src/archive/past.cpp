@@ -98,7 +98,13 @@ PastViewPtr Past::newest(const PastViewPtr& past) const
     if (past->is_frozen)
         return frozen && frozen->past->at == past->at ? frozen->past : past;
     const PastViewPtr known = known_view(past->at);
-    return known != nullptr ? known : past;
+    if (known == nullptr || past->lost.empty())
+        return known != nullptr ? known : past;
+    auto without = std::make_shared<PastView>(*known);
+    for (const auto& [suite, why] : past->lost)
+        without->view.suites.erase(suite);
+    without->lost = past->lost;
+    return without;
 }
 
 http::Async<PastViewPtr> Past::view_at(SystemTime change)
@@ -124,7 +130,7 @@ http::Async<PastViewPtr> Past::compose_in_turn(SystemTime change)
     const FrozenPtr frozen = frozen_.load();
     const std::uint64_t age = age_;
     const SystemTime known = frozen ? frozen->order.since : SystemTime::max();
-    auto view = co_await compose(change, known);
+    auto view = co_await compose(change, known, For::asked);
     // What is lost may be had another time, and what was composed of a state that is gone is not
     // for the next one.
     if (!view->lost.empty() || age != age_)
@@ -137,8 +143,9 @@ http::Async<PastViewPtr> Past::compose_in_turn(SystemTime change)
     co_return view;
 }
 
-// Of what was shown up to `known`.
-http::Async<PastViewPtr> Past::compose(SystemTime at, SystemTime known)
+// Of what was shown up to `known`. What a snapshot host has shown for an earlier moment stands for
+// a freeze only as long as it stood; whoever asks for a moment has asked the hosts for that one.
+http::Async<PastViewPtr> Past::compose(SystemTime at, SystemTime known, For purpose)
 {
     auto past = std::make_shared<PastView>();
     past->at = at;
@@ -147,6 +154,12 @@ http::Async<PastViewPtr> Past::compose(SystemTime at, SystemTime known)
         if (catalog::find_at(suite->timeline(), suite->from_hosts(), at, known) != nullptr)
             names.push_back(name);
     for (const std::string& name : names) {
+        const Suite& suite = archive_.suite(name);
+        if (purpose == For::freeze &&
+            !catalog::is_known_at(suite.timeline(), suite.from_hosts(), at, known)) {
+            past->lost[name] = "no snapshot host has said which one that was";
+            continue;
+        }
         auto generation = co_await archive_.suite(name).generation_at(at, known);
         if (!generation) {
             past->lost[name] = generation.error().message();
@@ -265,7 +278,7 @@ http::Async<void> Past::restore(catalog::ArchiveDecisions decisions)
 // What came after the order is not part of it, whatever date it has.
 http::Async<void> Past::freeze_in_turn(catalog::ArchiveDecisions::Freeze order)
 {
-    auto past = co_await compose(order.at, order.since);
+    auto past = co_await compose(order.at, order.since, For::freeze);
     auto frozen_to = std::make_shared<PastView>(*past);
     frozen_to->is_frozen = true;
     frozen_.store(std::make_shared<const Frozen>(Frozen{std::move(order), std::move(frozen_to)}));

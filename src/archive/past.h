@@ -21,6 +21,7 @@
 #include "archive/turns.h"
 #include "catalog/catalog.h"
 #include "catalog/state.h"
+#include "http/task.h"
 
 namespace aptward::archive {
 
@@ -116,6 +117,11 @@ public:
     std::vector<PastGeneration> generations() const;
 
 private:
+    struct Asking {
+        std::shared_ptr<http::Signal> signal;
+        NotHad not_had;  // those that have not answered yet as well
+        std::size_t pending = 0;
+    };
     static constexpr std::size_t kViewsKept = 16;
     struct Moments {
         std::vector<SystemTime> changes;  // sorted
@@ -123,18 +129,23 @@ private:
     };
     using Views = std::deque<PastViewPtr>;
 
+    static http::Async<void> ask_for(std::shared_ptr<Archive> archive,
+                                     std::shared_ptr<Asking> asking, std::string suite,
+                                     SystemTime moment);
     void note_changes();
     PastViewPtr known_view(SystemTime change) const;
-    http::Async<PastViewPtr> compose(SystemTime at, SystemTime known);
+    enum class For { asked, freeze };
+    http::Async<PastViewPtr> compose(SystemTime at, SystemTime known, For purpose);
     http::Async<PastViewPtr> compose_in_turn(SystemTime change);
     http::Async<void> freeze_in_turn(catalog::ArchiveDecisions::Freeze order);
     void thaw_in_turn();
     void forget();
     void note_holders(const Frozen& frozen);
-    std::string frozen_sentence(const Frozen& frozen) const;
+    std::string frozen_sentence(const Frozen& frozen, const NotHad& not_had) const;
     http::Async<void> find_newer_clients(std::shared_ptr<Archive> archive, FrozenPtr frozen);
     Moment find(SystemTime time, std::string_view as_written) const;
     Result<void> check_moment(SystemTime at) const;
+    bool is_served(const std::string& suite) const;
     void tell(std::string code, std::string message, std::string who) const;
 
     Archive& archive_;

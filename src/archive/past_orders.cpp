@@ -8,6 +8,7 @@
 
 #include "archive/archive.h"
 #include "archive/deliveries.h"
+#include "archive/index_table.h"
 #include "archive/past.h"
 #include "archive/suite.h"
 #include "base/text.h"
@@ -41,22 +42,32 @@ tl::unexpected<Error> not_known(const std::map<std::string, std::string>& not_ha
 std::string held_of(const catalog::ArchiveView& view, const store::Blobs& blobs)
 {
     std::unordered_set<Digest, DigestHash> files;
-    std::size_t held = 0;
-    for (const auto& [name, suite] : view.suites)
-        if (suite.current)
-            for (const auto& [base, table] : suite.current->tables()) {
-                // What cannot be read of a table is not counted as held.
-                static_cast<void>(table->each([&](std::string_view, const Digest& digest) {
-                    if (files.insert(digest).second && blobs.holds(digest))
-                        ++held;
-                }));
-            }
-    if (held == files.size())
-        return fmt::format("; all {} files that its indexes name are held", held);
-    return fmt::format(
-        "; {} of {} files that its indexes name are held, the others are kept when a client has "
-        "fetched them",
-        held, files.size());
+    std::size_t held = 0, indexes = 0, held_indexes = 0;
+    std::vector<std::string> unknown;
+    for (const auto& [name, suite] : view.suites) {
+        if (suite.current->tables().empty())
+            unknown.push_back(name);
+        for (const auto& [base, table] : suite.current->tables()) {
+            ++indexes;
+            held_indexes += holds_index(blobs, suite.current->release(), base) ? 1 : 0;
+            // What cannot be read of a table is not counted as held.
+            static_cast<void>(table->each([&](std::string_view, const Digest& digest) {
+                if (files.insert(digest).second && blobs.holds(digest))
+                    ++held;
+            }));
+        }
+    }
+    std::string sentence;
+    if (indexes > 0)
+        sentence = fmt::format("; {} of {} indexes and {} of {} files that they name are held",
+                               held_indexes, indexes, held, files.size());
+    if (held < files.size() || held_indexes < indexes)
+        sentence += ", the others are kept when a client has fetched them";
+    if (!unknown.empty())
+        sentence +=
+            fmt::format("; which files {} needs is not known: its indexes have not been read",
+                        fmt::join(unknown, ", "));
+    return sentence;
 }
 
 using Clients = std::set<std::pair<std::string, std::string>>;  // with the suite
@@ -139,6 +150,12 @@ void Past::tell(std::string code, std::string message, std::string who) const
     archive_.services_.events.add(std::move(event));
 }
 
+bool Past::is_served(const std::string& suite) const
+{
+    const auto known = archive_.suites_.find(suite);
+    return known != archive_.suites_.end() && known->second->view().current != nullptr;
+}
+
 Result<void> Past::check_moment(SystemTime at) const
 {
     const Moment moment = find(at);
@@ -149,9 +166,8 @@ Result<void> Past::check_moment(SystemTime at) const
 
 http::Task<std::string> Past::freeze(SystemTime at, std::string who)
 {
+    // On a bad day the hosts may be as dead as all else: what they do not say keeps out one suite.
     const NotHad not_had = co_await look_at_hosts(at);
-    if (!not_had.empty())
-        co_return not_known(not_had);
     const auto checked = check_moment(at);
     if (!checked)
         co_return tl::unexpected<Error>(checked.error());
@@ -169,7 +185,7 @@ http::Task<std::string> Past::freeze(SystemTime at, std::string who)
     note_holders(*frozen);
     http::spawn(archive_.services_.control, "looking for clients with newer lists",
                 find_newer_clients(archive_.shared_from_this(), frozen));
-    const std::string sentence = frozen_sentence(*frozen);
+    const std::string sentence = frozen_sentence(*frozen, not_had);
     tell("archive.frozen", sentence, std::move(who));
     co_return sentence;
 }
@@ -187,7 +203,7 @@ void Past::note_holders(const Frozen& frozen)
     newer_ = std::move(holders);
 }
 
-std::string Past::frozen_sentence(const Frozen& frozen) const
+std::string Past::frozen_sentence(const Frozen& frozen, const NotHad& not_had) const
 {
     const std::string& id = archive_.settings_.id;
     std::string sentence =
@@ -196,7 +212,8 @@ std::string Past::frozen_sentence(const Frozen& frozen) const
     std::vector<std::string> unserved;
     for (const auto& [name, suite] : archive_.suites_)
         if (suite->view().current && frozen.past->view.find(name) == nullptr)
-            unserved.push_back(name);
+            unserved.push_back(not_had.count(name) > 0 ? name + " (" + not_had.at(name) + ")"
+                                                       : name);
     if (!unserved.empty())
         sentence += fmt::format("; not served meanwhile, because nothing of then is held: {}",
                                 fmt::join(unserved, ", "));
@@ -227,12 +244,6 @@ http::Task<std::string> Past::thaw(std::string who)
 
 http::Task<std::string> Past::keep(std::string name, SystemTime at, std::string who)
 {
-    const NotHad not_had = co_await look_at_hosts(at);
-    if (!not_had.empty())
-        co_return not_known(not_had);
-    const auto checked = check_moment(at);
-    if (!checked)
-        co_return tl::unexpected<Error>(checked.error());
     if (!name.empty() && !is_snapshot_name(name))
         co_return fail(Errc::malformed,
                        printable(name) +
@@ -240,7 +251,21 @@ http::Task<std::string> Past::keep(std::string name, SystemTime at, std::string 
                            "'-', '_' and '.', with a letter first");
     if (name.empty())
         name = catalog::format_stamp(at);
-    if (snapshots().size() >= kMostNames)
+    const auto names = snapshots();
+    if (const auto taken = names.find(name); taken != names.end() && taken->second != at)
+        co_return fail(
+            Errc::malformed,
+            fmt::format("{} has a snapshot {} already, of {}: drop it first, or use "
+                        "another name",
+                        archive_.settings_.id, name, catalog::format_stamp(taken->second)));
+    NotHad not_had = co_await look_at_hosts(at);
+    std::erase_if(not_had, [this](const auto& one) { return !is_served(one.first); });
+    if (!not_had.empty())
+        co_return not_known(not_had);
+    const auto checked = check_moment(at);
+    if (!checked)
+        co_return tl::unexpected<Error>(checked.error());
+    if (names.size() >= kMostNames)
         co_return fail(Errc::malformed, fmt::format("there are {} snapshots of {} already: drop "
                                                     "some (aptward snapshot drop)",
                                                     kMostNames, archive_.settings_.id));

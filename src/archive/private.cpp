@@ -229,6 +229,7 @@ http::Async<bool> Archive::admit(http::Exchange& exchange, std::string path)
     const auto refusal = co_await judge_client(exchange.head(), std::move(path));
     if (!refusal)
         co_return true;
+    tell_frozen(exchange);
     std::string challenge;
     if (refusal->status == 401)
         challenge = "Basic realm=\"" + settings_.id + "\"";

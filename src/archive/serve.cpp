@@ -74,8 +74,7 @@ http::Async<void> Archive::serve(http::Exchange& exchange, std::string path, std
     const bool is_admitted = co_await admit(exchange, path);
     if (!is_admitted)
         co_return;
-    if (const FrozenPtr frozen = past_->frozen()) {
-        exchange.add_header("Aptward-Frozen", catalog::format_stamp(frozen->order.at));
+    if (const FrozenPtr frozen = tell_frozen(exchange)) {
         co_await serve_past(exchange, std::move(path), frozen->past, Because::frozen);
         co_return;
     }

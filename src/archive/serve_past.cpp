@@ -19,69 +19,101 @@ constexpr std::chrono::seconds kLookLimit{9};  // well inside apt's 30 s
 
 }  // namespace
 
+// Stands in every answer.
+FrozenPtr Archive::tell_frozen(http::Exchange& exchange) const
+{
+    FrozenPtr frozen = past_->frozen();
+    if (frozen)
+        exchange.add_header("Aptward-Frozen", catalog::format_stamp(frozen->order.at));
+    return frozen;
+}
+
 http::Async<void> Archive::serve_snapshot(http::Exchange& exchange, std::string moment,
                                           std::string path)
 {
     const bool is_admitted = co_await admit(exchange, path);
     if (!is_admitted)
         co_return;
+    const FrozenPtr frozen = tell_frozen(exchange);
     NotHad not_had;
     if (const auto time = past_->time_of(moment)) {
-        not_had = co_await ask_snapshot_hosts(*time, path);
+        not_had = co_await ask_snapshot_hosts(*time, suites_of(path));
     }
     const Past::Moment found = past_->find(moment);
-    if (!found.change) {
-        // What was before this node's time is not known to be absent.
-        const int status = found.code == "snapshot.before-first" ? 503 : 404;
-        const std::string why = not_had.empty() ? "" : "; " + not_had.begin()->second;
-        co_await send_refusal(exchange, status, found.code, found.message + why,
-                              services_.counters);
-        co_return;
-    }
-    const SystemTime change = *found.change;
-    const FrozenPtr frozen = past_->frozen();
-    if (frozen && change > frozen->order.at) {
+    if (frozen && found.change && *found.change > frozen->order.at) {
         co_await send_refusal(exchange, 403, "freeze.later",
                               fmt::format("{} is frozen to {}, and this is a later state",
                                           settings_.id, catalog::format_stamp(frozen->order.at)),
                               services_.counters);
         co_return;
     }
-    auto past = co_await past_->view_at(change);
-    if (past != nullptr && !not_had.empty()) {
+    auto at = co_await at_moment(std::move(moment), std::move(not_had));
+    if (at.past == nullptr) {
+        co_await send_refusal(exchange, at.status, at.code, at.message, services_.counters);
+        co_return;
+    }
+    exchange.add_header("Aptward-Snapshot", catalog::format_stamp(at.past->at));
+    co_await serve_past(exchange, std::move(path), at.past, Because::asked_for);
+}
+
+http::Async<AtMoment> Archive::at_moment(std::string moment, NotHad not_had)
+{
+    const Past::Moment found = past_->find(moment);
+    AtMoment at;
+    if (!found.change) {
+        // What was before this node's time is not known to be absent.
+        at.status = found.code == "snapshot.before-first" ? 503 : 404;
+        at.code = found.code;
+        at.message = found.message + (not_had.empty() ? "" : "; " + not_had.begin()->second);
+        co_return at;
+    }
+    at.past = co_await past_->view_at(*found.change);
+    if (at.past == nullptr) {
+        at.status = 503;
+        at.code = "snapshot.slow";
+        at.message = "the state of that moment is still being put together, ask again";
+    } else if (!not_had.empty()) {
         // The release before stands for nothing here: there may have been any number since.
-        auto known = std::make_shared<PastView>(*past);
+        auto known = std::make_shared<PastView>(*at.past);
         for (const auto& [suite, why] : not_had) {
             known->view.suites.erase(suite);
             known->lost[suite] = why;
         }
-        past = std::move(known);
+        at.past = std::move(known);
     }
-    if (past == nullptr) {
-        co_await send_refusal(exchange, 503, "snapshot.slow",
-                              "the state of that moment is still being put together, ask again",
-                              services_.counters);
-        co_return;
-    }
-    exchange.add_header("Aptward-Snapshot", catalog::format_stamp(change));
-    co_await serve_past(exchange, std::move(path), past, Because::asked_for);
+    co_return at;
 }
 
-// For the suite that the path names; a package may be in any.
-http::Async<Archive::NotHad> Archive::ask_snapshot_hosts(SystemTime moment, std::string path)
+http::Async<AtMoment> Archive::look_at_moment(std::string moment)
+{
+    NotHad not_had;
+    if (const auto time = past_->time_of(moment)) {
+        std::vector<std::string> suites;
+        for (const auto& [suite, state] : view_.load()->suites)
+            suites.push_back(suite);
+        not_had = co_await ask_snapshot_hosts(*time, std::move(suites));
+    }
+    co_return co_await at_moment(std::move(moment), std::move(not_had));
+}
+
+// The suite that a path names; a package may be in any.
+std::vector<std::string> Archive::suites_of(const std::string& path) const
+{
+    std::vector<std::string_view> names;
+    const auto view = view_.load();
+    for (const auto& [suite, state] : view->suites)
+        names.push_back(suite);
+    const Name name = read_name(path, names);
+    if (name.kind != Name::Kind::pool)
+        return {name.suite};
+    return {names.begin(), names.end()};
+}
+
+http::Async<Archive::NotHad> Archive::ask_snapshot_hosts(SystemTime moment,
+                                                         std::vector<std::string> suites)
 {
     if (snapshot_hosts_.empty())
         co_return NotHad();
-    std::vector<std::string> suites;
-    std::vector<std::string_view> names;
-    const auto view = view_.load();
-    for (const auto& [suite, state] : view->suites) {
-        suites.push_back(suite);
-        names.push_back(suite);
-    }
-    const Name name = read_name(path, names);
-    if (name.kind != Name::Kind::pool)
-        suites = {name.suite};
     auto make = [self = shared_from_this(), moment, suites]() -> http::Task<NotHad> {
         auto not_had = co_await self->past().look_at_hosts(moment, suites);
         co_return not_had;

@@ -63,32 +63,82 @@ std::string read_changelog(const store::Blobs& blobs, const PackageChange& chang
     return visited ? best : "";
 }
 
-Result<PackageStates> packages_of(const store::Blobs& blobs,
-                                  const catalog::GenerationPtr& generation,
-                                  std::set<std::string>& unread)
+// Without their compression.
+std::set<std::string> package_indexes(const catalog::GenerationPtr& generation)
 {
-    PackageStates packages;
-    if (!generation)
-        return packages;
-    for (const auto& [base, table] : generation->tables()) {
-        if (deb::classify_index(base).kind != deb::IndexKind::packages)
-            continue;
-        const auto text = read_index(blobs, generation->release(), base);
-        if (text) {
-            TRY_VOID(add_packages(*text, packages));
-        } else if (text.error().code() == Errc::not_found) {
-            unread.insert(base);
-        } else {
-            return tl::unexpected<Error>(Error(text.error()).within(base));
+    std::set<std::string> bases;
+    if (generation)
+        for (const auto& [path, file] : generation->release().files) {
+            std::string base(deb::without_compression(path));
+            if (deb::classify_index(base).kind == deb::IndexKind::packages)
+                bases.insert(std::move(base));
+        }
+    return bases;
+}
+
+// One of the two states of a suite.
+struct Side {
+    const catalog::GenerationPtr& generation;
+    const std::set<std::string> indexes = package_indexes(generation);
+    PackageStates packages{};
+};
+
+// Nothing: it is listed, and no form of it is held. Empty where it is not listed.
+Result<std::optional<std::string>> text_of(const store::Blobs& blobs, const Side& side,
+                                           const std::string& base)
+{
+    if (side.indexes.count(base) == 0)
+        return std::string();
+    auto text = read_index(blobs, side.generation->release(), base);
+    if (text)
+        return std::move(*text);
+    if (text.error().code() == Errc::not_found)
+        return std::nullopt;
+    return tl::unexpected<Error>(std::move(text).error().within(base));
+}
+
+bool is_used(const Side& side, const std::string& base)
+{
+    return side.generation->tables().count(base) > 0;
+}
+
+// What both sides say, of each index of which both are held: else all its packages would seem to
+// come, or to go. False when there is no such index.
+Result<bool> read_sides(const store::Blobs& blobs, Side& before, Side& after,
+                        std::vector<std::string>& unread)
+{
+    std::set<std::string> bases = before.indexes;
+    bases.insert(after.indexes.begin(), after.indexes.end());
+    bool is_any_read = false;
+    for (const std::string& base : bases) {
+        TRY(const auto old, text_of(blobs, before, base));
+        TRY(const auto now, text_of(blobs, after, base));
+        if (old && now) {
+            TRY_VOID(add_packages(*old, before.packages));
+            TRY_VOID(add_packages(*now, after.packages));
+            is_any_read = true;
+        } else if (is_used(before, base) || is_used(after, base) || old || now) {
+            unread.push_back(base);
         }
     }
-    return packages;
+    return is_any_read;
 }
 
 catalog::GenerationPtr generation_in(const PastView& past, const std::string& suite)
 {
     const catalog::SuiteView* view = past.view.find(suite);
     return view == nullptr ? nullptr : view->current;
+}
+
+// Why there is nothing to compare; empty: there is.
+std::string lost_in(const PastView& past, const std::string& suite)
+{
+    const std::string at = catalog::format_stamp(past.at);
+    if (const auto lost = past.lost.find(suite); lost != past.lost.end())
+        return "what it was at " + at + " is not to be had: " + lost->second;
+    return generation_in(past, suite) == nullptr
+               ? "no release of it from before " + at + " is known here"
+               : "";
 }
 
 }  // namespace
@@ -180,20 +230,26 @@ Result<std::vector<SuiteDiff>> diff_views(const store::Blobs& blobs, const PastV
                                           const PastView& after, std::size_t changelogs)
 {
     std::set<std::string> suites;
-    for (const PastView* past : {&before, &after})
+    for (const PastView* past : {&before, &after}) {
         for (const auto& [suite, view] : past->view.suites)
             suites.insert(suite);
+        for (const auto& [suite, why] : past->lost)
+            suites.insert(suite);
+    }
     std::vector<SuiteDiff> diffs;
     for (const std::string& suite : suites) {
         const auto from = generation_in(before, suite), to = generation_in(after, suite);
-        SuiteDiff diff{suite, from ? from->id() : "", to ? to->id() : "", {}, {}};
-        std::set<std::string> unread;
-        if (diff.from != diff.to) {
-            TRY(const PackageStates old, packages_of(blobs, from, unread));
-            TRY(const PackageStates now, packages_of(blobs, to, unread));
-            diff.changes = compare(old, now);
+        SuiteDiff diff{suite, from ? from->id() : "", to ? to->id() : "", {}, {}, {}};
+        for (const PastView* past : {&before, &after})
+            if (diff.lost.empty())
+                diff.lost = lost_in(*past, suite);
+        if (diff.from != diff.to && diff.lost.empty()) {
+            Side old{from}, now{to};
+            TRY(const bool is_any_read, read_sides(blobs, old, now, diff.unread));
+            if (!is_any_read)
+                diff.lost = "no index is held of both";
+            diff.changes = compare(old.packages, now.packages);
         }
-        diff.unread.assign(unread.begin(), unread.end());
         for (PackageChange& change : diff.changes)
             if (change.kind != PackageChange::Kind::removed && changelogs > 0) {
                 change.changelog = read_changelog(blobs, change);

@@ -50,7 +50,9 @@ struct SuiteDiff {
     std::string suite;
     std::string from, to;  ///< Release ids; empty where there is none.
     std::vector<PackageChange> changes;
-    std::vector<std::string> unread;  ///< Indexes of which no form is held.
+    /// Indexes that are not compared: of one side no form is held.
+    std::vector<std::string> unread;
+    std::string lost;  ///< Nothing is compared, because; empty: something is.
 };
 
 /// What stands between two views. Reads indexes, and .debs for at most `changelogs` changes: call

@@ -15,7 +15,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kAskLimit{8000};
-constexpr milliseconds kGrace{1000};  // for the other hosts, after the first good answer
+constexpr milliseconds kGrace{1000};     // for the other hosts, after the first good answer
+constexpr milliseconds kAllLimit{8700};  // for all suites that a moment needs
 constexpr std::chrono::seconds kAskAgain{60};
 constexpr std::size_t kMostNotHad = 64;
 constexpr std::size_t kMostWaiting = 4;       // each may take as long as the first
@@ -219,9 +220,23 @@ http::Async<std::string> Suite::take_from_host(Observation observation, SystemTi
     co_return std::string();
 }
 
+// `archive` keeps this alive.
+http::Async<void> Past::ask_for(std::shared_ptr<Archive> archive, std::shared_ptr<Asking> asking,
+                                std::string suite, SystemTime moment)
+{
+    auto why = co_await archive->suite(suite).look_at_hosts(moment);
+    if (why.empty())
+        asking->not_had.erase(suite);
+    else
+        asking->not_had[suite] = std::move(why);
+    --asking->pending;
+    asking->signal->notify();
+}
+
 http::Async<Past::NotHad> Past::look_at_hosts(SystemTime moment, std::vector<std::string> suites)
 {
-    NotHad not_had;
+    auto asking = std::make_shared<Asking>();
+    asking->signal = co_await http::make_signal();
     // A frozen archive has nothing that comes after the order, and a drill plays without them.
     const bool is_asking = !archive_.snapshot_hosts_.empty() && !frozen_.load() &&
                            archive_.asked() == archive_.sources_ && moment <= system_now();
@@ -230,12 +245,16 @@ http::Async<Past::NotHad> Past::look_at_hosts(SystemTime moment, std::vector<std
     for (const std::string& name : suites) {
         if (!archive_.may_have_suite(name) || !archive_.has_room_for(name))
             continue;
-        Suite& suite = archive_.suite(name);
-        auto why = co_await suite.look_at_hosts(moment);
-        if (!why.empty())
-            not_had[name] = std::move(why);
+        ++asking->pending;
+        asking->not_had[name] = "its snapshot hosts are still being asked, ask again";
+        http::spawn(archive_.services_.control, "asking for " + name,
+                    ask_for(archive_.shared_from_this(), asking, name, moment));
     }
-    co_return not_had;
+    const SteadyTime deadline = steady_now() + kAllLimit;
+    while (asking->pending > 0 && steady_now() < deadline) {
+        co_await asking->signal->wait_until(deadline);
+    }
+    co_return asking->not_had;
 }
 
 http::Async<Past::NotHad> Past::look_at_hosts(SystemTime moment)

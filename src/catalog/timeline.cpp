@@ -38,11 +38,12 @@ const Published* find_at(const Timeline& shown, const Timeline& from_hosts, Syst
     return ours == nullptr || (theirs != nullptr && theirs->date > ours->date) ? theirs : ours;
 }
 
-bool is_known_at(const Timeline& shown, const Timeline& from_hosts, SystemTime time)
+bool is_known_at(const Timeline& shown, const Timeline& from_hosts, SystemTime time,
+                 SystemTime known)
 {
-    if (find_at(shown, time) != nullptr)
+    if (find_at(shown, time, known) != nullptr)
         return true;
-    const Published* theirs = find_at(from_hosts, time);
+    const Published* theirs = find_at(from_hosts, time, known);
     return theirs != nullptr && theirs->stood_at && time <= *theirs->stood_at;
 }
 

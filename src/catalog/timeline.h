@@ -43,7 +43,8 @@ const Published* find_at(const Timeline& shown, const Timeline& from_hosts, Syst
 
 /// Whether that answers for `time`: what was shown does, for all that came after it; what a
 /// snapshot host has shown only up to the moment for which it did.
-bool is_known_at(const Timeline& shown, const Timeline& from_hosts, SystemTime time);
+bool is_known_at(const Timeline& shown, const Timeline& from_hosts, SystemTime time,
+                 SystemTime known = SystemTime::max());
 
 /// A snapshot host has shown it for a moment, once more or for the first time.
 void note_from_host(Timeline& from_hosts, Published published);

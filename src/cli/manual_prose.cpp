@@ -73,7 +73,11 @@ itself, and says so when there is none. The exit status is 1 when something was 
 /snapshot/MOMENT/ARCHIVE/ and by the names of the vendors' own snapshot services
 (snapshot.ubuntu.com/ubuntu/MOMENT/, snapshot.debian.org/archive/debian/MOMENT/) when clients use
 the node as their proxy. A moment means the releases that the vendor had then, by their dates, in
-all suites of an archive. A pinned or named moment keeps what it needs on this disk.)",
+all suites of an archive. A pinned or named moment keeps what it needs on this disk; pinning fetches
+nothing, and says how much is held. A name keeps its moment until it is dropped.
+
+"snapshot diff" compares the packages of the indexes that are held of both moments, and names the
+others.)",
          R"(Keep the state of now before a risky upgrade, and use it:
 
     aptward snapshot name debian 0s before-upgrade

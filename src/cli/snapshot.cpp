@@ -89,6 +89,10 @@ void print_diff(const Json& document)
 {
     for (const Json& suite : document.value("suites", Json::array())) {
         const Json changes = suite.value("changes", Json::array());
+        if (const std::string lost = suite.value("lost", ""); !lost.empty()) {
+            fmt::print("{}: not compared: {}\n", suite.value("suite", ""), printable(lost));
+            continue;
+        }
         fmt::print("{}: {} changes\n", suite.value("suite", ""), changes.size());
         for (const Json& change : changes) {
             fmt::print("{}", summary(change));
@@ -97,7 +101,7 @@ void print_diff(const Json& document)
                 fmt::print("      {}\n", text.substr(0, text.find('\n')));
         }
         for (const Json& index : suite.value("unread", Json::array()))
-            fmt::print("  {} is not held: what it lists is not compared\n",
+            fmt::print("  {} is not held of both: what it lists is not compared\n",
                        index.get<std::string>());
     }
 }

@@ -20,6 +20,9 @@ Result<std::string> say(const Result<void>& done, const char* word)
     return tl::unexpected<Error>(done.error());
 }
 
+// An order goes on when nobody waits for it any more: longer than it can take, and less than the
+// command waits.
+constexpr std::chrono::seconds kOrderLimit{40};
 constexpr std::int64_t kYear10000 = 253'402'300'800;
 
 // The moment of an order: its "at", in seconds since 1970, else now.
@@ -55,6 +58,7 @@ std::string to_json(const archive::PastView& before, const archive::PastView& af
                           {"from", diff.from},
                           {"to", diff.to},
                           {"changes", std::move(changes)},
+                          {"lost", diff.lost},
                           {"unread", diff.unread}});
     }
     const Json document = {{"from", catalog::format_stamp(before.at)},
@@ -122,7 +126,7 @@ http::Async<void> Admin::change_past(http::Exchange& exchange, PastOrder order_o
     if (!order.archive)
         co_return;
     auto make = [order, order_of] { return order_of(order.archive->past(), order); };
-    const SteadyTime deadline = steady_now() + archive::kControlLimit;
+    const SteadyTime deadline = steady_now() + kOrderLimit;
     auto sentence = co_await http::on_loop(services_.control, "an order about the past",
                                            std::move(make), deadline);
     co_await send_outcome(exchange, std::move(sentence));
@@ -178,19 +182,13 @@ http::Async<void> Admin::answer_diff(http::Exchange& exchange)
     for (const char* side : {"from", "to"}) {
         const std::string text =
             parameter(query, side).value_or(catalog::format_stamp(system_now()));
-        const archive::Past::Moment moment = archive->past().find(text);
-        if (!moment.change) {
-            co_await send_text(exchange, 404, moment.code + ": " + moment.message + "\n");
+        auto at = co_await archive->look_at_moment(text);
+        if (at.past == nullptr) {
+            const std::string why = at.code + ": " + at.message + "\n";
+            co_await send_text(exchange, at.status, why);
             co_return;
         }
-        auto view = co_await archive->past().view_at(*moment.change);
-        if (view == nullptr) {
-            co_await send_text(exchange, 503,
-                               "snapshot.slow: the state of that moment is still being put "
-                               "together, ask again\n");
-            co_return;
-        }
-        views.push_back(std::move(view));
+        views.push_back(std::move(at.past));
     }
     auto compare = [this, views] {
         return archive::diff_views(services_.blobs, *views[0], *views[1], kChangelogs)

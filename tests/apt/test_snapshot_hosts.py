@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Moments before this node: asked for at the vendor's snapshot hosts, and proven like all else."""
+import copy
 import datetime
 import json
 import shutil
@@ -63,6 +64,7 @@ def test_a_moment_before_this_node_comes_from_the_snapshot_host(scene, story):
     assert versions(apt_at(scene, node, stamp(moments[0]))) == ["1"]
     assert versions(apt_at(scene, node, stamp(moments[2]))) == ["3"]
     count = len(asked(host))
+    between = stamp(moments[0] + datetime.timedelta(seconds=15))
     (listed,) = json.loads(node.command("snapshot", "list", "--json").stdout)
     assert [one["from_host"] for one in listed["generations"]] == [True, True, False]
     assert "release.from-host" in node.event_codes()
@@ -75,9 +77,11 @@ def test_a_moment_before_this_node_comes_from_the_snapshot_host(scene, story):
     assert versions(apt_at(scene, node, stamp(moments[1]))) == ["2"]
     assert versions(scene.apt(node)) == ["3"]
     # Between two that are known may have been a third: the one before does not stand for it.
-    between = moments[0] + datetime.timedelta(seconds=15)
-    answer = node.get(f"/snapshot/{stamp(between)}/test/dists/stable/InRelease")
+    answer = node.get(f"/snapshot/{between}/test/dists/stable/InRelease")
     assert answer.status == 503 and answer.content.startswith(b"snapshot.lost: "), answer.content
+    assert node.get(f"/snapshot/{between}/test/pool/foo_1_all.deb").status == 503, "nor its packages"
+    compared = node.command("snapshot", "diff", "test", between)
+    assert "stable: not compared: " in compared.stdout, compared
     assert len(asked(host)) == count
     host.origin.revive()
 
@@ -155,6 +159,53 @@ def test_a_pin_and_a_freeze_take_a_moment_from_the_host(scene, story):
     assert versions(apt) == ["2"]
     assert node.command("thaw", "test").returncode == 0
     assert versions(apt) == ["3"]
+
+
+def test_a_freeze_needs_no_host_that_is_alive(scene, story):
+    archive, origin, host, node, apt, moments = story
+    assert versions(apt_at(scene, node, stamp(moments[0]))) == ["1"]
+    other = scene.node(archive, origin, snapshots=[host.url], suites=["stable", "stable-backports"],
+                       components=["main"], architectures=["amd64"])
+    assert versions(scene.apt(other)) == ["3"]
+    host.origin.die()
+    # A suite that never was says nothing against it.
+    assert other.command("snapshot", "pin", "test", "0s").returncode == 0
+    for order in ((), ("--at", stamp(archive.when))):
+        frozen = other.command("freeze", "test", *order)
+        assert frozen.returncode == 0, frozen
+        assert versions(scene.apt(other)) == ["3"]
+        assert other.command("thaw", "test").returncode == 0
+    # What stood a while before does not stand in for what nobody knows, nor after a restart.
+    between = stamp(moments[0] + datetime.timedelta(seconds=15))
+    assert node.command("snapshot", "pin", "test", between).returncode == 1
+    frozen = node.command("freeze", "test", "--at", between)
+    assert frozen.returncode == 0 and "not served meanwhile" in frozen.stdout, frozen
+    assert host.origin.url in frozen.stdout
+    for _ in range(2):
+        assert node.get("/test/dists/stable/InRelease").status == 503
+        node.stop()
+        node.start()
+
+
+def test_a_freeze_is_done_when_it_says_so_however_slow_the_hosts_are(scene):
+    archive = scene.archive()
+    security = copy.copy(archive)
+    security.suite, security.packages = "stable-security", {}
+    security.add("sec")
+    security.publish()
+    host = Hosted(scene, "host")
+    moment = security.when + MOMENT
+    host.show(archive, moment)
+    for suite in (archive, security, archive, security):
+        suite.publish()
+    node = scene.node(archive, scene.origin(archive), snapshots=[host.url])
+    for suite in ("stable", "stable-security"):
+        assert scene.apt(node, suite=suite + " main").update().returncode == 0
+    host.origin.always("late", 6)  # twice that is more than anybody waits
+    frozen = node.command("freeze", "test", "--at", stamp(moment))
+    assert frozen.returncode == 0 and "not served" not in frozen.stdout, frozen
+    assert node.status()["archives"][0]["frozen"]["stamp"] == stamp(moment)
+    assert len(asked(host)) == 2
 
 
 @pytest.mark.parametrize("url, why", [

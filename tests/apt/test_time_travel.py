@@ -4,6 +4,7 @@ import copy
 import datetime
 import gzip
 import json
+import shutil
 import signal
 import subprocess
 
@@ -11,6 +12,7 @@ import pytest
 
 from client import AptRoot
 from node import until
+from rich import desktop
 
 pytestmark = pytest.mark.smoke
 
@@ -107,7 +109,12 @@ def test_names_and_pins_last_until_they_are_dropped(scene, story):
     archive, origin, node, _, first = story
     named = node.command("snapshot", "name", "test", stamp(first), "before-upgrade")
     assert named.returncode == 0, named.stderr
-    assert "; 1 of 2 files that its indexes name are held" in named.stdout
+    assert "; 1 of 1 indexes and 1 of 2 files that they name are held" in named.stdout
+    same = node.command("snapshot", "name", "test", stamp(first), "before-upgrade")
+    assert same.returncode == 0, "nothing new"
+    taken = node.command("snapshot", "name", "test", stamp(archive.when), "before-upgrade")
+    assert taken.returncode == 1 and f"already, of {stamp(first)}" in taken.stderr, taken
+    assert len(taken.stderr.splitlines()) == 1
     assert node.command("snapshot", "pin", "test", stamp(archive.when)).returncode == 0
     node.kill()
     node.start()
@@ -129,6 +136,9 @@ def test_names_and_pins_last_until_they_are_dropped(scene, story):
     (("snapshot", "name", "test", "20010101T000000Z", "early"), 1, "before the first"),
     (("snapshot", "name", "test", "0s", "1st"), 1, "no name for a snapshot"),
     (("snapshot", "pin", "test", "noon"), 2, "is no time"),
+    (("snapshot", "pin", "test", "2026-02-31"), 2, "is no time"),
+    (("snapshot", "pin", "test", "2026-02-31T10:00:00Z"), 2, "is no time"),
+    (("snapshot", "pin", "test", "20010101"), 1, "before the first"),
     (("snapshot", "pin", "none", "0s"), 1, "no such archive"),
     (("snapshot", "list", "none"), 1, "no archive none"),
     (("freeze", "test", "--at", "20010101T000000Z"), 1, "before the first"),
@@ -229,6 +239,8 @@ def test_a_freeze_gives_everybody_the_state_of_then_and_says_so(scene, story):
     assert versions(fresh) == ["1"], "what comes meanwhile waits"
     for path in ("dists/stable/InRelease", "pool/foo_1_all.deb", "pool/none_1_all.deb"):
         assert node.get("/test/" + path).getheader("Aptward-Frozen") == stamp(first)
+    asked_for = node.get(f"/snapshot/{stamp(first)}/test/dists/stable/InRelease")
+    assert asked_for.status == 200 and asked_for.getheader("Aptward-Frozen") == stamp(first)
     node.stop()
     node.start()
     until("the record says who has newer lists", lambda: node.status()["archives"][0]["frozen"]
@@ -319,6 +331,61 @@ def test_a_diff_names_what_changed_and_why(scene):
     wrong = node.command("snapshot", "diff", "test", "20010101T000000Z")
     assert wrong.returncode == 1 and "before the first" in wrong.stderr
     assert node.command("snapshot", "diff", "none", "0s").returncode == 1
+
+
+def diff(node, *moments):
+    """The one suite of it; its changes as "added foo"."""
+    done = node.command("snapshot", "diff", "test", *map(stamp, moments), "--json")
+    assert done.returncode == 0, done
+    (suite,) = json.loads(done.stdout)["suites"]
+    return suite, [f"{change['change']} {change['package']}" for change in suite["changes"]]
+
+
+def test_a_diff_compares_what_is_held_of_both_moments_and_names_the_rest(scene):
+    archive = desktop(scene.folder / "archive", scene.key)
+    node = scene.node(archive, scene.origin(archive))
+    assert scene.apt(node, "stable main").update().returncode == 0
+    first = archive.when
+    archive.add_deb("later", component="main")
+    archive.add_deb("free", component="contrib")
+    archive.publish()
+    until("the new one", lambda: scene.apt(node, "stable main contrib").update().returncode == 0
+          and "added later" in diff(node, first)[1])
+    suite, changes = diff(node, first)
+    assert changes == ["added later"], "nobody knows what contrib listed at first"
+    assert suite["unread"] == ["contrib/binary-all/Packages"] and suite["lost"] == ""
+    text = node.command("snapshot", "diff", "test", stamp(first)).stdout
+    assert "contrib/binary-all/Packages is not held of both: what it lists is not compared" in text
+
+
+def test_a_diff_needs_no_tables_and_a_pin_says_what_it_does_not_know(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    apt = scene.apt(node)
+    first = archive.when
+    assert versions(apt) == ["1"]
+    for version in range(2, 9):  # more than are kept at hand
+        archive.add("foo", str(version))
+        archive.publish()
+        assert versions(apt) == [str(version)]
+    expected = diff(node, first)[1]
+    assert expected == ["upgraded foo"]
+    node.stop()
+    for table in (node.folder / "state/tables").iterdir():
+        table.unlink()
+    node.start()
+    assert diff(node, first)[1] == expected
+    pinned = node.command("snapshot", "pin", "test", stamp(first))
+    assert pinned.returncode == 0
+    assert "which files stable needs is not known: its indexes have not been read" in pinned.stdout, pinned
+    (listed,) = json.loads(node.command("snapshot", "list", "--json").stdout)
+    node.stop()
+    for file in (node.folder / "state/releases").rglob(listed["generations"][0]["release"] + "*"):
+        file.unlink() if file.is_file() else shutil.rmtree(file)
+    node.start()
+    suite, changes = diff(node, first)
+    assert changes == [] and f"what it was at {stamp(first)} is not to be had" in suite["lost"]
+    assert "stable: not compared: " in node.command("snapshot", "diff", "test", stamp(first)).stdout
 
 
 def test_a_detached_release_of_then_that_nobody_had_is_not_called_absent(story):
