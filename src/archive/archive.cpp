@@ -78,7 +78,7 @@ fetch::Want Archive::want_of(const Digest& digest) const
     // Last: lent credentials are for the first. What a private archive gives away was taken in, and
     // is for no other archive.
     if (!settings_.is_private && services_.private_marks.may_give(digest, settings_.id))
-        if (auto on_shelf = services_.shelf.source_of(digest))
+        if (auto on_shelf = services_.shelf.source_of(digest, settings_.id))
             want.sources.push_back(std::move(on_shelf));
     return want;
 }

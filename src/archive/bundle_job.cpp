@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 #include <unordered_set>
@@ -122,7 +123,11 @@ private:
                 return fail(Errc::not_found,
                             "it is for another archive: " + printable(release.archive) +
                                 "; this node has " + names_of(archives));
-            incoming_.push_back({{*found, release.suite, {}, {}}, release});
+            // Public ones first: what they give to everybody is no private one's own.
+            const auto place = (*found)->settings().is_private
+                                   ? incoming_.end()
+                                   : std::find_if(incoming_.begin(), incoming_.end(), is_private);
+            incoming_.insert(place, {{*found, release.suite, {}, {}}, release});
         }
         return {};
     }
@@ -143,7 +148,7 @@ private:
             return {};
         TRY(const deb::Release release, read_release(incoming.files));
         for (const auto& [path, file] : release.files)
-            if (numbers_.count(file.digests.front()) > 0)
+            if (find(file.digests.front(), incoming.archive->settings()))
                 incoming.indexes.push_back(path);
         return {};
     }
@@ -151,11 +156,8 @@ private:
     // A full disk would end it in the middle.
     Result<void> check_room() const
     {
-        const bool is_stored =
-            packages_ == Packages::stored ||
-            std::any_of(incoming_.begin(), incoming_.end(), [](const Incoming& incoming) {
-                return incoming.archive->settings().is_private;
-            });
+        const bool is_stored = packages_ == Packages::stored ||
+                               std::any_of(incoming_.begin(), incoming_.end(), is_private);
         std::uint64_t wanted = 0;
         for (const bundle::Member& member : members())
             if (is_stored && !services_.blobs.holds(member.digest))
@@ -193,9 +195,10 @@ private:
         if (incoming.offered.outcome == Outcome::older)
             return {};  // what of it is still proven is found out later
         TRY(const deb::Release release, read_release(incoming.files));
-        for (const std::string& path : incoming.indexes)
-            TRY_VOID(store(numbers_.at(release.find(path)->digests.front()),
-                           incoming.archive->settings()));
+        for (const std::string& path : incoming.indexes) {
+            const std::size_t number = numbers_.at(release.find(path)->digests.front());
+            TRY_VOID(store(number, giver_of(number, incoming.archive->settings())));
+        }
         return batch_.flush();
     }
 
@@ -207,21 +210,21 @@ private:
             if (std::find(archives.begin(), archives.end(), incoming.archive) == archives.end())
                 archives.push_back(incoming.archive);
         for (const ArchivePtr& archive : archives) {
-            TRY(const auto proven, proven_by(*archive->view()));
+            TRY(const auto proven, proven_by(*archive));
             for (const std::size_t number : proven)
                 TRY_VOID(store_or_shelve(number, archive->settings()));
         }
         return batch_.flush();
     }
 
-    Result<std::set<std::size_t>> proven_by(const catalog::ArchiveView& view) const
+    Result<std::set<std::size_t>> proven_by(const Archive& archive) const
     {
         std::set<std::size_t> proven;
         const auto look = [&](const Digest& digest) {
-            if (const auto known = numbers_.find(digest); known != numbers_.end())
-                proven.insert(known->second);
+            if (const auto number = find(digest, archive.settings()))
+                proven.insert(*number);
         };
-        for (const catalog::GenerationPtr& generation : generations_of(view)) {
+        for (const catalog::GenerationPtr& generation : generations_of(*archive.view())) {
             for (const auto& [path, file] : generation->release().files)
                 for (const Digest& digest : file.digests)
                     look(digest);
@@ -232,46 +235,81 @@ private:
         return proven;
     }
 
-    // What a private archive gives away has to be marked as its own first.
+    // The member with these bytes, if it is for this archive.
+    std::optional<std::size_t> find(const Digest& digest, const ArchiveSettings& settings) const
+    {
+        const auto known = numbers_.find(digest);
+        if (known == numbers_.end() || !members()[known->second].is_for(settings.id))
+            return std::nullopt;
+        return known->second;
+    }
+
+    // Under whose name proven bytes are kept: no mark is put on what a public archive names.
+    const ArchiveSettings& giver_of(std::size_t number, const ArchiveSettings& settings)
+    {
+        if (!settings.is_private)
+            return *open_.try_emplace(number, &settings).first->second;
+        const auto open = open_.find(number);
+        return open == open_.end() ? settings : *open->second;
+    }
+
+    // From the shelf a private archive gives nothing away, and nobody what is marked.
     Result<void> store_or_shelve(std::size_t number, const ArchiveSettings& settings)
     {
-        if (packages_ == Packages::stored || settings.is_private)
-            return store(number, settings);
-        if (seen_.insert(number).second) {
+        const ArchiveSettings& giver = giver_of(number, settings);
+        const std::vector<Digest> digests = digests_of(members()[number]);
+        const bool may_give = std::all_of(digests.begin(), digests.end(), [&](const Digest& one) {
+            return services_.private_marks.may_give(one, giver.id);
+        });
+        if (packages_ == Packages::stored || settings.is_private || !may_give)
+            return store(number, giver);
+        if (proven_.insert(number).second) {
             ++shelved_;
             shelved_bytes_ += members()[number].digest.size_bytes;
         }
         return {};
     }
 
-    Result<void> store(std::size_t number, const ArchiveSettings& settings)
+    static std::vector<Digest> digests_of(const bundle::Member& member)
     {
-        if (!run_.goes_on())
-            return fail(Errc::stale, "it was told to stop");
-        const bundle::Member& member = members()[number];
-        if (!seen_.insert(number).second)
-            return {};
-        if (packages_ == Packages::stored)
-            done_ += member.digest.size_bytes;
-        tell();
         std::vector<Digest> digests = {member.digest};
         if (member.sha512)
             digests.push_back(*member.sha512);
-        const Keeping keeping = keeping_of(services_, settings, digests);
-        if (keeping == Keeping::held)
-            ++held_;
-        if (keeping != Keeping::wanted)
+        return digests;
+    }
+
+    // What is held for credentials and comes here for a public archive is no secret any more: as if
+    // a source of that archive had sent it.
+    Result<void> store(std::size_t number, const ArchiveSettings& giver)
+    {
+        if (!run_.goes_on())
+            return fail(Errc::stale, "it was told to stop");
+        if (!taken_[giver.id].insert(number).second)
+            return {};
+        const bundle::Member& member = members()[number];
+        const bool is_first = proven_.insert(number).second;
+        if (is_first && packages_ == Packages::stored)
+            done_ += member.digest.size_bytes;
+        tell();
+        std::vector<Digest> digests = digests_of(member);
+        const bool is_held = keeping_of(services_, giver, digests) == Keeping::held;
+        if (is_first)
+            ++(is_held ? held_ : stored_);
+        if (is_held)
             return {};
         TRY(Fd staged, services_.blobs.stage());
         TRY_VOID(reader_->read(
             member, [&](std::string_view bytes) { return write_all(staged.get(), bytes); }));
-        TRY_VOID(batch_.add(settings, std::move(staged), std::move(digests)));
-        ++stored_;
-        return {};
+        return batch_.add(giver, std::move(staged), std::move(digests));
     }
 
     const std::vector<bundle::Member>& members() const { return reader_->manifest().members; }
     std::string origin() const { return "bundle of " + reader_->signer().name(); }
+
+    static bool is_private(const Incoming& incoming)
+    {
+        return incoming.archive->settings().is_private;
+    }
 
     static bool is_refused(const Incoming& incoming)
     {
@@ -325,7 +363,7 @@ private:
                      {"bytes", batch_.stored_bytes()},
                      {"held", held_},
                      {"shelved", shelved_},
-                     {"unproven", blobs() - seen_.size()}})
+                     {"unproven", blobs() - proven_.size()}})
             .dump(-1, ' ', false, Json::error_handler_t::replace);
     }
 
@@ -345,9 +383,9 @@ private:
         if (shelved_ > 0)
             text += fmt::format("; {}, {}, are read from the bundle when somebody asks for them",
                                 shelved_, human_size(shelved_bytes_));
-        if (blobs() > seen_.size())
+        if (blobs() > proven_.size())
             text += fmt::format("; {} left out, because no release that is served here names them",
-                                blobs() - seen_.size());
+                                blobs() - proven_.size());
         return text;
     }
 
@@ -359,8 +397,10 @@ private:
     Packages packages_ = Packages::stored;
     std::shared_ptr<bundle::Reader> reader_;
     std::vector<Incoming> incoming_;
-    std::unordered_map<Digest, std::size_t, DigestHash> numbers_;  // members by every digest
-    std::unordered_set<std::size_t> seen_;                         // members that are proven
+    std::unordered_map<Digest, std::size_t, DigestHash> numbers_;   // members by every digest
+    std::unordered_set<std::size_t> proven_;                        // members
+    std::unordered_map<std::size_t, const ArchiveSettings*> open_;  // of these, what is public
+    std::map<std::string, std::unordered_set<std::size_t>> taken_;  // stored, by archive
     Batch batch_;
     std::uint64_t stored_ = 0, held_ = 0;
     std::uint64_t shelved_ = 0, shelved_bytes_ = 0;

@@ -48,10 +48,14 @@ void Shelf::put(std::shared_ptr<bundle::Reader> reader, const std::string& name)
     stock_.store(std::move(stock));
 }
 
-fetch::SourcePtr Shelf::source_of(const Digest& digest) const
+fetch::SourcePtr Shelf::source_of(const Digest& digest, std::string_view archive) const
 {
     const auto stock = stock_.load();
-    return stock != nullptr && stock->members.count(digest) > 0 ? stock->source : nullptr;
+    if (stock == nullptr)
+        return nullptr;
+    const auto found = stock->members.find(digest);
+    const bool is_there = found != stock->members.end() && found->second->is_for(archive);
+    return is_there ? stock->source : nullptr;
 }
 
 void Shelf::read(const std::shared_ptr<const Stock>& stock, const Digest& digest,

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/pool.h"
 #include "bundle/bundle.h"
@@ -19,8 +20,8 @@ public:
     /// From now on its blobs are to be had; another one takes the place of the one before.
     void put(std::shared_ptr<bundle::Reader> reader, const std::string& name);
 
-    /// The source that has these bytes; null when there is none.
-    fetch::SourcePtr source_of(const Digest& digest) const;
+    /// The source that has these bytes for this archive; null when there is none.
+    fetch::SourcePtr source_of(const Digest& digest, std::string_view archive) const;
 
     /// Ends its thread, before what it calls back goes.
     void stop() { thread_.stop(WorkerPool::Queued::drop); }

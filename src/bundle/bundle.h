@@ -37,6 +37,9 @@ struct Member {
     Digest digest;                 ///< SHA-256 and size of its bytes.
     std::optional<Digest> sha512;  ///< Of a blob that its index lists by SHA-512 only.
     std::string path;              ///< Where it was listed, for people: "pool/h/hello.deb".
+    /// It came to the maker for credentials of these archives, and is for no other; none: for all.
+    std::vector<std::string> archives{};
+    bool is_for(std::string_view archive) const;
 };
 
 struct BundledRelease {

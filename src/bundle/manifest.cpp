@@ -75,10 +75,22 @@ Json to_json(const Member& member)
         json["sha512"] = member.sha512->hex();
     if (!member.path.empty())
         json["path"] = member.path;
+    if (!member.archives.empty())
+        json["archives"] = member.archives;
     return json;
 }
 
 // Throws the library's exception for values of other types, as everything below does.
+Result<void> take_texts(const Json& json, std::vector<std::string>& texts)
+{
+    for (const Json& text : json) {
+        texts.push_back(text.get_ref<const std::string&>());
+        if (!is_short_text(texts.back()))
+            return refuse("its manifest has a text that is none");
+    }
+    return {};
+}
+
 Result<Member> member_of(const Json& json)
 {
     Member member;
@@ -94,6 +106,8 @@ Result<Member> member_of(const Json& json)
         if (!member.sha512 || member.sha512->algorithm != HashAlgorithm::sha512)
             return refuse("its manifest has a member of an impossible hash");
     }
+    if (json.contains("archives"))
+        TRY_VOID(take_texts(json["archives"], member.archives));
     if (!is_member_name(member.name, member.digest) || !is_short_text(member.path))
         return refuse("its manifest has a member that no bundle has: " + printable(member.name));
     return member;
@@ -111,16 +125,6 @@ Result<BundledRelease> release_of(const Json& json)
         !is_short_text(release.suite) || release.archive.empty())
         return refuse("its manifest has a release that no bundle has");
     return release;
-}
-
-Result<void> take_texts(const Json& json, std::vector<std::string>& texts)
-{
-    for (const Json& text : json) {
-        texts.push_back(text.get_ref<const std::string&>());
-        if (!is_short_text(texts.back()))
-            return refuse("its manifest has a text that is none");
-    }
-    return {};
 }
 
 Result<Manifest> manifest_of(const Json& json)
@@ -198,6 +202,12 @@ std::string blob_name(const Digest& sha256)
 std::string release_name(const std::string& id, std::string_view file)
 {
     return fmt::format("{}{}/{}", kReleases, id, file);
+}
+
+bool Member::is_for(std::string_view archive) const
+{
+    return archives.empty() ||
+           std::find(archives.begin(), archives.end(), archive) != archives.end();
 }
 
 std::uint64_t Manifest::total_bytes() const

@@ -160,6 +160,11 @@ private:
         Member& known = members_.try_emplace(member.name, member).first->second;
         if (member.sha512)
             known.sha512 = member.sha512;
+        // Marked is what came for credentials only: else whoever signs another archive of this
+        // bundle would have it where it is imported.
+        const bool is_marked = !marks_.may_give(digest, "");
+        if (is_marked && (known.archives.empty() || !known.is_for(archive)))
+            known.archives.push_back(archive);
         return {};
     }
 

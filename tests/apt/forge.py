@@ -47,6 +47,14 @@ class Bundle:
                                          "size": len(content), "path": path})
         self.manifest["members"].sort(key=lambda member: member["name"])
 
+    def take(self, other):
+        """All that another bundle carries, as one for a machine has several archives."""
+        self.members.update(other.members)
+        for key, order in (("members", "name"), ("releases", "archive")):
+            known = {entry[order] for entry in self.manifest[key]}
+            self.manifest[key] += [entry for entry in other.manifest[key] if entry[order] not in known]
+            self.manifest[key].sort(key=lambda entry: entry[order])
+
     def sign(self, text, folder):
         key, message = folder / "key.der", folder / "message"
         key.write_bytes(bytes.fromhex("302e020100300506032b657004220420") + self.key)

@@ -281,10 +281,30 @@ TEST(Manifest, OtherFormsAreRefused)
         with(member("releases/" + id + "/InRelease", id, "9000000000")),
         with(member("releases/" + id + "/InRelease", "short")),
         with(R"({"name":7,"sha256":"x","size":1})"),
+        with(blob.substr(0, blob.size() - 1) + R"(,"archives":[7]},)" + release),
+        with(blob.substr(0, blob.size() - 1) + R"(,"archives":["a\n"]},)" + release),
         std::string(100'000, '['),
     };
     for (const std::string& bad : all_bad)
         EXPECT_EQ(code_of(parse_manifest(bad)), Errc::malformed) << bad.substr(0, 300);
+}
+
+TEST(Manifest, SaysForWhichArchivesAMemberIs)
+{
+    const std::string id(64, 'a');
+    Manifest manifest;
+    manifest.releases = {{"own", "stable", id, kMade}};
+    const auto add = [&](const std::string& name, std::vector<std::string> archives) {
+        manifest.members.push_back(
+            {name, *parse_digest(id, 1), std::nullopt, "", std::move(archives)});
+    };
+    add("blobs/sha256/" + id, {"own", "too"});
+    add("releases/" + id + "/InRelease", {});
+    const auto read = parse_manifest(to_json(manifest));
+    ASSERT_TRUE(read) << read.error().message();
+    EXPECT_TRUE(read->members[0].is_for("own") && read->members[0].is_for("too"));
+    EXPECT_FALSE(read->members[0].is_for("other"));
+    EXPECT_TRUE(read->members[1].is_for("other"));
 }
 
 TEST(Heading, OtherFormsAreRefused)
