@@ -2,7 +2,6 @@
 #include "archive/bundle_job.h"
 
 #include <fmt/format.h>
-#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <map>
@@ -48,9 +47,9 @@ struct Incoming : HandedIn {
 /// One import.
 class Import {
 public:
-    Import(Services& services, const std::filesystem::path& state, const ServedArchives& served,
+    Import(Services& services, const ServedArchives& served, const RoomSettings& room,
            Jobs::Run& run)
-        : services_(services), state_(state), served_(served), run_(run), batch_(services)
+        : services_(services), served_(served), run_(run), room_(services, room), batch_(services)
     {
     }
 
@@ -153,8 +152,8 @@ private:
         return {};
     }
 
-    // A full disk would end it in the middle.
-    Result<void> check_room() const
+    // A full disk would end it in the middle, and of what a quota does not allow most would go.
+    Result<void> check_room()
     {
         const bool is_stored = packages_ == Packages::stored ||
                                std::any_of(incoming_.begin(), incoming_.end(), is_private);
@@ -162,14 +161,12 @@ private:
         for (const bundle::Member& member : members())
             if (is_stored && !services_.blobs.holds(member.digest))
                 wanted += member.digest.size_bytes;
-        struct ::statvfs disk{};
-        if (::statvfs(state_.c_str(), &disk) != 0)
-            return fail_errno("looking at the disk of " + state_.string(), errno);
-        const std::uint64_t room = std::uint64_t{disk.f_bavail} * disk.f_frsize;
-        if (wanted > room)
-            return fail(Errc::storage,
-                        fmt::format("it is too large: it needs {}, and {} are free in {}",
-                                    human_size(wanted), human_size(room), state_.string()));
+        if (wanted == 0)
+            return {};
+        TRY_VOID(room_.look([this] { return run_.goes_on(); }));
+        auto has_room = room_.check(wanted);
+        if (!has_room)
+            return tl::unexpected<Error>(std::move(has_room).error().within("it is too large"));
         return {};
     }
 
@@ -390,9 +387,9 @@ private:
     }
 
     Services& services_;
-    const std::filesystem::path& state_;
     const ServedArchives& served_;
     Jobs::Run& run_;
+    Room room_;
     std::string file_;
     Packages packages_ = Packages::stored;
     std::shared_ptr<bundle::Reader> reader_;
@@ -437,15 +434,14 @@ std::string import_options(const std::string& file, const std::vector<std::strin
         .dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Jobs::Kind make_bundle_import(Services& services, std::filesystem::path state,
-                              ServedArchives served)
+Jobs::Kind make_bundle_import(Services& services, ServedArchives served, RoomSettings room)
 {
     Jobs::Kind kind;
     kind.unit = "bytes";
     kind.read_options = read_request;
-    kind.work = [&services, state = std::move(state),
-                 served = std::move(served)](Jobs::Run& run) -> Result<Jobs::End> {
-        return Import(services, state, served, run).work();
+    kind.work = [&services, served = std::move(served),
+                 room = std::move(room)](Jobs::Run& run) -> Result<Jobs::End> {
+        return Import(services, served, room, run).work();
     };
     return kind;
 }

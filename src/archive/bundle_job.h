@@ -3,14 +3,12 @@
 // Taking in a bundle, as a job: verified whole, then its releases are offered to their suites, then
 // what a release of this node proves is stored. docs/formats/bundle.md, "Importing".
 
-#include <filesystem>
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "archive/archive.h"
 #include "archive/jobs.h"
+#include "archive/room.h"
 #include "archive/shelf.h"
 
 namespace aptward::archive {
@@ -27,8 +25,7 @@ enum class Packages {
 std::string import_options(const std::string& file, const std::vector<std::string>& signers,
                            Packages packages);
 
-/// `state`: the folder on whose disk the blobs are. `services` outlives the jobs.
-Jobs::Kind make_bundle_import(Services& services, std::filesystem::path state,
-                              ServedArchives served);
+/// `services` outlives the jobs.
+Jobs::Kind make_bundle_import(Services& services, ServedArchives served, RoomSettings room);
 
 }  // namespace aptward::archive

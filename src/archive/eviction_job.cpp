@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <future>
 #include <nlohmann/json.hpp>
 
 #include "archive/needs.h"
@@ -40,11 +39,10 @@ public:
     EvictionRun(Services& services, const FindArchive& find_archive, EvictionSettings settings,
                 Jobs::Run& run)
         : services_(services),
-          find_archive_(find_archive),
           settings_(settings),
           options_(read(run.record())),
           run_(run),
-          needs_(services, remembered(), [&run] { return run.goes_on(); })
+          needs_(services, remember(services, find_archive), [&run] { return run.goes_on(); })
     {
     }
 
@@ -74,22 +72,6 @@ private:
         if (error.code() == Errc::stale)
             return Jobs::End{false, "told to stop; what is held is whole"};
         return tl::unexpected<Error>(error);
-    }
-
-    Remembered remembered() const
-    {
-        std::promise<Remembered> promise;
-        services_.state_thread.post([&] {
-            Remembered known;
-            known.suites = services_.state.suites();
-            for (const auto& [key, suite] : known.suites)
-                if (const auto archive = find_archive_(key.first)) {
-                    known.decisions[key.first] = services_.state.decisions(key.first);
-                    known.rings = archive->settings().rings;
-                }
-            promise.set_value(std::move(known));
-        });
-        return promise.get_future().get();
     }
 
     // Nothing goes below the high mark, and then enough for a while.
@@ -215,7 +197,6 @@ private:
     }
 
     Services& services_;
-    const FindArchive& find_archive_;
     const EvictionSettings settings_;
     const Options options_;
     Jobs::Run& run_;

@@ -75,8 +75,13 @@ std::string_view file_name(std::string_view path)
 /// One import.
 class Import {
 public:
-    Import(Services& services, const ServedArchives& served, Jobs::Run& run)
-        : services_(services), served_(served), run_(run), store_(services)
+    Import(Services& services, const ServedArchives& served, const RoomSettings& room,
+           Jobs::Run& run)
+        : services_(services),
+          served_(served),
+          run_(run),
+          room_(services, room),
+          store_(services, room_)
     {
     }
 
@@ -114,7 +119,7 @@ private:
         const ReleaseSearch search{*folder_, listing_, archives_, !options.archive.empty(),
                                    origin()};
         TRY(releases_, find_releases(services_, run_, search));
-        return {};
+        return room_.look([this] { return run_.goes_on(); });
     }
 
     Result<void> take_in()
@@ -344,6 +349,7 @@ private:
     Services& services_;
     const ServedArchives& served_;
     Jobs::Run& run_;
+    Room room_;
     StockStore store_;
     std::vector<ArchivePtr> archives_;
     std::optional<StockFolder> folder_;
@@ -360,7 +366,7 @@ private:
 
 }  // namespace
 
-Jobs::Kind make_stock_import(Services& services, ServedArchives served)
+Jobs::Kind make_stock_import(Services& services, ServedArchives served, RoomSettings room)
 {
     Jobs::Kind kind;
     kind.unit = "bytes";
@@ -371,8 +377,8 @@ Jobs::Kind make_stock_import(Services& services, ServedArchives served)
         return Json({{"folder", options.folder}, {"archive", options.archive}})
             .dump(-1, ' ', false, Json::error_handler_t::replace);
     };
-    kind.work = [&services, served](Jobs::Run& run) -> Result<Jobs::End> {
-        return Import(services, served, run).work();
+    kind.work = [&services, served, room = std::move(room)](Jobs::Run& run) -> Result<Jobs::End> {
+        return Import(services, served, room, run).work();
     };
     return kind;
 }

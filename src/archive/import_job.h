@@ -5,12 +5,13 @@
 
 #include "archive/archive.h"
 #include "archive/jobs.h"
+#include "archive/room.h"
 
 namespace aptward::archive {
 
 inline constexpr const char* kStockImport = "stock-import";
 
 /// `services` outlives the jobs.
-Jobs::Kind make_stock_import(Services& services, ServedArchives served);
+Jobs::Kind make_stock_import(Services& services, ServedArchives served, RoomSettings room);
 
 }  // namespace aptward::archive

@@ -1,38 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "archive/import_store.h"
 
-#include <fmt/format.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
-#include "base/text.h"
 #include "crypto/crypto.h"
 
 namespace aptward::archive {
 namespace {
 
 constexpr std::size_t kPieceBytes = 1 << 20;
-constexpr std::uint64_t kRoomLeft = 128ULL << 20;  // for the node itself; guess
 
 }  // namespace
-
-// A disk that is filled to the brim is worse for the node than stock that stays outside.
-Result<void> StockStore::check_room(std::uint64_t size_bytes) const
-{
-    struct ::statvfs disk{};
-    if (::statvfs(services_.tables.c_str(), &disk) != 0)
-        return fail_errno("looking at the disk of " + services_.tables.string(), errno);
-    const std::uint64_t room = std::uint64_t{disk.f_bavail} * disk.f_frsize;
-    if (room < size_bytes || room - size_bytes < kRoomLeft)
-        return fail(Errc::storage,
-                    fmt::format("the disk of the state folder is full: {} are free, and {} of them "
-                                "are kept free for the node",
-                                human_size(room), human_size(kRoomLeft)));
-    return {};
-}
 
 // Nothing when the file cannot be read, or not to its end.
 Result<std::optional<StockStore::Copy>> StockStore::copy(const Fd& file, std::uint64_t size_bytes,
@@ -67,7 +48,7 @@ Result<std::optional<StockStore::Copy>> StockStore::copy(const Fd& file, std::ui
 Result<StockFate> StockStore::take(const Fd& file, std::uint64_t size_bytes, bool has_sha512,
                                    const Find& find)
 {
-    TRY_VOID(check_room(size_bytes));
+    TRY_VOID(room_.check(size_bytes));
     TRY(auto copied, copy(file, size_bytes, has_sha512));
     if (!copied)
         return StockFate::unreadable;
@@ -85,6 +66,7 @@ Result<StockFate> StockStore::take(const Fd& file, std::uint64_t size_bytes, boo
     if (has_come_before || keeping_of(services_, *owner, digests) != Keeping::wanted)
         return StockFate::held;
     TRY_VOID(batch_.add(*owner, std::move(copied->staged), std::move(digests)));
+    room_.take(size_bytes);
     return StockFate::stored;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "archive/handed_in.h"
+#include "archive/room.h"
 #include "base/file.h"
 
 namespace aptward::archive {
@@ -27,7 +28,9 @@ enum class StockFate : std::uint8_t {
 /// On a job's thread.
 class StockStore {
 public:
-    explicit StockStore(Services& services) : services_(services), batch_(services) {}
+    StockStore(Services& services, Room& room) : services_(services), room_(room), batch_(services)
+    {
+    }
 
     /// The archive that names these bytes; null when none does.
     using Find = std::function<const ArchiveSettings*(const Digest&)>;
@@ -50,10 +53,10 @@ private:
         Digest sha256;
         std::optional<Digest> sha512;
     };
-    Result<void> check_room(std::uint64_t size_bytes) const;
     Result<std::optional<Copy>> copy(const Fd& file, std::uint64_t size_bytes, bool has_sha512);
 
     Services& services_;
+    Room& room_;
     Batch batch_;
     std::unordered_set<Digest, DigestHash> proven_;
     std::string buffer_;

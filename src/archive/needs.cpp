@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <future>
 
 #include "archive/index_table.h"
 #include "archive/suite.h"
@@ -20,6 +21,22 @@ bool by_key(const Named& a, const Named& b)
 }
 
 }  // namespace
+
+Remembered remember(const Services& services, const FindArchive& find_archive)
+{
+    std::promise<Remembered> promise;
+    services.state_thread.post([&] {
+        Remembered known;
+        known.suites = services.state.suites();
+        for (const auto& [key, suite] : known.suites)
+            if (const auto archive = find_archive(key.first)) {
+                known.decisions[key.first] = services.state.decisions(key.first);
+                known.rings = archive->settings().rings;
+            }
+        promise.set_value(std::move(known));
+    });
+    return promise.get_future().get();
+}
 
 Result<void> Needs::find()
 {

@@ -22,6 +22,9 @@ struct Remembered {
     std::vector<RingSettings> rings;  ///< The same for all.
 };
 
+/// Any thread but that of the state.
+Remembered remember(const Services& services, const FindArchive& find_archive);
+
 class Needs {
 public:
     /// When `goes_on` says no, a walk ends.

@@ -286,11 +286,11 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
         archive::kEviction,
         archive::make_eviction(*parts->services, find_archive,
                                {parts->config.quota_bytes, parts->config.hot_for, let_go}));
-    parts->jobs->add_kind(
-        archive::kBundleImport,
-        archive::make_bundle_import(*parts->services, parts->config.state, served));
+    const archive::RoomSettings room{parts->config.state, parts->config.quota_bytes, find_archive};
+    parts->jobs->add_kind(archive::kBundleImport,
+                          archive::make_bundle_import(*parts->services, served, room));
     parts->jobs->add_kind(archive::kStockImport,
-                          archive::make_stock_import(*parts->services, served));
+                          archive::make_stock_import(*parts->services, served, room));
     parts->stock = std::make_unique<stock::Stock>(*parts->services, spawner, *parts->front,
                                                   parts->config.state, parts->config.stock);
     parts->services->prefetcher = parts->stock.get();

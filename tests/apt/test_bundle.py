@@ -382,11 +382,38 @@ def test_a_bundle_that_the_disk_cannot_hold_is_too_large(scene):
         far = Node(scene.folder / "small", archive, [origin])
         scene.nodes.append(far)
         refused = do_import(far, file)
-        assert refused.returncode == 1 and "it is too large: it needs 12" in refused.stderr
+        assert refused.returncode == 1 and "it is too large: no room for 12" in refused.stderr
         assert held_files(far) == []
         far.stop()
     finally:
         subprocess.run(["umount", "-l", state], check=True)
+
+
+def test_a_bundle_that_the_quota_would_take_away_again_is_too_large(scene):
+    archive, node = stock(scene)
+    file = make_bundle(scene, node)
+    far = dead_node(scene, archive, top=['quota = "100k"'])
+    refused = do_import(far, file)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1, refused
+    assert "it is too large: no room for 52" in refused.stderr and "the quota lets 90" in refused.stderr
+    assert held_files(far) == [] and "release.published" not in far.event_codes()
+    # What is served from the file takes no room.
+    far.stop()
+    far.arguments = ["--bundle", str(file)]
+    far.start()
+    until("it is taken in", lambda: "bundle.imported" in far.event_codes())
+    # What is held counts once, and only while it is needed.
+    larger = dead_node(scene, archive, top=['quota = "650k"'])
+    assert do_import(larger, file).returncode == do_import(larger, file).returncode == 0
+    archive.add("apple", version="2", payload_bytes=400_000)
+    archive.publish()
+    maker = scene.node(archive, scene.origin(archive))
+    assert scene.apt(maker).update().returncode == 0
+    assert maker.get("/test/pool/apple_2_all.deb").status == 200
+    newer = scene.folder / "newer.bundle"
+    until("it is held", lambda: create(maker, newer, "--packages", "apple").returncode == 0)
+    refused = do_import(larger, newer)
+    assert refused.returncode == 1 and "of them are held and needed" in refused.stderr
 
 
 def test_an_import_is_a_job_of_the_running_node(scene):

@@ -351,6 +351,15 @@ def test_a_part_of_a_mirror_is_known_by_where_it_lies(scene, part):
     installs(scene, archive, node, "pear", "apple")
 
 
+def test_what_the_quota_would_take_away_again_stays_outside(scene):
+    archive = vendor(scene)
+    node = dead_node(scene, archive, top=['quota = "100k"'])
+    done = do_import(node, mirror_tree(scene, archive))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done
+    assert "no room for 4" in done.stderr and "the quota lets 90" in done.stderr
+    assert hashlib.sha256((archive.root / "pool/apple_1_all.deb").read_bytes()).hexdigest() not in held_files(node)
+
+
 def test_a_flat_repository_is_known_by_its_host(scene):
     archive = Archive(scene.folder / "flat", scene.key, flat=True)
     archive.add("foo")
