@@ -16,8 +16,8 @@ namespace {
 
 using Outcome = Offered::Outcome;
 
-// Each costs a run of gpgv for each archive that it may be of. A cache has one for each suite that
-// its clients use.
+// That are judged: each costs a run of gpgv for each archive that it may be of. A cache has one for
+// each suite that its clients use.
 constexpr std::size_t kMostReleases = 256;
 
 std::string suite_of(std::string_view rest)
@@ -30,9 +30,23 @@ std::string suite_of(std::string_view rest)
     return std::string(rest) + "/";  // a flat repository
 }
 
+/// An archive that a release may be of, and as which suite.
+struct Home {
+    std::shared_ptr<Archive> archive;
+    std::string suite;
+};
+
+struct Homes {
+    std::vector<Home> all;
+    bool are_named = false;  ///< A host of theirs stands in the path.
+};
+
 /// The files of one folder that make a release.
 struct Candidate {
     std::string inrelease, release, release_gpg;  // paths
+    Homes homes;
+
+    const std::string& path() const { return inrelease.empty() ? release : inrelease; }
 };
 
 std::map<std::string, Candidate> candidates_in(const StockListing& listing)
@@ -88,6 +102,22 @@ Result<catalog::ReleaseFiles> read_files(const StockFolder& folder, const Candid
     return files;
 }
 
+// Its files and its date; else why it is no release.
+bool read_dated(const StockFolder& folder, const Candidate& candidate, FoundRelease& found)
+{
+    auto files = read_files(folder, candidate);
+    const auto release =
+        files ? read_release(*files) : Result<deb::Release>(tl::unexpected<Error>(files.error()));
+    if (!release || !release->date) {
+        found.refusal = {"release.malformed",
+                         release ? "it has no date" : release.error().message()};
+        return false;
+    }
+    found.date = *release->date;
+    found.handed.files = std::move(*files);
+    return true;
+}
+
 // Where clients and sources have it.
 std::vector<Prefix> prefixes_of(const ArchiveSettings& settings)
 {
@@ -99,13 +129,16 @@ std::vector<Prefix> prefixes_of(const ArchiveSettings& settings)
     return prefixes;
 }
 
-/// An archive that a release may be of, and as which suite.
-struct Home {
-    std::shared_ptr<Archive> archive;
-    std::string suite;
-};
+// As the operator has named the folder: "/srv/mirror/", "/srv/mirror/dists/stable/."
+std::string place_of(const std::string& folder, const ReleaseSearch& search)
+{
+    std::string place = (search.folder.path() / folder).lexically_normal().string();
+    while (place.ends_with('/'))
+        place.pop_back();
+    return place;
+}
 
-std::vector<Home> homes_of(const std::string& folder, const ReleaseSearch& search)
+Homes homes_of(const std::string& folder, const ReleaseSearch& search)
 {
     std::vector<Home> named, possible;
     for (const auto& archive : search.archives) {
@@ -119,7 +152,22 @@ std::vector<Home> homes_of(const std::string& folder, const ReleaseSearch& searc
         if (auto suite = suite_behind_dists(folder))
             possible.push_back({archive, std::move(*suite)});
     }
-    return named.empty() ? possible : named;
+    return named.empty() ? Homes{std::move(possible), false} : Homes{std::move(named), true};
+}
+
+// Those that lie where an archive of this node has its suites come first: no rubbish beside them
+// takes their turn.
+std::vector<Candidate> in_order(std::map<std::string, Candidate> candidates,
+                                const ReleaseSearch& search)
+{
+    std::vector<Candidate> named, others;
+    for (auto& [folder, candidate] : candidates) {
+        candidate.homes = homes_of(place_of(folder, search), search);
+        (candidate.homes.are_named ? named : others).push_back(std::move(candidate));
+    }
+    named.insert(named.end(), std::make_move_iterator(others.begin()),
+                 std::make_move_iterator(others.end()));
+    return named;
 }
 
 /// Looks for the home of one release.
@@ -130,12 +178,11 @@ public:
     {
     }
 
-    Result<void> find(const std::string& folder, FoundRelease& found) const
+    Result<void> find(const Homes& homes, FoundRelease& found) const
     {
-        found.refusal = {"release.no-archive", "it lies where no archive of this node has a suite"};
         std::vector<HandedIn> takers;
-        for (Home& home : homes_of(place_of(folder), search_)) {
-            HandedIn handed{std::move(home.archive), std::move(home.suite), found.handed.files, {}};
+        for (const Home& home : homes.all) {
+            HandedIn handed{home.archive, home.suite, found.handed.files, {}};
             TRY_VOID(assess(services_, run_, handed, search_.origin));
             if (handed.offered.outcome == Outcome::refused)
                 found.refusal = handed.offered.verdict;
@@ -153,15 +200,6 @@ public:
     }
 
 private:
-    // As the operator has named the folder: "/srv/mirror/", "/srv/mirror/dists/stable/."
-    std::string place_of(const std::string& folder) const
-    {
-        std::string place = (search_.folder.path() / folder).lexically_normal().string();
-        while (place.ends_with('/'))
-            place.pop_back();
-        return place;
-    }
-
     const Services& services_;
     const Jobs::Run& run_;
     const ReleaseSearch& search_;
@@ -198,23 +236,22 @@ Result<std::vector<FoundRelease>> find_releases(const Services& services, const 
                                                 const ReleaseSearch& search)
 {
     std::vector<FoundRelease> releases;
+    std::size_t judged = 0;
     const Homing homing(services, run, search);
-    for (const auto& [folder, candidate] : candidates_in(search.listing)) {
+    for (const Candidate& candidate : in_order(candidates_in(search.listing), search)) {
+        if (!run.goes_on())
+            return fail(Errc::stale, "it was told to stop");
         FoundRelease found;
-        found.path = candidate.inrelease.empty() ? candidate.release : candidate.inrelease;
-        auto files = read_files(search.folder, candidate);
-        const auto release = files ? read_release(*files)
-                                   : Result<deb::Release>(tl::unexpected<Error>(files.error()));
-        if (releases.size() >= kMostReleases) {
+        found.path = candidate.path();
+        if (candidate.homes.all.empty()) {
+            found.refusal = {"release.no-archive",
+                             "it lies where no archive of this node has a suite"};
+        } else if (judged >= kMostReleases) {
             found.refusal = {"release.too-many",
                              fmt::format("only {} are looked at", kMostReleases)};
-        } else if (!release || !release->date) {
-            found.refusal = {"release.malformed",
-                             release ? "it has no date" : release.error().message()};
-        } else {
-            found.date = *release->date;
-            found.handed.files = std::move(*files);
-            TRY_VOID(homing.find(folder, found));
+        } else if (read_dated(search.folder, candidate, found)) {
+            ++judged;
+            TRY_VOID(homing.find(candidate.homes, found));
         }
         releases.push_back(std::move(found));
     }

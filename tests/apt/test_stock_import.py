@@ -239,6 +239,25 @@ def test_rubbish_is_counted_and_changes_nothing(scene):
     installs(scene, archive, node, "pear", "apple")
 
 
+@pytest.mark.parametrize("is_signed", [False, True], ids=["malformed", "of-another-key"])
+def test_no_number_of_other_releases_hides_the_right_one(scene, other_key, is_signed):
+    archive = vendor(scene)
+    folder = mirror_tree(scene, archive)
+    elsewhere = Archive(scene.folder / "elsewhere", other_key)
+    elsewhere.publish()
+    text = (elsewhere.suite_folder / "InRelease").read_bytes() if is_signed else b"no release"
+    for number in range(260):
+        rubbish = folder / f"0/{number}/dists/stable"
+        rubbish.mkdir(parents=True)
+        (rubbish / "InRelease").write_bytes(text)
+    node = dead_node(scene, archive)
+    done = do_import(node, folder, "--json")
+    assert done.returncode == 0, done.stderr
+    outcomes = [release["outcome"] for release in facts_of(done)["releases"]]
+    assert outcomes.count("published") == 1 and outcomes.count("refused") > 0
+    installs(scene, archive, node, "pear")
+
+
 @pytest.mark.parametrize("arguments, sentence", [
     (["/nonexistent"], "there is no folder /nonexistent"),
     (["/etc/passwd"], "/etc/passwd is no folder"),
