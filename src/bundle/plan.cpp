@@ -12,6 +12,7 @@ namespace aptward::bundle {
 namespace {
 
 constexpr std::size_t kMostNamed = 5;  // packages, in one line for people
+constexpr std::size_t kPieceBytes = 256 * 1024;
 
 std::string joined(const std::vector<std::string>& names)
 {
@@ -171,9 +172,15 @@ private:
     Result<Digest> sha256_of(const Digest& digest) const
     {
         TRY(const Fd file, blobs_.read(digest));
-        std::string bytes(digest.size_bytes, '\0');
-        TRY_VOID(read_all_at(file.get(), bytes, 0));
-        return crypto::digest_of(bytes);
+        crypto::Hasher hasher;
+        std::string piece;
+        while (hasher.size_bytes() < digest.size_bytes) {
+            piece.resize(
+                std::min<std::uint64_t>(kPieceBytes, digest.size_bytes - hasher.size_bytes()));
+            TRY_VOID(read_all_at(file.get(), piece, hasher.size_bytes()));
+            hasher.update(piece);
+        }
+        return hasher.digest();
     }
 
     std::string purpose() const
