@@ -28,6 +28,16 @@ bool is_there(const std::filesystem::path& file)
     return ::lstat(file.c_str(), &status) == 0;
 }
 
+// The numbers of the pieces of this name that are there.
+std::vector<unsigned> pieces_of(const std::filesystem::path& file)
+{
+    std::vector<unsigned> numbers;
+    for (unsigned number = 1; number <= kMostParts; ++number)
+        if (is_there(numbered(file, number)))
+            numbers.push_back(number);
+    return numbers;
+}
+
 }  // namespace
 
 Result<void> PartsReader::add(const std::filesystem::path& file)
@@ -61,10 +71,35 @@ Result<PartsReader> PartsReader::open(const std::filesystem::path& file)
         TRY_VOID(reader.add(file));
         return reader;
     }
-    TRY_VOID(reader.add(numbered(base, 1)));
-    for (unsigned number = 2; number <= kMostParts && is_there(numbered(base, number)); ++number)
-        TRY_VOID(reader.add(numbered(base, number)));
+    TRY_VOID(reader.add_pieces(base));
     return reader;
+}
+
+// Each has the size of the first but the last, which may be smaller. One that is missing, or left
+// over from another bundle, would be told as damage of the whole.
+Result<void> PartsReader::add_pieces(const std::filesystem::path& base)
+{
+    TRY_VOID(add(numbered(base, 1)));
+    const auto numbers = pieces_of(base);
+    const unsigned last = numbers.empty() ? 1 : numbers.back();
+    for (unsigned number = 2; number <= last; ++number) {
+        const std::filesystem::path name = numbered(base, number);
+        if (!is_there(name))
+            return fail(Errc::malformed, fmt::format("{} is missing, and {} is there",
+                                                     name.string(), numbered(base, last).string()));
+        TRY_VOID(add(name));
+        const std::uint64_t first = parts_.front().size_bytes, own = parts_.back().size_bytes;
+        if (own == first || (number == last && own < first))
+            continue;
+        const std::string sizes = fmt::format(
+            "{} has {} bytes, and {} {}", numbered(base, 1).string(), first, name.string(), own);
+        if (own > first)
+            return fail(Errc::malformed, sizes + ": one of them is of another bundle");
+        return fail(Errc::malformed,
+                    fmt::format("{}: it was cut, or is the last one, and {} is of another bundle",
+                                sizes, numbered(base, last).string()));
+    }
+    return {};
 }
 
 Result<void> PartsReader::read_at(std::span<char> bytes, std::uint64_t offset) const
@@ -89,11 +124,12 @@ Result<void> PartsReader::read_at(std::span<char> bytes, std::uint64_t offset) c
 Result<PartsWriter> PartsWriter::open(const std::filesystem::path& file, std::uint64_t split_bytes)
 {
     // Also in the other form: who reads FILE must not find the pieces of an older one beside it.
-    for (const std::filesystem::path& name : {file, numbered(file, 1)})
-        if (is_there(name))
-            return fail(Errc::malformed, name.string() +
-                                             " is there already: remove it, or name another file "
-                                             "with --output");
+    const auto pieces = pieces_of(file);
+    if (is_there(file) || !pieces.empty())
+        return fail(
+            Errc::malformed,
+            fmt::format("{} is there already: remove it, or name another file with --output",
+                        (is_there(file) ? file : numbered(file, pieces.front())).string()));
     PartsWriter writer(file, split_bytes);
     TRY_VOID(writer.begin_part());
     return writer;

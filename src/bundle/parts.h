@@ -21,7 +21,8 @@ inline constexpr unsigned kMostParts = 999;
 class PartsReader {
 public:
     /// `file`: the whole, the first piece, or the name without its number.
-    /// Fails with not_found, malformed for what is no regular file, storage.
+    /// Fails with not_found; malformed for what is no regular file, and for pieces of which one is
+    /// missing or of another bundle; storage.
     static Result<PartsReader> open(const std::filesystem::path& file);
 
     std::uint64_t size_bytes() const { return size_bytes_; }
@@ -35,6 +36,7 @@ private:
         std::uint64_t from = 0, size_bytes = 0;
     };
     Result<void> add(const std::filesystem::path& file);
+    Result<void> add_pieces(const std::filesystem::path& base);
 
     std::vector<Part> parts_;
     std::uint64_t size_bytes_ = 0;
@@ -44,7 +46,8 @@ private:
 /// not finished is removed.
 class PartsWriter {
 public:
-    /// `split_bytes` 0: one file. Fails with malformed when the result is there already.
+    /// `split_bytes` 0: one file. Fails with malformed when there is a file or a piece of this
+    /// name.
     static Result<PartsWriter> open(const std::filesystem::path& file, std::uint64_t split_bytes);
     ~PartsWriter();
     PartsWriter(PartsWriter&&) noexcept = default;

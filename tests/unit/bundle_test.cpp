@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Bundles are written as they read, and nothing that is not what was signed passes for one.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
@@ -233,8 +234,35 @@ TEST_F(BundleTest, PiecesAreReadAsOne)
     EXPECT_TRUE(read_whole());
     EXPECT_EQ(code_of(write_bundle()), Errc::malformed);  // it would stand beside the pieces
     EXPECT_EQ(std::filesystem::file_size(folder / "x.bundle.001"), 10'000U);
-    std::filesystem::remove(folder / "x.bundle.002");
-    EXPECT_EQ(code_of(read_whole()), Errc::malformed);
+}
+
+TEST_F(BundleTest, APieceThatIsMissingOrOfAnotherBundleIsNamed)
+{
+    file = folder / "x.bundle";
+    add_blob(make_noise(35'000), "pool/noise.deb");
+    ASSERT_TRUE(write_bundle(10'000));
+    const auto piece = [&](int number) { return folder / fmt::format("x.bundle.{:03}", number); };
+    ASSERT_TRUE(std::filesystem::exists(piece(4)) && !std::filesystem::exists(piece(5)));
+    std::ofstream(piece(5)) << "of an older bundle";
+    auto read = read_whole();
+    EXPECT_EQ(code_of(read), Errc::malformed);
+    EXPECT_THAT(read.error().message(), HasSubstr("x.bundle.004"));
+    EXPECT_THAT(read.error().message(), HasSubstr("x.bundle.005 is of another bundle"));
+    std::filesystem::remove(piece(5));
+    std::filesystem::resize_file(piece(3), 20'000);
+    read = read_whole();
+    EXPECT_EQ(code_of(read), Errc::malformed);
+    EXPECT_THAT(read.error().message(), HasSubstr("x.bundle.003 20000: one of them is of another"));
+    std::filesystem::remove(piece(2));
+    read = read_whole();
+    EXPECT_EQ(code_of(read), Errc::malformed);
+    EXPECT_THAT(read.error().message(), HasSubstr("x.bundle.002 is missing"));
+    for (const int number : {1, 3})
+        std::filesystem::remove(piece(number));
+    EXPECT_EQ(code_of(read_whole()), Errc::not_found);
+    const auto written = write_bundle(10'000);
+    EXPECT_EQ(code_of(written), Errc::malformed);
+    EXPECT_THAT(written.error().message(), HasSubstr("x.bundle.004 is there already"));
 }
 
 TEST_F(BundleTest, OnlyAFileIsRead)
