@@ -14,6 +14,14 @@ namespace {
 constexpr std::ptrdiff_t kMostRead =
     9;  // generations of a suite: what a node has at hand, and more
 
+Result<Replayed> replay_of(const std::filesystem::path& state)
+{
+    if (!std::filesystem::is_directory(state))
+        return fail(Errc::not_found, "there is no state folder " + state.string());
+    TRY(const auto entries, store::read_journal(state / "journal"));
+    return replay(entries);
+}
+
 }  // namespace
 
 GenerationPtr with_tables(GenerationPtr generation, const std::filesystem::path& tables)
@@ -34,14 +42,18 @@ GenerationPtr with_tables(GenerationPtr generation, const std::filesystem::path&
     return generation;
 }
 
+Result<std::map<std::string, ArchiveDecisions>> read_decisions(const std::filesystem::path& state)
+{
+    TRY(auto decided, replay_of(state));
+    return std::move(decided.archives);
+}
+
 Result<Held> read_held(const std::filesystem::path& state)
 {
-    if (!std::filesystem::is_directory(state))
-        return fail(Errc::not_found, "there is no state folder " + state.string());
-    TRY(const auto entries, store::read_journal(state / "journal"));
+    TRY(auto decided, replay_of(state));
     Held held;
-    TRY(auto decided, replay(entries));
     held.suites = std::move(decided.suites);
+    held.decisions = std::move(decided.archives);
     const Releases releases = Releases::look_at(state);
     for (const auto& [key, suite] : held.suites) {
         SuiteView view;

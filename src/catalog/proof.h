@@ -56,8 +56,12 @@ std::string to_json(const Proof& proof);
 struct Held {
     std::map<std::string, ArchiveView> archives;
     SuiteStates suites;
+    std::map<std::string, ArchiveDecisions> decisions;
 };
 /// Releases and tables that are damaged or missing are left out and named in the log.
 Result<Held> read_held(const std::filesystem::path& state);
+
+/// What operators decided about each archive, read in the same way.
+Result<std::map<std::string, ArchiveDecisions>> read_decisions(const std::filesystem::path& state);
 
 }  // namespace aptward::catalog

@@ -14,6 +14,7 @@
 #include "cli/bundle_parts.h"
 #include "cli/bundle_wishes.h"
 #include "cli/commands.h"
+#include "cli/despite_freeze.h"
 #include "cli/selection_options.h"
 #include "crypto/crypto.h"
 #include "deb/deb.h"
@@ -32,7 +33,7 @@ struct CreateOptions {
     std::vector<std::string> suites, packages, machines, stock_lists;
     bundle::Output output;
     std::string list, split;
-    bool has_recommends = true, allows_missing = false;
+    bool has_recommends = true, allows_missing = false, is_despite_freeze = false;
 };
 
 struct InspectOptions {
@@ -77,6 +78,9 @@ Result<bundle::Plan> plan_from(const CreateOptions& options, const node::Config&
     // The node looks first: what it names is what the state that is read next has.
     TRY(bundle::Request request, request_of(options, config));
     TRY(const catalog::Held held, catalog::read_held(config.state));
+    if (!options.is_despite_freeze)
+        for (const bundle::Request::Part& part : request.parts)
+            TRY_VOID(check_thawed(held.decisions, part.archive));
     store::PrivateMarks marks;
     TRY_VOID(marks.open(config.state));
     if (!options.packages.empty())
@@ -247,6 +251,7 @@ void add_create(CLI::App& bundle, Action& action)
     command->add_option("--split", options->split,
                         "Write FILE.001, FILE.002, ... of at most this size, such as 4G");
     command->add_flag("--allow-missing", options->allows_missing, "Go on without what is not held");
+    add_despite_freeze(*command, options->is_despite_freeze);
     command->callback([&action, options] { action = [options] { return create(*options); }; });
 }
 

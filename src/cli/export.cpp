@@ -13,15 +13,13 @@
 #include "base/text.h"
 #include "catalog/proof.h"
 #include "cli/commands.h"
+#include "cli/despite_freeze.h"
 
 namespace aptward::cli {
 namespace {
 
-struct Options {
+struct Options : ExportOptions {
     Reach reach;
-    SelectionOptions chosen;
-    std::string folder;
-    bool is_json = false;
 };
 
 int failed(const Error& error)
@@ -31,7 +29,7 @@ int failed(const Error& error)
 }
 
 Result<archive::ExportReport> export_from(const node::Config& config,
-                                          archive::ExportRequest request)
+                                          archive::ExportRequest request, bool is_despite_freeze)
 {
     std::error_code none;
     if (!std::filesystem::is_directory(config.state / "blobs", none))
@@ -44,6 +42,8 @@ Result<archive::ExportReport> export_from(const node::Config& config,
     store::PrivateMarks marks;
     TRY_VOID(marks.open(config.state));
     TRY(const auto held, catalog::read_held(config.state));
+    if (!is_despite_freeze)
+        TRY_VOID(check_thawed(held.decisions, request.archive));
     for (const auto& settings : config.archives)
         if (settings.id == request.archive)
             request.known = settings.known_suites;
@@ -56,24 +56,23 @@ Result<archive::ExportReport> export_from(const node::Config& config,
 
 }  // namespace
 
-int export_to(const node::Config& config, const SelectionOptions& chosen, const std::string& folder,
-              bool is_json)
+int export_to(const node::Config& config, const ExportOptions& options)
 {
-    auto selection = chosen.read();
+    auto selection = options.chosen.read();
     if (!selection) {
         std::fprintf(stderr, "aptward: %s\n", selection.error().message().c_str());
         return kUsage;
     }
     std::error_code error;
-    archive::ExportRequest request{chosen.archive,
-                                   chosen.suites,
+    archive::ExportRequest request{options.chosen.archive,
+                                   options.chosen.suites,
                                    std::move(*selection),
                                    {},
-                                   std::filesystem::absolute(folder, error)};
-    const auto report = export_from(config, std::move(request));
+                                   std::filesystem::absolute(options.folder, error)};
+    const auto report = export_from(config, std::move(request), options.is_despite_freeze);
     if (!report)
         return failed(report.error());
-    fmt::print("{}\n", is_json ? to_json(*report) : to_text(*report));
+    fmt::print("{}\n", options.is_json ? to_json(*report) : to_text(*report));
     return report->missing.empty() ? kOk : kNo;
 }
 
@@ -86,6 +85,7 @@ void add_export(CLI::App& app, Action& action)
     add_selection_options(*command, options->chosen);
     command->add_option("--to", options->folder, "The folder: empty, or of an earlier export")
         ->required();
+    add_despite_freeze(*command, options->is_despite_freeze);
     command->add_flag("--json", options->is_json, "Print the result as a line of JSON");
     command->callback([&action, options] {
         action = [options] {
@@ -93,7 +93,7 @@ void add_export(CLI::App& app, Action& action)
             if (!config)
                 return kUsage;
             apply(options->reach, *config);
-            return export_to(*config, options->chosen, options->folder, options->is_json);
+            return export_to(*config, *options);
         };
     });
 }

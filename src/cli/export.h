@@ -9,8 +9,14 @@
 
 namespace aptward::cli {
 
+struct ExportOptions {
+    SelectionOptions chosen;
+    std::string folder;
+    bool is_json = false;
+    bool is_despite_freeze = false;
+};
+
 /// Exports from the state folder of `config` and prints what was done; gives the exit status.
-int export_to(const node::Config& config, const SelectionOptions& chosen, const std::string& folder,
-              bool is_json);
+int export_to(const node::Config& config, const ExportOptions& options);
 
 }  // namespace aptward::cli

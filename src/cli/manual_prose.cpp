@@ -111,7 +111,8 @@ architectures those that the configuration names for a suite, else all that its 
 --packages or --list it takes these packages and all that they depend on and recommend, in every
 version that is listed. Nothing is fetched twice: the same command later fetches what is new, and a
 job that a restart has cut goes on by itself. The exit status is 1 when a file could not be had: the
-first is named, the others stand in "aptward jobs show --json", and all that came is held.)",
+first is named, the others stand in "aptward jobs show --json", and all that came is held. With
+--export nothing begins while the archive is frozen, unless --despite-freeze is given.)",
          R"(All of two suites for two architectures, at most 20 MB a second:
 
     aptward mirror debian bookworm bookworm-updates --architectures amd64,arm64 --rate 20M
@@ -130,8 +131,10 @@ pool/ that any web server can serve. Bytes are shared with the node's store wher
 before needs stays until the next export: clients that read it meanwhile see whole releases.
 
 It reads the state folder, with a running node or without one: run it as root or as the node's user.
-The folder is empty, or has an earlier export of the same archive. The exit status is 1 when
-something was chosen that is not held; the rest is there.)",
+The folder is empty, or has an earlier export of the same archive. An archive that is frozen
+("aptward freeze") is refused, because what is current may be newer than what clients are to have;
+--despite-freeze exports it. The exit status is 1 then, and when something was chosen that is not
+held; the rest is there.)",
          R"(What is held of one suite:
 
     aptward export debian bookworm --to /srv/mirror/debian)"},
@@ -200,7 +203,8 @@ The outage of April 2026 in two minutes:
 releases that are served now, their indexes, and all packages that are held; or a few of them with
 what they need on a machine where nothing is installed; or what machines that have reported
 (aptward-client(1)) have and would upgrade to. What that is, apt's own solver says. What is wanted
-and not held is named, and nothing is written.
+and not held is named, and nothing is written. Nor is it while an archive is frozen ("aptward freeze"),
+because what is current may be newer than what clients are to have; --despite-freeze takes it.
 
 A bundle is believed by nobody: what it carries is proven by the archive's own signatures. It is
 signed with the node's key, so that whoever gets it can see that it is whole, and from whom. It is a

@@ -9,7 +9,9 @@
 
 #include "archive/mirror_job.h"
 #include "base/text.h"
+#include "catalog/proof.h"
 #include "cli/commands.h"
+#include "cli/despite_freeze.h"
 #include "cli/export.h"
 #include "cli/job_follow.h"
 #include "cli/selection_options.h"
@@ -22,7 +24,7 @@ using Json = nlohmann::json;
 struct Options {
     Reach reach;
     SelectionOptions chosen;
-    bool is_json = !is_terminal(), waits = true;
+    bool is_json = !is_terminal(), waits = true, is_despite_freeze = false;
     std::string rate = "0";
     std::string export_folder;  ///< Empty: none.
 };
@@ -50,7 +52,17 @@ int follow(const node::Config& config, const Options& options, std::int64_t id)
     if (options.export_folder.empty())
         return kOk;
     std::fflush(stdout);
-    return export_to(config, options.chosen, options.export_folder, options.is_json);
+    return export_to(config, {options.chosen, options.export_folder, options.is_json,
+                              options.is_despite_freeze});
+}
+
+// What the export would refuse at the end is not fetched for it.
+Result<void> check_export(const node::Config& config, const Options& options)
+{
+    if (options.export_folder.empty() || options.is_despite_freeze)
+        return {};
+    TRY(const auto decisions, catalog::read_decisions(config.state));
+    return check_thawed(decisions, options.chosen.archive);
 }
 
 int mirror(const Options& options)
@@ -71,6 +83,8 @@ int mirror(const Options& options)
     if (!config)
         return kUsage;
     apply(options.reach, *config);
+    if (const auto checked = check_export(*config, options); !checked)
+        return failed(checked.error().message(), kNo);
     const auto job = ask_for_job(config->admin, to_json(request));
     if (!job)
         return failed(job.error().message(), kUnknown);
@@ -93,6 +107,7 @@ void add_mirror(CLI::App& app, Action& action)
                         "Bytes to fetch per second on average, such as 50M; 0 is no limit");
     command->add_option("--export", options->export_folder,
                         "Then write what was chosen to this folder, as aptward export does");
+    add_despite_freeze(*command, options->is_despite_freeze);
     command->add_flag(
         "--json,!--no-json", options->is_json,
         "Print progress and the result as lines of JSON (the default where the output "

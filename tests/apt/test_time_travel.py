@@ -223,6 +223,26 @@ def test_an_approved_key_brings_the_past_back(scene, story):
     assert node.get("/test/dists/stable/InRelease").content == frozen.content, "the same state after a restart"
 
 
+def test_what_a_freeze_holds_back_leaves_by_no_bundle_and_no_export(scene, story):
+    _, _, node, _, first = story
+    out = scene.folder / "out"
+    commands = [("bundle", "create", "test", "--allow-missing", "--output", out / "x.bundle"),
+                ("export", "test", "--to", out / "tree"),
+                ("mirror", "test", "--export", out / "mirrored")]
+    out.mkdir()
+    assert node.command("freeze", "test", "--at", stamp(first)).returncode == 0
+    jobs = node.admin("/api/v1/jobs")
+    for command in commands:
+        refused = node.command(*map(str, command))
+        assert refused.returncode == 1 and refused.stderr.count("\n") == 1, refused
+        assert f"test is frozen to {stamp(first)}" in refused.stderr and "--despite-freeze" in refused.stderr
+    assert list(out.iterdir()) == [] and node.admin("/api/v1/jobs") == jobs
+    for command in commands:
+        done = node.command(*map(str, command), "--despite-freeze")
+        assert "frozen" not in done.stderr, done
+    assert sorted(path.name for path in out.iterdir()) == ["mirrored", "tree", "x.bundle"]
+
+
 def test_a_freeze_gives_everybody_the_state_of_then_and_says_so(scene, story):
     archive, origin, node, updated, first = story
     done = node.command("freeze", "test", "--at", stamp(first))
