@@ -163,8 +163,9 @@ struct Output {
     std::uint64_t split_bytes = 0;  ///< FILE.001, FILE.002, ... of at most so many; 0: one file.
 };
 /// Writes the bundle beside its name and renames it when all of it is synced; on failure nothing is
-/// left. Fails with not_found when something is not held any more, untrusted when a held file is
-/// damaged, malformed for what no bundle can hold, storage.
+/// left. Fails with not_found when something is not held any more or the folder is not there,
+/// untrusted when a held file is damaged, malformed for what no bundle can hold and where nothing
+/// may be written, storage.
 Result<void> write(const Plan& plan, const store::Blobs& blobs, const tlog::SignerKey& signer,
                    SystemTime now, const Output& output, const Progress& progress);
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 
 namespace aptward::bundle {
 namespace {
@@ -26,6 +27,20 @@ bool is_there(const std::filesystem::path& file)
 {
     struct ::stat status{};
     return ::lstat(file.c_str(), &status) == 0;
+}
+
+// Most of what stands in the way is the name that was given, not the disk.
+tl::unexpected<Error> fail_creating(const std::filesystem::path& file, int why)
+{
+    if (why == ENOENT || why == ENOTDIR)
+        return fail(Errc::not_found, fmt::format("there is no folder {}: make it, or name another "
+                                                 "file with --output",
+                                                 folder_of(file).string()));
+    if (why == EACCES || why == EPERM || why == EROFS)
+        return fail(Errc::malformed,
+                    fmt::format("{} cannot be written: {}: name another file with --output",
+                                file.string(), std::generic_category().message(why)));
+    return fail_errno("creating " + file.string(), why);
 }
 
 // The numbers of the pieces of this name that are there.
@@ -154,7 +169,7 @@ Result<void> PartsWriter::begin_part()
         fmt::format("{}.{}.new", name_of(temporary_.size()).string(), ::getpid());
     part_ = Fd(::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
     if (!part_)
-        return fail_errno("creating " + name.string(), errno);
+        return fail_creating(name_of(temporary_.size()), errno);
     temporary_.push_back(name);
     part_bytes_ = 0;
     return {};

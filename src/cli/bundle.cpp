@@ -57,6 +57,17 @@ int usage(const std::string& sentence)
 
 void print_missing(const std::vector<std::string>& missing)
 {
+    if (missing.size() == 1) {
+        fmt::print(stderr,
+                   "aptward: 1 of what was asked for is not held ({}); fetch it through the node "
+                   "first, or go on without it by --allow-missing\n",
+                   printable(missing.front()));
+        return;
+    }
+    fmt::print(stderr,
+               "aptward: {} of what was asked for are not held; fetch them through the node "
+               "first, or go on without them by --allow-missing:\n",
+               missing.size());
     for (std::size_t i = 0; i < std::min(missing.size(), kMostNamed); ++i)
         std::fprintf(stderr, "  %s\n", printable(missing[i]).c_str());
     if (missing.size() > kMostNamed)
@@ -152,10 +163,6 @@ int create(CreateOptions options)
         return complain(plan.error());
     const std::vector<std::string>& missing = plan->manifest.missing;
     if (!missing.empty() && !options.allows_missing) {
-        fmt::print(stderr,
-                   "aptward: {} of what was asked for are not held; fetch them through the node "
-                   "first, or go on without them by --allow-missing:\n",
-                   missing.size());
         print_missing(missing);
         return kNo;
     }

@@ -161,6 +161,28 @@ def test_what_cannot_be_bundled_is_told_in_one_sentence(scene, arguments, senten
     assert list(scene.folder.glob("*.bundle*")) == []
 
 
+@pytest.mark.parametrize("output, arguments, status, sentence", [
+    ("x.bundle", ["--packages", "nonsense"], 1, "1 of what was asked for is not held (nonsense: "),
+    ("x.bundle", ["--list", "empty"], 2, "names no package"),
+    ("nowhere/x.bundle", [], 2, "there is no folder"),
+    ("empty/x.bundle", [], 2, "there is no folder"),
+    ("folder", [], 1, "is there already"),
+    ("/sys/x.bundle", [], 1, "/sys/x.bundle cannot be written: "),
+])
+def test_what_cannot_be_written_is_told_in_one_sentence(scene, output, arguments, status, sentence):
+    _, node = stock(scene)
+    (scene.folder / "empty").write_text("# nothing\n\n")
+    (scene.folder / "folder").mkdir()
+    before = sorted(scene.folder.rglob("*"))
+    arguments = [str(scene.folder / word) if word == "empty" else word for word in arguments]
+    refused = create(node, scene.folder / output, *arguments)
+    assert refused.returncode == status and sentence in refused.stderr, refused
+    assert refused.stderr.count("\n") == 1
+    # The node's own files come and go.
+    assert [path for path in sorted(scene.folder.rglob("*")) if "state" not in path.parts] == \
+        [path for path in before if "state" not in path.parts]
+
+
 def held_files(node):
     return sorted(path.name for path in (node.folder / "state/blobs").rglob("*") if path.is_file())
 
