@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <future>
 
 #include "archive/index_table.h"
 #include "archive/suite.h"
@@ -21,22 +20,6 @@ bool by_key(const Named& a, const Named& b)
 }
 
 }  // namespace
-
-Remembered remember(const Services& services, const FindArchive& find_archive)
-{
-    std::promise<Remembered> promise;
-    services.state_thread.post([&] {
-        Remembered known;
-        known.suites = services.state.suites();
-        for (const auto& [key, suite] : known.suites)
-            if (const auto archive = find_archive(key.first)) {
-                known.decisions[key.first] = services.state.decisions(key.first);
-                known.rings = archive->settings().rings;
-            }
-        promise.set_value(std::move(known));
-    });
-    return promise.get_future().get();
-}
 
 Result<void> Needs::find()
 {
@@ -108,35 +91,6 @@ std::optional<std::size_t> Needs::number_of(const Digest& digest) const
     return found->number;
 }
 
-// What a moment that is kept, or frozen to, means is kept as well; of the rest only the current one
-// is what clients get.
-Need Needs::need_of(const std::string& archive, const catalog::SuiteState& suite,
-                    const catalog::Published& published) const
-{
-    const auto decided = remembered_.decisions.find(archive);
-    if (decided == remembered_.decisions.end())
-        return Need::past;  // nobody serves it any more
-    const auto is_at = [&](SystemTime time, SystemTime known) {
-        const catalog::Published* found =
-            catalog::find_at(suite.timeline, suite.from_hosts, time, known);
-        return found != nullptr && found->release == published.release;
-    };
-    for (const auto& [name, at] : decided->second.snapshots)
-        if (is_at(at, SystemTime::max()))
-            return Need::kept;
-    if (const auto& freeze = decided->second.freeze; freeze && is_at(freeze->at, freeze->since))
-        return Need::kept;
-    const auto has = [&](const RingSettings& ring) {
-        const catalog::Published* shown =
-            catalog::find_shown(suite.timeline, system_now() - ring.delay);
-        return shown != nullptr && shown->release == published.release;
-    };
-    const auto& rings = remembered_.rings;
-    const bool is_served =
-        published.release == suite.current() || std::any_of(rings.begin(), rings.end(), has);
-    return is_served ? Need::current : Need::past;
-}
-
 Result<void> Needs::walk_releases(const Visit& visit)
 {
     for (const auto& [key, suite] : remembered_.suites) {
@@ -148,7 +102,7 @@ Result<void> Needs::walk_releases(const Visit& visit)
                 return fail(Errc::stale, "told to stop");
             auto generation = catalog::recall_generation(services_.releases, published->release,
                                                          journalled, published->signers);
-            const Need need = need_of(key.first, suite, *published);
+            const Need need = need_of(remembered_, key.first, suite, *published, system_now());
             // One that is gone or damaged can be nobody's present any more; a pin of it can be
             // dropped. What a disk does not give now is known later.
             if (!generation && need == Need::past && generation.error().code() != Errc::storage)

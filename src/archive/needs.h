@@ -4,26 +4,15 @@
 // remembers. On a job's thread; private to archive/.
 
 #include <functional>
-#include <map>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "archive/archive.h"
 #include "archive/eviction.h"
+#include "archive/remembered.h"
 
 namespace aptward::archive {
-
-/// What the state thread knows of the archives that are served.
-struct Remembered {
-    catalog::SuiteStates suites;
-    std::map<std::string, catalog::ArchiveDecisions> decisions;
-    std::vector<RingSettings> rings;  ///< The same for all.
-};
-
-/// Any thread but that of the state.
-Remembered remember(const Services& services, const FindArchive& find_archive);
 
 class Needs {
 public:
@@ -59,8 +48,6 @@ private:
     Result<void> walk_files();
     std::optional<std::size_t> number_of_key(const std::array<std::uint8_t, 16>& key) const;
     Result<void> walk_releases(const Visit& visit);
-    Need need_of(const std::string& archive, const catalog::SuiteState& suite,
-                 const catalog::Published& published) const;
     Result<void> mark(const Place& place);
     void mark(const Digest& digest, Need need);
     Result<void> build_missing_tables(Place& place);

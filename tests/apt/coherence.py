@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What must hold of a node after anything at all: one generation, whose every byte is right."""
 import hashlib
+import json
 import lzma
 import os
 import re
@@ -58,3 +59,10 @@ def grow_old(node, seconds=LONG_AGO):
     for file in blob_files(node):
         status = file.stat()
         os.utime(file, ns=(status.st_atime_ns - seconds * 10**9, status.st_mtime_ns))
+
+
+def least(node):
+    """Bytes of what a collection never takes now: the smallest size that there is for it."""
+    line = node.command("gc", "--dry-run", "--to", "1", "--json").stdout.splitlines()[-1]
+    result = json.loads(line)
+    return result["held"]["kept"]["bytes"] + result["hot"]["bytes"]

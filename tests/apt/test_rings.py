@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from coherence import grow_old
-from node import until
+from coherence import grow_old, least
+from node import Node, until
+from shim import Shim
 
 pytestmark = pytest.mark.smoke
 
@@ -172,9 +173,34 @@ def test_a_collection_leaves_a_ring_its_indexes(story):
     node.stop()
     grow_old(node)
     node.start()  # with nothing in memory
-    assert node.command("gc", "--to", "1").returncode == 1
+    assert node.command("gc", "--to", str(least(node))).returncode == 0
     origin.die()
     assert get(node, "dists/stable/main/binary-amd64/Packages.xz", LATE).content == old["index"]
+
+
+def test_a_collection_leaves_what_a_ring_comes_to_next(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    shim = Shim(scene.folder, scene.folder / "node-shim/state")
+    node = Node(scene.folder / "node-shim", archive, [origin], environment=shim.environment, tail=ring("1h"))
+    scene.nodes.append(node)
+    path, seen = "dists/stable/main/binary-amd64/Packages.xz", []
+    for number in range(3):
+        if number > 0:
+            archive.add("foo", str(number + 1))
+            archive.publish()
+            shim.clock_offset_s += 1000
+            until("the next", lambda: generation(node, EARLY) != seen[-1][0])
+        seen.append((generation(node, EARLY), get(node, path, EARLY).content))
+        assert generation(node, LATE) == seen[0][0]
+    grow_old(node)
+    assert node.command("gc", "--to", str(least(node))).returncode == 0
+    origin.die()
+    shim.clock_offset_s = 4700  # the second has been here for an hour
+    node.stop()
+    node.start()
+    assert generation(node, LATE) == seen[1][0]
+    assert get(node, path, LATE).content == seen[1][1]
 
 
 def test_a_freeze_is_for_all_rings(story):
