@@ -39,6 +39,14 @@ std::string why(const Json& file)
                                : "named by what is served, but not used lately";
 }
 
+std::string last_used(const Json& file)
+{
+    const auto used = file.value("used", std::int64_t{0});
+    if (used == 0)
+        return "last used at a time that is not known";
+    return fmt::format("last used {} ago", human_seconds(to_unix(system_now()) - used));
+}
+
 std::string share(const Json& held, const char* need)
 {
     const Json one = held.value(need, Json::object());
@@ -57,14 +65,12 @@ void print(const Json& result)
     const Json first = result.value("first", Json::array());
     if (!first.empty())
         fmt::print("{} first:\n", result.value("dry_run", false) ? "Would go" : "Went");
-    const std::int64_t now = to_unix(system_now());
     for (const Json& file : first) {
         std::string name = file.value("name", "");
         if (name.empty())
             name = file.value("file", "") + "...";
-        fmt::print("  {:>10}  {}: {}, last used {} ago\n",
-                   human_size(file.value("bytes", std::uint64_t{0})), name, why(file),
-                   human_seconds(now - file.value("used", now)));
+        fmt::print("  {:>10}  {}: {}, {}\n", human_size(file.value("bytes", std::uint64_t{0})),
+                   name, why(file), last_used(file));
     }
 }
 

@@ -20,19 +20,29 @@ namespace aptward::store {
 namespace {
 
 constexpr std::chrono::hours kNoteEvery{1};
+// By which a clock is set back beside somebody who relies on a file (a guess: the time zone of a
+// clock that was read as UTC is less). What is further ahead is of a clock that was wrong.
+constexpr std::chrono::hours kMostAhead{24};
 
+// Long ago, where the time is none that can be.
 SystemTime used_of(const struct ::stat& status)
 {
-    return from_unix(status.st_atim.tv_sec);
+    const SystemTime used = from_unix(status.st_atim.tv_sec);
+    return used - system_now() > kMostAhead ? SystemTime() : used;
 }
 
 constexpr timespec kNowAndNothing[2] = {{0, UTIME_NOW}, {0, UTIME_OMIT}};
 
 }  // namespace
 
+bool is_to_be_noted(SystemTime noted, SystemTime now)
+{
+    return now - noted >= kNoteEvery || noted - now > kNoteEvery;
+}
+
 void note_use(const Fd& file, const struct ::stat& status)
 {
-    if (system_now() - used_of(status) >= kNoteEvery)
+    if (is_to_be_noted(used_of(status), system_now()))
         const int ignored [[maybe_unused]] = ::futimens(file.get(), kNowAndNothing);
 }
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "crypto/crypto.h"
+#include "store/use.h"
 
 namespace aptward::store {
 namespace {
@@ -42,8 +43,7 @@ bool HotBlob::is_still_right() const
 // For an open file this is a change of its status: it is opened anew then.
 void HotBlob::note_use(const Blobs& blobs, const Digest& digest, SystemTime now) const
 {
-    constexpr std::chrono::hours kNoteEvery{1};
-    if (now - noted < kNoteEvery)
+    if (!is_to_be_noted(noted, now))
         return;
     noted = now;
     const bool ignored [[maybe_unused]] = blobs.use(digest);

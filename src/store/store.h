@@ -74,7 +74,7 @@ public:
     struct Entry {
         Digest digest;
         std::uint64_t file = 0;  ///< The same for both names of one file.
-        SystemTime used{};       ///< To the hour: read() and use() note it.
+        SystemTime used{};       ///< To the hour: read() and use() note it. 1970: not known.
     };
     /// Calls `visit` for each name, all of SHA-512 first, until it gives false. Blocks on the disk.
     /// Fails with storage.
@@ -92,7 +92,8 @@ public:
 
     /// Removes a blob, unless somebody has used it since `before`. True when it is gone.
     /// Never takes one for which use() has given true since then, or that was committed since,
-    /// whatever runs beside it (R27).
+    /// whatever runs beside it (R27). A time that is more than a day ahead counts as long ago: a
+    /// clock that was wrong once would keep everything.
     /// A crash leaves it whole, or gone. Fails with storage.
     Result<bool> evict(const Digest& digest, SystemTime before) const;
 

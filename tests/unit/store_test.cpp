@@ -8,6 +8,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -96,6 +97,35 @@ TEST_F(StoreTest, WhatIsHotIsInUse)
         (*blob)->note_use(*blobs, digest, system_now());
         EXPECT_FALSE(*blobs->evict(digest, system_now() - std::chrono::hours(1)));
     }
+}
+
+// Else nothing would ever go again, until that time has come.
+TEST_F(StoreTest, R14_WhatAClockThatWasAheadHasNotedIsNoUseAndNotedAnew)
+{
+    constexpr std::int64_t kAhead = 30 * 86400;
+    const Digest far = *blobs->put("far"), near = *blobs->put("near"), read = *blobs->put("read"),
+                 hot = *blobs->put("hot");
+    HotBlobs hot_blobs({1 << 20, 16});
+    const auto blob = hot_blobs.get(*blobs, hot);
+    ASSERT_TRUE(blob);
+    for (const Digest& digest : {far, read, hot})
+        grow_old(path_of(digest), -kAhead);
+    grow_old(path_of(near), -7200);
+    ASSERT_TRUE(blobs->read(read));
+    (*blob)->noted += std::chrono::seconds(kAhead);
+    (*blob)->note_use(*blobs, hot, system_now());
+    std::map<std::string, SystemTime> used;
+    ASSERT_TRUE(blobs->each([&](const Blobs::Entry& entry) {
+        used[entry.digest.hex()] = entry.used;
+        return true;
+    }));
+    EXPECT_EQ(used[far.hex()], SystemTime());
+    for (const Digest& digest : {read, hot})
+        EXPECT_LE(used[digest.hex()], system_now()) << "it is noted as it is now";
+    const SystemTime hour_ago = system_now() - std::chrono::hours(1);
+    EXPECT_TRUE(*blobs->evict(far, hour_ago));
+    EXPECT_FALSE(*blobs->evict(near, hour_ago)) << "a clock that was just set back";
+    EXPECT_FALSE(*blobs->evict(read, hour_ago) || *blobs->evict(hot, hour_ago));
 }
 
 TEST_F(StoreTest, ScrubbingIsNoUse)
