@@ -277,9 +277,10 @@ bool Jobs::is_busy(const std::string& kind) const
 std::optional<SystemTime> Jobs::last(const std::string& kind, bool (*counts)(State)) const
 {
     const std::lock_guard lock(mutex_);
+    const SystemTime now = system_now();
     std::optional<SystemTime> newest;
     for (const auto& [id, job] : jobs_)
-        if (job->record.kind == kind && counts(job->record.state))
+        if (job->record.kind == kind && counts(job->record.state) && job->record.ended <= now)
             newest = std::max(newest.value_or(job->record.ended), job->record.ended);
     return newest;
 }

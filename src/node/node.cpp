@@ -78,8 +78,10 @@ Result<void> Node::Parts::open_state(crypto::Spawner& spawner)
     engine = crypto::make_gpgv(spawner);
     const auto first_start = state->fact(kFirstStart);
     const auto known = parse_number<std::int64_t>(first_start.value_or(""));
-    scrub_counted_from = known ? from_unix(*known) : system_now();
-    if (!known)
+    const SystemTime now = system_now();
+    const bool may_be = known && from_unix(*known) <= now;  // else a clock was ahead
+    scrub_counted_from = may_be ? from_unix(*known) : now;
+    if (!may_be)
         remember_first_start();
     return {};
 }

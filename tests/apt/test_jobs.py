@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from node import UnixConnection, until
+from node import Node, UnixConnection, until
+from shim import Shim
 
 pytestmark = pytest.mark.smoke
 
@@ -117,6 +118,23 @@ def test_R26_the_node_scrubs_by_itself_within_the_promised_time(scene):
     first = until("the node's own job", lambda: (now := job(node, 1))["state"] == "done" and now)
     assert first["who"] == "node" and first["result"]["damaged"] == [name]
     assert node.get("/test/pool/p5_1_all.deb").content == (archive.root / "pool/p5_1_all.deb").read_bytes()
+
+
+def test_R26_a_clock_that_was_ahead_once_does_not_end_the_nodes_scrubs(scene):
+    archive = scene.archive()
+    shim = Shim(scene.folder, scene.folder / "node-shim/state")
+    shim.clock_offset_s = 30 * 86400
+    node = Node(scene.folder / "node-shim", archive, [scene.origin(archive)], environment=shim.environment,
+                top=['scrub-every = "1s"', 'scrub-rate = "0"'])
+    scene.nodes.append(node)
+
+    def done():
+        return sum(one["state"] == "done" for one in json.loads(node.command("jobs", "--json").stdout))
+    before = until("a scrub of then", done)
+    node.stop()
+    shim.clock_offset_s = 0
+    node.start()
+    until("a scrub of now", lambda: done() > before)
 
 
 def test_impossible_jobs_are_refused_in_one_sentence(scene):

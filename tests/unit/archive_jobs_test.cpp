@@ -192,6 +192,24 @@ TEST_F(JobsTest, AnOperatorsJobTakesThePlaceOfTheNodesOwn)
     EXPECT_EQ(jobs->find(*asked)->record.state, State::done);
 }
 
+TEST_F(JobsTest, WhatEndedInTheFutureEndedByAClockThatWasWrong)
+{
+    JobRecord ahead, before;
+    ahead.id = 1;
+    before.id = 2;
+    ahead.kind = before.kind = "count";
+    ahead.state = before.state = State::done;
+    ahead.ended = system_now() + std::chrono::hours(48);
+    before.ended = system_now() - std::chrono::hours(48);
+    ASSERT_TRUE(state->put_job(ahead));
+    Counting counting;
+    EXPECT_FALSE(jobs_with("count", counting.kind(true))->last_done("count"));
+    ASSERT_TRUE(state->put_job(before));
+    const auto jobs = jobs_with("count", counting.kind(true));
+    EXPECT_EQ(jobs->last_done("count"), before.ended);
+    EXPECT_EQ(jobs->last_over("count"), before.ended);
+}
+
 TEST_F(JobsTest, AStoppedNodesJobGoesOnFromItsCursor)
 {
     Counting before;
