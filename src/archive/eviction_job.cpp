@@ -212,6 +212,7 @@ Jobs::Kind make_eviction(Services& services, FindArchive find_archive, EvictionS
     Jobs::Kind kind;
     kind.unit = "bytes";
     kind.is_background = true;
+    kind.node_gives_way = false;  // what was asked for may be less than the quota wants, or nothing
     kind.read_options = [](std::string_view request) -> Result<std::string> {
         const Json json = Json::parse(request, nullptr, false);
         if (!json.is_object())

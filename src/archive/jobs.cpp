@@ -117,7 +117,7 @@ Result<std::int64_t> Jobs::start(const std::string& kind, std::string request,
     const std::lock_guard lock(mutex_);
     if (is_stopping_)
         return fail(Errc::unavailable, "the node is stopping");
-    if (who != "node")
+    if (who != "node" && known->second.node_gives_way)
         for (const auto& [id, other] : jobs_)
             if (other->record.kind == kind && other->record.who == "node" &&
                 !is_over(other->record.state))

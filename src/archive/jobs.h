@@ -48,6 +48,8 @@ public:
         bool is_resumable = false;
         /// Nobody waits for it: clients' answers always come first (base/background.h).
         bool is_background = false;
+        /// An operator's job takes the place of the node's own one; else it waits for its end.
+        bool node_gives_way = true;
         /// Checks the JSON that asks for a job, and gives what it keeps as its options; none: takes
         /// anything. Fails with malformed, not_found.
         std::function<Result<std::string>(std::string_view request)> read_options;
@@ -67,8 +69,8 @@ public:
     /// its kind can go on, queued again. Blocks on the state thread.
     void restore();
 
-    /// The new job's id. An operator's job takes the place of the node's own one of the same kind.
-    /// Fails with not_found, naming the kinds, and as reading the options does. Any thread.
+    /// The new job's id. Fails with not_found, naming the kinds, and as reading the options does. Any
+    /// thread.
     Result<std::int64_t> start(const std::string& kind, std::string request,
                                const std::string& who);
 
@@ -80,7 +82,8 @@ public:
     std::optional<JobView> find(std::int64_t id) const;
     /// True while one of this kind is queued or running.
     bool is_busy(const std::string& kind) const;
-    /// When a job of this kind last came to its end.
+    /// When a job of this kind last came to its end. One that ended in the future, by a clock that
+    /// was wrong then, does not count.
     std::optional<SystemTime> last_done(const std::string& kind) const;
     /// When one last ended in any way: also failed or cancelled.
     std::optional<SystemTime> last_over(const std::string& kind) const;

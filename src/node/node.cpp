@@ -157,26 +157,38 @@ http::Async<void> Node::Parts::keep_scrubbing()
     }
 }
 
+// Of the node's own only: an operator may have asked for less, or only what would go. One that
+// ended above its target, because what it might have taken was in use, is tried again.
+bool Node::Parts::is_to_be_tried_again(std::int64_t collection) const
+{
+    using State = catalog::JobRecord::State;
+    const auto view = jobs->find(collection);
+    if (!view)
+        return true;  // many came after it
+    const State how = view->record.state;
+    if (how == State::queued || how == State::running || how == State::done)
+        return false;
+    const auto since = system_now() - view->record.ended;
+    return since >= archive::kSpared || since.count() < 0;  // a clock that was ahead says nothing
+}
+
 // What is held is counted at the start, and then whenever what came since may be too much.
 http::Async<void> Node::Parts::keep_bounded()
 {
     constexpr std::chrono::seconds kLookEvery{10};
     const auto high = static_cast<std::uint64_t>(static_cast<double>(config.quota_bytes) *
                                                  (1 - archive::kHighWater));
-    std::optional<std::uint64_t> counted_at;  // bytes that had come then
+    std::uint64_t counted_at = 0;  // bytes that had come then
+    std::optional<std::int64_t> last;
     while (config.quota_bytes > 0) {
         const std::uint64_t came = blobs->stored_bytes();
-        // One that ended above its target, because all of it was in use, is tried again.
-        const auto done = jobs->last_done(archive::kEviction),
-                   over = jobs->last_over(archive::kEviction);
-        const bool was_missed =
-            over && (!done || *done < *over) && system_now() - *over >= archive::kSpared;
-        const bool is_due = !counted_at || came - *counted_at >= high || was_missed;
+        const bool is_due = !last || came - counted_at >= high || is_to_be_tried_again(*last);
         if (is_due && !jobs->is_busy(archive::kEviction)) {
             counted_at = came;
             const auto started = jobs->start(archive::kEviction, "{}", "node");
             if (!started)
                 co_return;  // the node is stopping
+            last = *started;
         }
         co_await http::sleep_until(steady_now() + kLookEvery);
     }
@@ -191,7 +203,7 @@ http::Async<void> Node::Parts::keep_room()
     constexpr double kEnoughBytes = 4e9;  // of a large disk, where the other shares follow it
     bool is_told = false;
     std::uint64_t without_room = 0;  // files for which there was no room
-    std::optional<SystemTime> tried;
+    std::optional<std::int64_t> last;
     for (;;) {
         co_await http::sleep_until(steady_now() + kLookEvery);
         struct ::statvfs space{};
@@ -222,12 +234,11 @@ http::Async<void> Node::Parts::keep_room()
                          "",
                          ""});
         // One that found too little is tried again when what was used may go.
-        const auto done = jobs->last_done(archive::kEviction);
-        const bool has_helped = tried && done && *done >= *tried;
-        const bool may_try = !tried || has_helped || system_now() - *tried >= archive::kSpared;
+        const auto view = last ? jobs->find(*last) : std::nullopt;
+        const bool has_helped = view && view->record.state == catalog::JobRecord::State::done;
+        const bool may_try = !last || has_helped || is_to_be_tried_again(*last);
         if (!may_try || jobs->is_busy(archive::kEviction))
             continue;
-        tried = system_now();
         const auto started =
             jobs->start(archive::kEviction,
                         fmt::format("{{\"free\": {}}}",
@@ -235,6 +246,7 @@ http::Async<void> Node::Parts::keep_room()
                         "node");
         if (!started)
             co_return;  // the node is stopping
+        last = *started;
     }
 }
 

@@ -81,6 +81,7 @@ struct Node::Parts {
     Result<void> write_run_file();
     http::Async<void> keep_saving();
     http::Async<void> keep_scrubbing();
+    bool is_to_be_tried_again(std::int64_t collection) const;
     http::Async<void> keep_bounded();
     http::Async<void> keep_room();
     http::Async<void> save_sources();

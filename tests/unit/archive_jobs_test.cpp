@@ -192,6 +192,21 @@ TEST_F(JobsTest, AnOperatorsJobTakesThePlaceOfTheNodesOwn)
     EXPECT_EQ(jobs->find(*asked)->record.state, State::done);
 }
 
+TEST_F(JobsTest, OfSomeKindsAnOperatorsJobWaitsForTheNodesOwn)
+{
+    Counting counting;
+    Jobs::Kind kind = counting.kind(true);
+    kind.node_gives_way = false;
+    auto jobs = jobs_with("count", std::move(kind));
+    const auto own = jobs->start("count", "{}", "node");
+    counting.await_waiting();
+    const auto asked = jobs->start("count", "{}", "uid 7");
+    counting.permits = 20;
+    wait_over(*jobs, *asked);
+    EXPECT_EQ(jobs->find(*own)->record.state, State::done);
+    EXPECT_EQ(jobs->find(*asked)->record.state, State::done);
+}
+
 TEST_F(JobsTest, WhatEndedInTheFutureEndedByAClockThatWasWrong)
 {
     JobRecord ahead, before;
