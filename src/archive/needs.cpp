@@ -115,7 +115,9 @@ Result<void> Needs::walk_releases(const Visit& visit)
                                 published->release.substr(0, 12), key.first, key.second,
                                 generation.error().message(),
                                 need == Need::kept ? "; aptward snapshot drop gives it up" : ""));
-            Place place{key.first, key.second, std::move(*generation), need, suite.used};
+            Place place{
+                key.first, key.second, std::move(*generation),
+                need,      suite.used, need != Need::past && published->release == suite.current()};
             place.generation = catalog::with_tables(place.generation, services_.tables);
             // Those at hand are answered from their tables, those of before build theirs again.
             const bool is_at_hand =
@@ -139,13 +141,16 @@ Result<void> Needs::build_missing_tables(Place& place)
         if (!catalog::is_tabled(used) || place.generation->tables().count(base) > 0)
             continue;
         std::string failure;
+        bool is_listed = false, is_held = false;
         for (const char* suffix : {".gz", ".zst", ".xz", ".bz2", ".lzma", ""}) {
             const deb::ListedFile* file = release.find(base + suffix);
             if (file == nullptr)
                 continue;
+            is_listed = true;
             const auto built = build_table_of(release, *file);
             if (!built && built.error().code() == Errc::not_found)
                 continue;
+            is_held = true;
             failure = built ? "" : built.error().message();
             if (built)
                 break;
@@ -153,6 +158,13 @@ Result<void> Needs::build_missing_tables(Place& place)
         if (!failure.empty())
             return fail(Errc::storage,
                         "nothing goes, because what " + base + " names cannot be read: " + failure);
+        // Of an earlier one it may never have been held: clients came to use it since.
+        if (place.is_current && is_listed && !is_held)
+            return fail(
+                Errc::storage,
+                fmt::format("nothing goes, because {} of {} {} is held in no form, and nobody "
+                            "knows what it names: aptward scrub fetches it again",
+                            base, place.archive, place.suite));
     }
     place.generation = catalog::with_tables(place.generation, services_.tables);
     return {};

@@ -42,6 +42,7 @@ private:
         catalog::GenerationPtr generation;
         Need need = Need::past;
         std::vector<std::string> used;  ///< Indexes that clients use.
+        bool is_current = false;        ///< Served, and of no ring alone.
     };
     using Visit = std::function<Result<void>(const Place&)>;
 

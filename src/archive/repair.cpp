@@ -2,8 +2,10 @@
 #include "archive/repair.h"
 
 #include <algorithm>
+#include <set>
 
 #include "archive/mass_fetch.h"
+#include "archive/remembered.h"
 #include "http/blocking.h"
 
 namespace aptward::archive {
@@ -84,32 +86,53 @@ Result<void> Repair::fetch(const std::string& hex)
     return outcome;
 }
 
+// Those of which there is a table, and those that clients use: a lost table says of no index that
+// it is needed.
 std::size_t Repair::fetch_missing_indexes()
 {
+    const Remembered remembered = remember(services_, [this](const auto& id) { return find(id); });
     std::size_t missing = 0;
     for (const auto& archive : archives_()) {
         const auto view = archive->view();
         for (const auto& [name, suite] : view->suites) {
             if (!suite.current)
                 continue;
-            for (const auto& [base, table] : suite.current->tables()) {
-                const deb::ListedFile* first = nullptr;
-                bool is_held = false;
-                for (const char* suffix : {".xz", ".zst", ".gz", ".bz2", ".lzma", ""}) {
-                    const deb::ListedFile* file = suite.current->release().find(base + suffix);
-                    if (file == nullptr)
-                        continue;
-                    first = first == nullptr ? file : first;
-                    is_held = is_held || archive->may_use(file->digests.front());
-                }
-                if (first == nullptr || is_held || !goes_on_())
-                    continue;
-                ++missing;
-                const auto ignored = fetch(archive, archive->want_of(name, *suite.current, *first));
-            }
+            std::set<std::string> bases;
+            for (const auto& [base, table] : suite.current->tables())
+                bases.insert(base);
+            if (const auto known = remembered.suites.find({archive->settings().id, name});
+                known != remembered.suites.end())
+                for (const std::string& used : known->second.used)
+                    bases.insert(std::string(deb::without_compression(used)));
+            for (const std::string& base : bases)
+                missing += fetch_if_missing(archive, name, *suite.current, base) ? 1 : 0;
         }
     }
     return missing;
+}
+
+bool Repair::fetch_if_missing(const std::shared_ptr<Archive>& archive, const std::string& suite,
+                              const catalog::Generation& generation, const std::string& base)
+{
+    const deb::ListedFile* first = nullptr;
+    for (const char* suffix : {".xz", ".zst", ".gz", ".bz2", ".lzma", ""}) {
+        const deb::ListedFile* file = generation.release().find(base + suffix);
+        if (file != nullptr && archive->may_use(file->digests.front()))
+            return false;
+        first = first == nullptr ? file : first;
+    }
+    if (first == nullptr || !goes_on_())
+        return false;
+    const auto ignored = fetch(archive, archive->want_of(suite, generation, *first));
+    return true;
+}
+
+std::shared_ptr<Archive> Repair::find(const std::string& id) const
+{
+    for (const auto& archive : archives_())
+        if (archive->settings().id == id)
+            return archive;
+    return nullptr;
 }
 
 }  // namespace aptward::archive

@@ -28,6 +28,9 @@ public:
 
 private:
     Result<void> fetch(const std::shared_ptr<Archive>& archive, const fetch::Want& want);
+    bool fetch_if_missing(const std::shared_ptr<Archive>& archive, const std::string& suite,
+                          const catalog::Generation& generation, const std::string& base);
+    std::shared_ptr<Archive> find(const std::string& id) const;
 
     Services& services_;
     const ServedArchives archives_;

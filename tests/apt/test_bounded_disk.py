@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from coherence import LONG_AGO, blob_files, grow_old
+from coherence import LONG_AGO, blob_files, grow_old, least, sha256
 from node import Node, until
 from shim import Shim
 
@@ -165,6 +165,26 @@ def test_a_quota_holds_by_itself(scene):
     until("the quota holds", lambda: (held_bytes(node) or 10**9) <= 270_000)
     assert apt.run("apt-get", "check").returncode == 0
     assert scene.apt(node).update().returncode == 0, "what is served needs its indexes"
+
+
+def test_nothing_goes_while_an_index_of_what_is_served_and_its_table_are_lost(story):
+    archive, origin, node, packages, _ = story
+    origin.die()
+    node.stop()
+    for table in (node.folder / "state/tables").iterdir():
+        table.unlink()
+    index = sha256((archive.suite_folder / "main/binary-amd64/Packages.xz").read_bytes())
+    (node.folder / "state/blobs/sha256" / index[:2] / index).unlink()
+    node.start()
+    before = sorted(blob_files(node))
+    done = node.command("gc", "--to", "80k")
+    assert done.returncode == 1 and "held in no form" in done.stderr and "aptward scrub" in done.stderr, done
+    assert sorted(blob_files(node)) == before
+    origin.revive()
+    assert node.command("scrub").returncode == 0
+    grow_old(node)
+    assert node.command("gc", "--to", "80k").returncode == 0
+    assert [holds(node, package) for package in packages] == [False, False, True]
 
 
 @pytest.fixture
