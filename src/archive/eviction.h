@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -55,6 +56,13 @@ struct EvictionPlan {
     };
     std::array<Share, 4> held;  ///< By need.
     Share hot;                  ///< Of `current`: used lately, so it stays.
+
+    /// Nothing goes after all.
+    void give_up()
+    {
+        victims.clear();
+        over_bytes += std::exchange(freed_bytes, 0);
+    }
 };
 
 /// What nobody needs goes first, then what only the past needs, then what is served and not used:

@@ -55,12 +55,17 @@ public:
         limits.hot_since = system_now() - settings_.hot_for;
         limits.target_bytes = target();
         plan_ = plan_eviction(needs_.files(), limits);
-        if (!options_.is_dry_run) {
+        const bool is_hopeless = what_stays() > allowed();
+        if (is_hopeless)
+            plan_.give_up();
+        if (!options_.is_dry_run && !is_hopeless) {
             if (const auto gone = evict(limits.spared_since); !gone)
                 return ended(gone.error());
             remove_tables();
         }
         TRY_VOID(tell());
+        if (is_hopeless)
+            return fail(Errc::storage, hopeless());
         if (plan_.over_bytes > 0)
             return fail(Errc::storage, too_small(limits.target_bytes));
         return Jobs::End{true, text()};
@@ -88,6 +93,22 @@ private:
         if (settings_.quota_bytes == 0 || static_cast<double>(held) <= quota * kHighWater)
             return held;
         return static_cast<std::uint64_t>(quota * kLowWater);
+    }
+
+    // Whatever is done, and whenever.
+    std::uint64_t what_stays() const { return kept_bytes() + plan_.hot.bytes; }
+    std::uint64_t kept_bytes() const
+    {
+        return plan_.held[static_cast<std::size_t>(Need::kept)].bytes;
+    }
+
+    // More than this is a mistake of the configuration, for which nothing shall be lost. A full
+    // disk is none: there whatever can go helps.
+    std::uint64_t allowed() const
+    {
+        const bool has_limit =
+            !options_.free_bytes && (options_.to_bytes || settings_.quota_bytes > 0);
+        return has_limit ? options_.to_bytes.value_or(settings_.quota_bytes) : UINT64_MAX;
     }
 
     Result<void> evict(SystemTime spared_since)
@@ -180,20 +201,30 @@ private:
                            evicted_files_, human_size(evicted_bytes_));
     }
 
+    std::string hopeless() const
+    {
+        return fmt::format(
+            "{} cannot be kept, so nothing went: {} have to stay, {} of indexes, pins, names and "
+            "freezes and {} of what clients use; raise the quota, or drop snapshots (aptward "
+            "snapshot drop)",
+            human_size(allowed()), human_size(what_stays()), human_size(kept_bytes()),
+            human_size(plan_.hot.bytes));
+    }
+
     std::string too_small(std::uint64_t target) const
     {
-        const auto& kept = plan_.held[static_cast<std::size_t>(Need::kept)];
         if (options_.free_bytes)
             return fmt::format(
                 "{} more would have to go from a full disk, but indexes, pins, names and freezes "
                 "({}), what clients use ({}) and what was used within an hour stay: make room, or "
                 "drop snapshots (aptward snapshot drop)",
-                human_size(plan_.over_bytes), human_size(kept.bytes), human_size(plan_.hot.bytes));
+                human_size(plan_.over_bytes), human_size(kept_bytes()),
+                human_size(plan_.hot.bytes));
         return fmt::format(
             "{} cannot be kept: {} of indexes, pins, names and freezes and {} of what clients use "
             "have to stay, and what was used within an hour; raise the quota, or drop snapshots "
             "(aptward snapshot drop)",
-            human_size(target), human_size(kept.bytes), human_size(plan_.hot.bytes));
+            human_size(target), human_size(kept_bytes()), human_size(plan_.hot.bytes));
     }
 
     Services& services_;
