@@ -47,14 +47,20 @@ bool has_hash(const Fd& file, const Digest& digest)
 Result<std::shared_ptr<Blobs>> Blobs::open(const std::filesystem::path& state)
 {
     const auto root = state / "blobs";
-    if (!std::filesystem::exists(state / "damaged")) {  // made last
-        for (const char* algorithm : {kSha256, kSha512})
-            for (int i = 0; i < 256; ++i)
-                TRY_VOID(make_directories(root / algorithm / fmt::format("{:02x}", i)));
-        // A blob's sync covers its folder only, not the folder's own name.
+    bool is_new = false;
+    for (const char* algorithm : {kSha256, kSha512})
+        for (int i = 0; i < 256; ++i) {
+            const auto folder = root / algorithm / fmt::format("{:02x}", i);
+            std::error_code ignored;
+            if (std::filesystem::exists(folder, ignored))
+                continue;
+            TRY_VOID(make_directories(folder));
+            is_new = true;
+        }
+    // A blob's sync covers its folder only, not the folder's own name.
+    if (is_new)
         TRY_VOID(sync_file_system(root));
-        TRY_VOID(make_directories(state / "damaged"));
-    }
+    TRY_VOID(make_directories(state / "damaged"));
     TRY_VOID(make_directories(root / "evicting"));
     return std::shared_ptr<Blobs>(new Blobs(root));
 }

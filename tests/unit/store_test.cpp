@@ -226,6 +226,18 @@ TEST_F(StoreTest, WhatIsHeldForEverybodyStaysSo)
 }
 
 // Below the number for which the file system is synced, and above.
+TEST_F(StoreTest, R8_FoldersThatAreGoneAreMadeAgain)
+{
+    std::filesystem::remove_all(state / "blobs");
+    blobs = *Blobs::open(state);
+    const auto again = blobs->put("again");
+    ASSERT_TRUE(again);
+    std::filesystem::remove_all(path_of(*again).parent_path());
+    blobs = *Blobs::open(state);
+    EXPECT_TRUE(blobs->scrub({}));
+    EXPECT_TRUE(blobs->put("again"));
+}
+
 TEST_F(StoreTest, ManyAreCommittedAtOnceAndADamagedOneIsReplaced)
 {
     for (const std::size_t count : {2U, 40U}) {
