@@ -43,7 +43,7 @@ struct Plan {
 
 Result<void> exchange(const std::filesystem::path& staged, const std::filesystem::path& target)
 {
-    TRY_VOID(make_directories(target.parent_path()));
+    TRY_VOID(make_public_folders(target.parent_path()));
     if (::renameat2(AT_FDCWD, staged.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0) {
         if (errno == EINVAL || errno == ENOSYS)
             return fail(Errc::storage, "the file system of " + target.string() +
@@ -79,7 +79,7 @@ public:
         TRY_VOID(choose_pool());
         TRY(manifest_, read_manifest(folder_));
         TRY_VOID(check_folder());
-        TRY_VOID(make_directories(own_folder(folder_)));
+        TRY_VOID(make_public_folders(own_folder(folder_)));
         TRY(const Fd locked, lock(folder_));
         TRY(manifest_, read_manifest(folder_));  // nobody changes it now
         TRY_VOID(tell_intent());

@@ -67,11 +67,18 @@ Result<void> copy(const Fd& from, const Fd& to)
     }
 }
 
+// A web server runs as another user.
+bool is_public(const struct ::stat& status)
+{
+    constexpr ::mode_t kEverybody = 0444;
+    return (status.st_mode & kEverybody) == kEverybody;
+}
+
 bool is_there(const Fd& from, const std::filesystem::path& target, SystemTime modified)
 {
     struct ::stat there{}, wanted{};
     if (::lstat(target.c_str(), &there) != 0 || ::fstat(from.get(), &wanted) != 0 ||
-        !S_ISREG(there.st_mode))
+        !S_ISREG(there.st_mode) || !is_public(there))
         return false;
     const bool is_same = there.st_dev == wanted.st_dev && there.st_ino == wanted.st_ino;
     return is_same || (there.st_size == wanted.st_size && there.st_mtim.tv_nsec == 0 &&
@@ -79,6 +86,22 @@ bool is_there(const Fd& from, const std::filesystem::path& target, SystemTime mo
 }
 
 }  // namespace
+
+Result<void> make_public_folders(const std::filesystem::path& path)
+{
+    std::error_code ignored;
+    if (path.empty() || std::filesystem::is_directory(path, ignored))
+        return {};
+    TRY_VOID(make_public_folders(path.parent_path()));
+    if (::mkdir(path.c_str(), 0755) != 0) {
+        if (errno == EEXIST)  // somebody else did, or the name ends with a slash
+            return {};
+        return fail_errno("creating " + path.string(), errno);
+    }
+    if (::chmod(path.c_str(), 0755) != 0)
+        return fail_errno("setting the mode of " + path.string(), errno);
+    return {};
+}
 
 std::string_view to_string(Placer::Way way)
 {
@@ -108,7 +131,7 @@ Result<bool> Placer::place(const Fd& from, const std::filesystem::path& target, 
     if (is_there(from, target, modified))
         return false;
     if (target.parent_path() != made_) {
-        TRY_VOID(make_directories(target.parent_path()));
+        TRY_VOID(make_public_folders(target.parent_path()));
         made_ = target.parent_path();
     }
     if (way_ == Way::reflink) {
@@ -117,7 +140,11 @@ Result<bool> Placer::place(const Fd& from, const std::filesystem::path& target, 
             return true;
         way_ = Way::link;
     }
-    if (way_ == Way::link) {
+    struct ::stat status{};
+    if (::fstat(from.get(), &status) != 0)
+        return fail_errno("looking at a held file", errno);
+    // Older versions left blobs to the umask.
+    if (way_ == Way::link && is_public(status)) {
         const int error = link_over(from, target);
         if (error == 0)
             return true;
@@ -133,7 +160,7 @@ Result<bool> Placer::place(const Fd& from, const std::filesystem::path& target, 
 Result<void> Placer::write(std::string_view bytes, const std::filesystem::path& target,
                            SystemTime modified)
 {
-    TRY_VOID(make_directories(target.parent_path()));
+    TRY_VOID(make_public_folders(target.parent_path()));
     TRY(const Fd file, create_unnamed(target.parent_path(), 0644));
     TRY_VOID(write_all(file.get(), bytes));
     return link_unnamed(file, target, modified);

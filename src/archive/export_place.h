@@ -11,8 +11,13 @@
 
 namespace aptward::archive {
 
+/// Creates a folder and its parents for every reader, whatever the umask; one that is there stays
+/// as it is. Fails with storage.
+Result<void> make_public_folders(const std::filesystem::path& path);
+
 /// Places files in the cheapest way that the file systems allow: bytes that are shared (reflink),
 /// a second name of the same file (hard link), a copy. The first that fails is not tried again.
+/// Everybody may read them: what only its owner may read is copied instead of linked.
 class Placer {
 public:
     enum class Way { reflink, link, copy };

@@ -109,6 +109,8 @@ Result<Fd> create_unnamed(const std::filesystem::path& directory, ::mode_t mode)
     Fd file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
     if (!file)
         return fail_errno("creating a file in " + directory.string(), errno);
+    if (::fchmod(file.get(), mode) != 0)
+        return fail_errno("setting the mode of a file in " + directory.string(), errno);
     return file;
 }
 

@@ -68,6 +68,7 @@ Result<void> sync_directory(const std::filesystem::path& directory);
 Result<void> sync_file_system(const std::filesystem::path& directory);
 
 /// A file without a name in `directory`, for reading and writing: gone with its descriptor.
+/// `mode`: exactly this, whatever the umask.
 Result<Fd> create_unnamed(const std::filesystem::path& directory, ::mode_t mode);
 
 /// Gives such a file, whose bytes were synced, its name; an existing file of this name stays, and

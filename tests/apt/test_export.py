@@ -214,6 +214,31 @@ def test_C7_an_export_that_is_killed_leaves_a_whole_folder(scene, serve):
     assert pool_digests(archive) >= left
 
 
+def test_whatever_the_umask_everybody_can_read_what_is_exported(scene):
+    archive = large(scene, count=3)
+    node = scene.node(archive, scene.origin(archive), prefix=["sh", "-c", 'umask 0077; exec "$@"', "sh"])
+    mirror(node, "stable")
+    old = sha256((archive.root / "pool/p1_1_all.deb").read_bytes())
+    blob = node.folder / "state/blobs/sha256" / old[:2] / old
+    blob.chmod(0o400)  # as an earlier version left it
+    folder = scene.folder / "for/everybody"
+
+    def place():
+        done = subprocess.run([PROGRAM, "export", "test", "--to", folder, "--config", node.config],
+                              capture_output=True, text=True, umask=0o077)
+        assert done.returncode == 0, done
+        return [path for path in (folder.parent, *folder.parent.rglob("*")) if ".aptward" not in path.parts]
+
+    placed = place()
+    assert {path.stat().st_mode & 0o777 for path in placed if path.is_dir()} == {0o755}
+    assert {path.stat().st_mode & 0o777 for path in placed if path.is_file()} <= {0o444, 0o644}
+    assert sha256((folder / "pool/p1_1_all.deb").read_bytes()) == old
+    (folder / "pool/p1_1_all.deb").unlink()
+    os.link(blob, folder / "pool/p1_1_all.deb")  # as an earlier version did
+    place()
+    assert (folder / "pool/p1_1_all.deb").stat().st_mode & 0o444 == 0o444
+
+
 def test_mistakes_are_one_sentence(scene):
     archive = large(scene, count=3)
     node = scene.node(archive, scene.origin(archive))

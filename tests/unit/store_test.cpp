@@ -238,6 +238,16 @@ TEST_F(StoreTest, R8_FoldersThatAreGoneAreMadeAgain)
     EXPECT_TRUE(blobs->put("again"));
 }
 
+TEST_F(StoreTest, WhateverTheUmaskABlobIsThereForEveryReader)
+{
+    const ::mode_t before = ::umask(0077);
+    const Digest digest = *blobs->put("public");
+    ::umask(before);
+    struct ::stat status{};
+    ASSERT_EQ(::stat(path_of(digest).c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, 0444U);
+}
+
 TEST_F(StoreTest, ManyAreCommittedAtOnceAndADamagedOneIsReplaced)
 {
     for (const std::size_t count : {2U, 40U}) {
