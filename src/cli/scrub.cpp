@@ -71,7 +71,9 @@ int scrub_in_node(const node::Config& config, const Options& options, std::int64
         return failed(end.error());
     if (end->state != "done")
         return failed(
-            {Errc::unavailable, fmt::format("job {} was {}: {}", id, end->state, end->message)});
+            {Errc::unavailable,
+             fmt::format("the scrub (job {}) {}: {}", id,
+                         end->state == "failed" ? "failed" : "was " + end->state, end->message)});
     const Json result = Json::parse(end->result, nullptr, false);
     if (!result.is_object() || !result.contains("damaged"))
         return failed({Errc::malformed, "the node does not say what the scrub found"});
