@@ -108,13 +108,13 @@ Result<void> Needs::walk_releases(const Visit& visit)
             if (!generation && need == Need::past && generation.error().code() != Errc::storage)
                 continue;
             if (!generation)
-                return fail(
-                    Errc::storage,
-                    fmt::format("nothing goes, because what the release {} of {} {} needs "
-                                "cannot be read: {}{}",
-                                published->release.substr(0, 12), key.first, key.second,
-                                generation.error().message(),
-                                need == Need::kept ? "; aptward snapshot drop gives it up" : ""));
+                return fail(Errc::storage,
+                            fmt::format("nothing goes, because what the release {} of {} {} needs "
+                                        "cannot be read: {}{}",
+                                        published->release.substr(0, 12), key.first, key.second,
+                                        generation.error().message(),
+                                        need == Need::kept ? "; aptward snapshot drop gives it up"
+                                                           : "; aptward scrub writes it again"));
             Place place{
                 key.first, key.second, std::move(*generation),
                 need,      suite.used, need != Need::past && published->release == suite.current()};

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "archive/repair.h"
 
-#include <algorithm>
+#include <future>
 #include <set>
 
 #include "archive/mass_fetch.h"
 #include "archive/remembered.h"
+#include "base/log.h"
 #include "http/blocking.h"
 
 namespace aptward::archive {
@@ -38,15 +39,6 @@ std::optional<fetch::Want> find_want(const Archive& archive, const std::string& 
     return found;
 }
 
-std::vector<catalog::GenerationPtr> all_of(const catalog::SuiteView& suite)
-{
-    std::vector<catalog::GenerationPtr> all;
-    if (suite.current)
-        all.push_back(suite.current);
-    all.insert(all.end(), suite.recent.begin(), suite.recent.end());
-    return all;
-}
-
 }  // namespace
 
 Result<void> Repair::fetch(const std::shared_ptr<Archive>& archive, const fetch::Want& want)
@@ -64,26 +56,99 @@ Result<void> Repair::fetch(const std::shared_ptr<Archive>& archive, const fetch:
     return {};
 }
 
-Result<void> Repair::fetch(const std::string& hex)
+std::vector<Repair::Place> Repair::at_hand() const
 {
-    const auto wanted = parse_digest(hex, 0);
-    Result<void> outcome = fail(Errc::not_found, "no release at hand names it");
-    if (!wanted)
-        return outcome;
+    std::vector<Place> places;
     for (const auto& archive : archives_()) {
         const auto view = archive->view();
-        for (const auto& [name, suite] : view->suites)
-            for (const catalog::GenerationPtr& generation : all_of(suite)) {
-                const auto want = find_want(*archive, name, *generation, *wanted);
-                if (!want)
-                    continue;
-                outcome = fetch(archive, *want);
-                if (outcome || !goes_on_())
-                    return outcome;
-                break;  // another archive may have a source that has it
-            }
+        for (const auto& [name, suite] : view->suites) {
+            if (suite.current)
+                places.push_back({archive, name, suite.current});
+            for (const catalog::GenerationPtr& recent : suite.recent)
+                places.push_back({archive, name, recent});
+        }
     }
+    return places;
+}
+
+// What rings, pins, names and freezes have may be far behind those at hand.
+std::vector<Repair::Place> Repair::kept_ones()
+{
+    std::vector<Place> places;
+    const Remembered remembered = remember(services_, [this](const auto& id) { return find(id); });
+    for (const auto& [key, suite] : remembered.suites) {
+        const auto archive = find(key.first);
+        catalog::Timeline all = suite.timeline;
+        all.insert(all.end(), suite.from_hosts.begin(), suite.from_hosts.end());
+        for (const catalog::Published& published : all) {
+            if (!archive || !goes_on_() ||
+                need_of(remembered, key.first, suite, published, system_now()) == Need::past)
+                continue;
+            auto generation = catalog::recall_generation(services_.releases, published.release,
+                                                         suite.releases(), published.signers);
+            if (generation)
+                places.push_back(
+                    {archive, key.second, catalog::with_tables(*generation, services_.tables)});
+        }
+    }
+    return places;
+}
+
+Result<void> Repair::fetch(const std::string& hex)
+{
+    Result<void> outcome = fail(Errc::not_found, "no release that is served or kept names it");
+    const auto wanted = parse_digest(hex, 0);
+    if (!wanted || fetch_from(at_hand(), *wanted, outcome))
+        return outcome;
+    if (!kept_)
+        kept_ = kept_ones();
+    fetch_from(*kept_, *wanted, outcome);
     return outcome;
+}
+
+// True when there is nothing more to try.
+bool Repair::fetch_from(const std::vector<Place>& places, const Digest& wanted,
+                        Result<void>& outcome)
+{
+    std::set<const Archive*> tried;
+    for (const Place& place : places) {
+        if (tried.count(place.archive.get()) > 0)
+            continue;  // another archive may have a source that has it
+        auto want = find_want(*place.archive, place.suite, *place.generation, wanted);
+        if (!want)
+            continue;
+        place.archive->want_elsewhere(*want, *place.generation);
+        tried.insert(place.archive.get());
+        outcome = fetch(place.archive, *want);
+        if (outcome || !goes_on_())
+            return true;
+    }
+    return false;
+}
+
+std::vector<std::string> Repair::mend_releases()
+{
+    std::vector<std::string> damaged;
+    for (const Place& place : at_hand()) {
+        const catalog::Generation& generation = *place.generation;
+        catalog::Releases::Stored right{
+            generation.id(),       place.archive->settings().id,
+            place.suite,           generation.origin_url(),
+            generation.accepted(), generation.verified().signers().empty(),
+            generation.files()};
+        // Where those are put that are published meanwhile.
+        std::promise<bool> promise;
+        services_.state_thread.post([&] {
+            const bool is_right = services_.releases.has(right);
+            if (!is_right)
+                if (const auto put = services_.releases.put(right); !put)
+                    log_error("store.failed", {}, put.error().message());
+            promise.set_value(is_right);
+        });
+        if (!promise.get_future().get())
+            damaged.push_back(generation.id());
+    }
+    return damaged;
 }
 
 // Those of which there is a table, and those that clients use: a lost table says of no index that

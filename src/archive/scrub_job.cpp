@@ -47,6 +47,14 @@ public:
         return run_.goes_on();
     }
 
+    void tell_releases(const std::vector<std::string>& damaged)
+    {
+        for (const std::string& id : damaged)
+            tell("release.damaged", id,
+                 "scrub found the signed files of the release " + id.substr(0, 12) +
+                     " damaged on the disk; they were written again from memory");
+    }
+
     void tell(const Report& report)
     {
         told_ = steady_now();
@@ -141,11 +149,16 @@ Jobs::Kind make_scrub(Services& services, ServedArchives archives)
         scrub.goes_on = [&teller](const Report& report) { return teller.goes_on(report); };
         TRY(const Report report, services.blobs.scrub(scrub));
         const std::size_t missing = report.is_whole ? repair.fetch_missing_indexes() : 0;
+        const auto releases = report.is_whole ? repair.mend_releases() : std::vector<std::string>();
+        teller.tell_releases(releases);
         teller.tell(report);
         std::string text = to_text(report);
         if (missing > 0)
             text +=
                 fmt::format("; {} indexes of what is served were missing, and asked for", missing);
+        if (!releases.empty())
+            text += fmt::format("; the signed files of {} releases were damaged, and written again",
+                                releases.size());
         return Jobs::End{report.is_whole, std::move(text)};
     };
     return kind;

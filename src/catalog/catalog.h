@@ -106,6 +106,8 @@ public:
     /// Durable when it returns. An existing one gets the files it lacked.
     Result<void> put(const Stored& release) const;
     Result<Stored> get(const std::string& id) const;
+    /// Whether these files are there, byte for byte.
+    bool has(const Stored& release) const;
     /// Everything that is there; damaged ones are skipped and named in the log.
     std::vector<Stored> all() const;
 

@@ -107,6 +107,17 @@ Result<Releases::Stored> Releases::get(const std::string& id) const
     return stored;
 }
 
+bool Releases::has(const Stored& release) const
+{
+    const auto there = get(release.id);
+    const auto is_there = [](const std::string& wanted, const std::string& found) {
+        return wanted.empty() || wanted == found;
+    };
+    return there && is_there(release.files.inrelease, there->files.inrelease) &&
+           is_there(release.files.release, there->files.release) &&
+           is_there(release.files.release_gpg, there->files.release_gpg);
+}
+
 std::vector<Releases::Stored> Releases::all() const
 {
     std::vector<Stored> found;

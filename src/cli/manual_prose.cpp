@@ -64,7 +64,8 @@ allowed to root, to the node's own user and to the users of the key "admin-users
     aptward approve debian bookworm RELEASE)"},
         {"scrub",
          R"(Reads everything that is held and compares it with its hash. Damaged files are set
-aside and, by a running node, fetched again at once from whichever source has them. With a node this is a job of that node,
+aside and, by a running node, fetched again at once from whichever source has them; the signed files of
+what is served are written again from memory. With a node this is a job of that node,
 which goes on when this command is interrupted; without one, the command works on the state folder
 itself, and says so when there is none. The exit status is 1 when something was damaged.)",
          ""},

@@ -148,3 +148,39 @@ def test_R8_an_index_that_is_gone_is_fetched_before_somebody_needs_it(scene):
     assert done.returncode == 0 and "1 indexes of what is served were missing" in done.stdout, done
     origin.die()
     assert scene.apt(node).update().returncode == 0
+
+
+def test_R7_I4_what_only_a_named_moment_has_is_got_again_as_well(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0 and apt.download("foo").returncode == 0
+    package, stamp = archive.packages["foo"][1], archive.when.strftime("%Y%m%dT%H%M%SZ")
+    assert node.command("snapshot", "name", "test", stamp, "good").returncode == 0
+    for number in range(6):  # more than are at hand
+        archive.add("foo", str(number + 2))
+        archive.publish()
+        until("the next", lambda: node.get(f"/test/pool/foo_{number + 2}_all.deb").status == 200)
+    blob = blob_of(node, package.read_bytes())
+    blob.chmod(0o644)
+    blob.write_bytes(b"rotten")
+    assert scrub(node)[0] == 1 and "store.repaired" in node.event_codes()
+    assert blob.read_bytes() == package.read_bytes()
+
+
+def test_R8_a_scrub_writes_the_signed_files_of_what_is_served_again(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    assert scene.apt(node).update().returncode == 0
+    (file,) = (node.folder / "state/releases").glob("*/InRelease")
+    right = file.read_bytes()
+    file.write_bytes(right[:-50] + b"x" + right[-49:])  # of the signature: the text has its id still
+    mended = node.command("scrub")
+    assert mended.returncode == 0 and "signed files of 1 releases were damaged" in mended.stdout, mended
+    assert file.read_bytes() == right
+    assert "release.damaged" in node.event_codes()
+    file.write_bytes(b"rotten")
+    stuck = node.command("gc", "--to", "1G")
+    assert stuck.returncode == 1 and "nothing goes" in stuck.stderr and "aptward scrub" in stuck.stderr, stuck
+    assert node.command("scrub").returncode == 0
+    assert node.command("gc", "--to", "1G").returncode == 0
