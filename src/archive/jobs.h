@@ -69,8 +69,8 @@ public:
     /// its kind can go on, queued again. Blocks on the state thread.
     void restore();
 
-    /// The new job's id. Fails with not_found, naming the kinds, and as reading the options does. Any
-    /// thread.
+    /// The new job's id. Fails with not_found, naming the kinds, and as reading the options does.
+    /// Any thread.
     Result<std::int64_t> start(const std::string& kind, std::string request,
                                const std::string& who);
 
