@@ -3,6 +3,7 @@
 gone read-only, and of a gpgv that is not well."""
 import hashlib
 import os
+import pathlib
 import shutil
 import subprocess
 import time
@@ -67,6 +68,9 @@ def test_R8_I4_what_stands_in_place_of_a_blob_is_not_served_and_the_right_one_co
     secret.write_bytes(os.urandom(len(contents["foo"])))
     node.stop()
     spoil(foo, bar, secret)
+    if spoil is not_to_be_read:  # root could all the same
+        node.prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search",
+                       "--inh-caps=-dac_override,-dac_read_search"]
     node.start()
     node.scrub()
     for name, blob in (("foo", foo), ("bar", bar)):
@@ -223,6 +227,43 @@ def is_writable(folder):
         return True
     except OSError:
         return False
+
+
+AS_A_USER = ["setpriv", "--reuid=64999", "--regid=64999", "--clear-groups",
+             "--inh-caps=+dac_override,+fowner", "--ambient-caps=+dac_override,+fowner"]
+
+
+def tasks_of(pid):
+    """Threads of a process and of those that it has started."""
+    folder = pathlib.Path(f"/proc/{pid}/task")
+    children = (folder / str(pid) / "children").read_text().split()
+    return len(list(folder.iterdir())) + sum(tasks_of(int(child)) for child in children)
+
+
+@needs_root
+def test_R13_without_a_process_for_gpgv_the_held_is_served_and_nothing_new_is_believed(scene):
+    archive = scene.archive()
+    # A user of its own, because root has no limit; what only root may write is this test's.
+    node = scene.node(archive, scene.origin(archive), prefix=AS_A_USER)
+    held(scene, archive, node, "foo")
+    before = generation(node)
+    count = tasks_of(node.process.pid)
+    node.stop()
+    node.prefix = ["prlimit", f"--nproc={count}", *AS_A_USER]
+    node.start()
+    assert generation(node) == before
+    archive.add("foo", version="2")
+    archive.publish()
+    started = time.monotonic()
+    assert generation(node) == before
+    assert time.monotonic() - started < 10, "clients do not wait for it"
+    until("it is told", lambda: node.counter("release.engine"), 60)
+    assert generation(node) == before and node.get("/test/pool/foo_1_all.deb").status == 200
+    node.stop()
+    node.prefix = AS_A_USER
+    node.start()
+    until("with a process the new release is taken", lambda: generation(node) != before)
+    assert node.get("/test/pool/foo_2_all.deb").status == 200
 
 
 ENGINES = {"missing": None, "hanging": "int main(void) { for (;;) ; }",
