@@ -32,6 +32,14 @@ struct Jobs::Job {
     bool was_interrupted = false;
     SteadyTime run_started{}, saved{};
     std::uint64_t done_before = 0;  // when this run began
+    std::vector<std::weak_ptr<http::Signal>> watchers;
+
+    void notify_watchers()
+    {
+        for (const auto& watcher : std::exchange(watchers, {}))
+            if (const auto signal = watcher.lock())
+                signal->notify();
+    }
 };
 
 Jobs::Jobs(catalog::State& state, WorkerPool& state_thread, EventLog& events)
@@ -162,6 +170,7 @@ void Jobs::cancel_locked(Job& job, const std::string& who)
     job.record.message = "cancelled before it began";
     tell(job, "job.cancelled", who, job.record.message);
     save(job);
+    job.notify_watchers();
 }
 
 Result<void> Jobs::cancel(std::int64_t id, const std::string& who)
@@ -229,6 +238,18 @@ void Jobs::end(const JobPtr& job, const Result<End>& outcome)
     }
     tell(*job, "job." + std::string(to_string(record.state)), who, record.message);
     save(*job);
+    job->notify_watchers();
+}
+
+void Jobs::watch(std::int64_t id, const std::shared_ptr<http::Signal>& signal)
+{
+    const std::lock_guard lock(mutex_);
+    const auto found = jobs_.find(id);
+    if (found == jobs_.end() || is_over(found->second->record.state))
+        return signal->notify();
+    auto& watchers = found->second->watchers;
+    std::erase_if(watchers, [](const auto& watcher) { return watcher.expired(); });
+    watchers.push_back(signal);
 }
 
 JobView Jobs::view_of(const Job& job) const

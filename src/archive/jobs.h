@@ -24,6 +24,7 @@
 #include "archive/events.h"
 #include "base/pool.h"
 #include "catalog/state.h"
+#include "http/task.h"
 
 namespace aptward::archive {
 
@@ -76,6 +77,9 @@ public:
 
     /// Fails with not_found, or stale when it is over already. A running job ends soon after.
     Result<void> cancel(std::int64_t id, const std::string& who);
+
+    /// Notifies `signal` when that job is over, unless it is already. Any thread.
+    void watch(std::int64_t id, const std::shared_ptr<http::Signal>& signal);
 
     /// Oldest first.
     std::vector<JobView> list() const;

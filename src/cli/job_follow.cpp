@@ -19,7 +19,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kShortestPause{2}, kLongestPause{200};
+constexpr milliseconds kPause{200};  // between two looks at the progress
 constexpr std::size_t kBarWidth = 20;
 
 volatile std::sig_atomic_t is_detached = 0;
@@ -58,7 +58,7 @@ void ProgressLine::show(std::uint64_t done, std::uint64_t total, std::uint64_t r
 void PacedProgress::show(std::uint64_t done, std::uint64_t total)
 {
     const SteadyTime now = steady_now();
-    if (now - shown_ < kLongestPause)
+    if (now - shown_ < kPause)
         return;
     shown_ = now;
     const double seconds = std::chrono::duration<double>(now - started_).count();
@@ -90,9 +90,11 @@ Result<JobEnd> follow_job(const std::string& admin, std::int64_t id, bool is_jso
     const auto before = std::signal(SIGINT, detach);
     ProgressLine line;
     std::string shown;
-    const SteadyTime started = steady_now();
     for (;;) {
-        const auto answer = ask_admin(admin, "GET", fmt::format("/api/v1/jobs/{}", id));
+        const SteadyTime asked = steady_now();
+        // It answers when the job is over, or after that time.
+        const auto answer =
+            ask_admin(admin, "GET", fmt::format("/api/v1/jobs/{}?wait={}", id, kPause.count()));
         if (!answer || answer->status != 200)
             return fail(Errc::unavailable,
                         fmt::format("the node no longer answers about job {}; it goes on when the "
@@ -116,9 +118,8 @@ Result<JobEnd> follow_job(const std::string& admin, std::int64_t id, bool is_jso
         if (is_detached != 0)
             return fail(Errc::stale,
                         fmt::format("job {} goes on in the node: aptward jobs show {}", id, id));
-        // The end of a short job is seen soon, a long one is not asked about all the time.
-        const auto watched = std::chrono::duration_cast<milliseconds>(steady_now() - started);
-        std::this_thread::sleep_for(std::clamp(watched / 100, kShortestPause, kLongestPause));
+        // One that does not know the wait would be asked all the time.
+        std::this_thread::sleep_until(asked + kPause / 2);
     }
 }
 

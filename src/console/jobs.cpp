@@ -15,6 +15,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kFolder = "/api/v1/jobs";
+constexpr std::int64_t kLongestWait = 10'000;  // milliseconds
 
 Json to_json(const archive::JobView& view)
 {
@@ -94,6 +95,12 @@ http::Async<void> show_jobs(http::Exchange& exchange, archive::Services& service
         co_return;
     }
     const auto id = parse_number<std::int64_t>(rest);
+    const auto patience = number_parameter(exchange.target().query, "wait", 0, 0, kLongestWait);
+    if (id && patience > 0) {
+        const auto signal = co_await http::make_signal();
+        services.jobs.watch(*id, signal);
+        co_await signal->wait_until(steady_now() + std::chrono::milliseconds(patience));
+    }
     const auto view = id ? services.jobs.find(*id) : std::nullopt;
     if (!view) {
         co_await send_text(exchange, 404, "job.unknown: there is no such job\n");
