@@ -55,7 +55,7 @@ public:
         limits.hot_since = system_now() - settings_.hot_for;
         limits.target_bytes = target();
         plan_ = plan_eviction(needs_.files(), limits);
-        const bool is_hopeless = what_stays() > allowed();
+        const bool is_hopeless = kept_bytes() > allowed();
         if (is_hopeless)
             plan_.give_up();
         if (!options_.is_dry_run && !is_hopeless) {
@@ -96,14 +96,13 @@ private:
     }
 
     // Whatever is done, and whenever.
-    std::uint64_t what_stays() const { return kept_bytes() + plan_.hot.bytes; }
     std::uint64_t kept_bytes() const
     {
         return plan_.held[static_cast<std::size_t>(Need::kept)].bytes;
     }
 
-    // More than this is a mistake of the configuration, for which nothing shall be lost. A full
-    // disk is none: there whatever can go helps.
+    // More than this is a mistake of the configuration, for which nothing shall be lost. What
+    // clients use is none, nor is a full disk: there whatever can go helps.
     std::uint64_t allowed() const
     {
         const bool has_limit =
@@ -190,7 +189,20 @@ private:
         return {};
     }
 
-    std::string text() const
+    std::string text() const { return outcome() + unread(); }
+
+    std::string unread() const
+    {
+        const auto& unread = needs_.unread();
+        if (unread.empty())
+            return "";
+        return fmt::format(
+            "; {} is held in no form, so what it may name counts as served: aptward "
+            "scrub fetches it again",
+            *unread.begin());
+    }
+
+    std::string outcome() const
     {
         if (plan_.victims.empty())
             return fmt::format("{} are held; nothing has to go", human_size(plan_.held_bytes));
@@ -204,11 +216,9 @@ private:
     std::string hopeless() const
     {
         return fmt::format(
-            "{} cannot be kept, so nothing went: {} have to stay, {} of indexes, pins, names and "
-            "freezes and {} of what clients use; raise the quota, or drop snapshots (aptward "
-            "snapshot drop)",
-            human_size(allowed()), human_size(what_stays()), human_size(kept_bytes()),
-            human_size(plan_.hot.bytes));
+            "{} cannot be kept, so nothing went: {} of indexes, pins, names and freezes have to "
+            "stay; raise the quota, or drop snapshots (aptward snapshot drop)",
+            human_size(allowed()), human_size(kept_bytes()));
     }
 
     std::string too_small(std::uint64_t target) const

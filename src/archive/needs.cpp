@@ -24,7 +24,11 @@ bool by_key(const Named& a, const Named& b)
 Result<void> Needs::find()
 {
     TRY_VOID(walk_files());
-    return walk_releases([this](const Place& place) { return mark(place); });
+    TRY_VOID(walk_releases([this](const Place& place) { return mark(place); }));
+    if (!unread_.empty())
+        for (HeldFile& file : files_)
+            file.need = file.need == Need::nobody ? Need::current : file.need;
+    return {};
 }
 
 // The second names come first: what they are names of is told by the file alone.
@@ -158,13 +162,10 @@ Result<void> Needs::build_missing_tables(Place& place)
         if (!failure.empty())
             return fail(Errc::storage,
                         "nothing goes, because what " + base + " names cannot be read: " + failure);
-        // Of an earlier one it may never have been held: clients came to use it since.
+        // Lost, or listed and published by nobody. Of an earlier release it may never have been
+        // held: clients came to use it since.
         if (place.is_current && is_listed && !is_held)
-            return fail(
-                Errc::storage,
-                fmt::format("nothing goes, because {} of {} {} is held in no form, and nobody "
-                            "knows what it names: aptward scrub fetches it again",
-                            base, place.archive, place.suite));
+            unread_.insert(fmt::format("{} of {} {}", base, place.archive, place.suite));
     }
     place.generation = catalog::with_tables(place.generation, services_.tables);
     return {};

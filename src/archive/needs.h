@@ -27,6 +27,9 @@ public:
 
     /// After find().
     const std::vector<HeldFile>& files() const { return files_; }
+    /// Indexes that clients of what is served use and of which no form is held, in words. What they
+    /// name is not known: so what nobody else needs counts as served.
+    const std::set<std::string>& unread() const { return unread_; }
     /// The number of the file that has this name.
     std::optional<std::size_t> number_of(const Digest& digest) const;
     /// Where these files are named, of those that are: a walk once more.
@@ -57,6 +60,7 @@ private:
 
     Services& services_;
     const Remembered remembered_;
+    std::set<std::string> unread_;
     const std::function<bool()> goes_on_;
     std::vector<HeldFile> files_;  // by key
     struct SecondName {

@@ -145,7 +145,7 @@ release names, then what only earlier releases name, then what is served but was
 "hot-for"; of each what was used longest ago. Indexes of what is served, what pins, names and freezes
 need, and what was used within the hour stay. A node with a "quota" does this by itself. What went
 can be had again from a source. The exit status is 1 when what has to stay is more than that; where
-indexes, pins, names, freezes and what clients use are more than that by themselves, nothing goes.)",
+indexes, pins, names and freezes are more than that by themselves, nothing goes.)",
          R"(What would go, and why:
 
     aptward gc --dry-run
