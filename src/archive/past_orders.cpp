@@ -49,7 +49,8 @@ std::string held_of(const catalog::ArchiveView& view, const store::Blobs& blobs)
             unknown.push_back(name);
         for (const auto& [base, table] : suite.current->tables()) {
             ++indexes;
-            held_indexes += holds_index(blobs, suite.current->release(), base) ? 1 : 0;
+            if (holds_index(blobs, suite.current->release(), base))
+                ++held_indexes;
             // What cannot be read of a table is not counted as held.
             static_cast<void>(table->each([&](std::string_view, const Digest& digest) {
                 if (files.insert(digest).second && blobs.holds(digest))

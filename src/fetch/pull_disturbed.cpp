@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a drill does to a transfer. Whatever it is, it ends soon after the drill does.
+#include <utility>
+
 #include "fetch/pull.h"
 
 namespace aptward::fetch {
@@ -16,8 +18,8 @@ constexpr std::size_t kMostWaiting = 1024;
 
 void Pull::meet(const Disturbance& disturbance)
 {
-    disturbance.met += has_met_ ? 0 : 1;
-    has_met_ = true;
+    if (!std::exchange(has_met_, true))
+        ++disturbance.met;
 }
 
 // No connection, which shows at once, or one that stays silent.
