@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "crypto/crypto.h"
+#include "store/damaged.h"
 #include "store/store.h"
 #include "store/use.h"
 
@@ -226,6 +227,7 @@ Result<void> Blobs::set_aside(const Digest& digest) const
         return fail_errno("setting aside " + path.string(), errno);
     log_error("store.damaged", {{"blob", digest.hex()}},
               "a held file is damaged; it was set aside and will be fetched again");
+    keep_latest_damaged(target.parent_path());
     return {};
 }
 

@@ -67,7 +67,8 @@ public:
     /// Fails with storage.
     Result<void> recheck(const Digest& digest) const;
 
-    /// Removes a blob found to be damaged: moved to `damaged/`, never served again.
+    /// Removes a blob found to be damaged: moved to `damaged/`, never served again. The latest of
+    /// those stay there.
     Result<void> set_aside(const Digest& digest) const;
 
     /// A blob's name and what the file system knows of it.

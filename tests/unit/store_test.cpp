@@ -386,6 +386,21 @@ TEST_F(StoreTest, R7_ARecheckSetsAsideWhatIsDamagedAndNothingElse)
     EXPECT_TRUE(std::filesystem::exists(state / "damaged" / rotten->hex()));
 }
 
+TEST_F(StoreTest, R7_OfWhatWasSetAsideTheLatestStays)
+{
+    std::string last;
+    for (int number = 0; number < 110; ++number) {
+        const auto rotten = blobs->put(std::to_string(number));
+        rot(*rotten);
+        ASSERT_TRUE(blobs->recheck(*rotten));
+        last = rotten->hex();
+    }
+    const auto count = std::distance(std::filesystem::directory_iterator(state / "damaged"),
+                                     std::filesystem::directory_iterator());
+    EXPECT_EQ(count, 100);
+    EXPECT_TRUE(std::filesystem::exists(state / "damaged" / last));
+}
+
 TEST_F(StoreTest, ASecondDigestIsASecondName)
 {
     const auto staged = blobs->stage();
