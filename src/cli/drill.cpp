@@ -22,15 +22,17 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr std::string_view kFirst = "first";
+
 struct Scenario {
     const char* name;
     const char* fault;
-    const char* sources;
+    std::string_view sources;
 };
-constexpr std::array<Scenario, 5> kScenarios = {{{"refuse-first", "refuse", "first"},
-                                                 {"stall-first", "stall", "first"},
-                                                 {"trickle-first", "trickle", "first"},
-                                                 {"lie-first", "lie", "first"},
+constexpr std::array<Scenario, 5> kScenarios = {{{"refuse-first", "refuse", kFirst},
+                                                 {"stall-first", "stall", kFirst},
+                                                 {"trickle-first", "trickle", kFirst},
+                                                 {"lie-first", "lie", kFirst},
                                                  {"all-gone", "refuse", "all"}}};
 
 constexpr std::size_t kMostNamed = 5;
@@ -146,8 +148,10 @@ Result<Row> play(const std::string& admin, const DrillStock& stock, const Scenar
     row.archive = stock.archive;
     row.scenario = scenario.name;
     TRY(DrillClient client, DrillClient::make(stock));
-    TRY(OrderedDrill drill, OrderedDrill::start(admin, stock.archive, scenario.fault,
-                                                scenario.sources, options.seconds));
+    const bool has_chosen = !options.sources.empty() && scenario.sources == kFirst;
+    const Json sources = has_chosen ? Json(options.sources) : Json(scenario.sources);
+    TRY(OrderedDrill drill,
+        OrderedDrill::start(admin, stock.archive, scenario.fault, sources, options.seconds));
     TRY(row.held, client.get(stock.some_held));
     const bool has_others = drill.disturbed() < stock.sources;
     if (has_others && turn < stock.some_missing.size()) {
@@ -287,6 +291,9 @@ void add_drill(CLI::App& app, Action& action)
     CLI::Option* scenario =
         command->add_option("--scenario", options->scenarios, "Only this one; may be repeated")
             ->check(CLI::IsMember(scenario_names()));
+    CLI::Option* source =
+        command->add_option("--source", options->drill.sources,
+                            "Disturb this source, and not the first; may be repeated");
     command
         ->add_option("--packages", options->drill.packages,
                      "How many held packages each client downloads; 0: all")
@@ -300,7 +307,7 @@ void add_drill(CLI::App& app, Action& action)
                         "Where clients reach the node, such as 127.0.0.1:3142");
     CLI::Option* trace =
         command->add_option("--trace", options->trace, "Replay the recorded outage of this file");
-    trace->excludes(scenario);
+    trace->excludes(scenario)->excludes(source);
     command->add_option("--speed", options->speed, "How many times as fast as it was")
         ->check(CLI::Range(1.0, 100'000.0))
         ->capture_default_str()

@@ -128,7 +128,7 @@ Result<DrillStock> ask_stock(const std::string& admin, const std::string& archiv
 }
 
 Result<OrderedDrill> OrderedDrill::start(const std::string& admin, const std::string& archive,
-                                         const std::string& fault, const std::string& sources,
+                                         const std::string& fault, const Json& sources,
                                          std::int64_t seconds)
 {
     const Json request = {

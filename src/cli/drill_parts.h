@@ -33,9 +33,9 @@ Result<DrillStock> ask_stock(const std::string& admin, const std::string& archiv
 /// A drill of the running node; ends with this object, and without it after `seconds`.
 class OrderedDrill {
 public:
-    /// `sources`: "first", "all". Fails as the node does, or with unavailable.
+    /// `sources`: "first", "all", or a list of URLs. Fails as the node does, or with unavailable.
     static Result<OrderedDrill> start(const std::string& admin, const std::string& archive,
-                                      const std::string& fault, const std::string& sources,
+                                      const std::string& fault, const nlohmann::json& sources,
                                       std::int64_t seconds);
     OrderedDrill(OrderedDrill&& other) noexcept;
     OrderedDrill& operator=(OrderedDrill&&) = delete;
@@ -88,6 +88,7 @@ bool is_drill_interrupted();
 
 struct DrillOptions {
     std::string archive, address;
+    std::vector<std::string> sources;  ///< Instead of the first one.
     std::size_t packages = 10;
     std::int64_t seconds = 120;  ///< After so many the node ends what nobody has ended.
     bool is_json = false;

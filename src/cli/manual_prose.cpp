@@ -174,7 +174,8 @@ security updates and reports it comes at once, "stock-budget" at a time. "stock 
 refuses connections, stays silent, trickles a byte a second or changes what it sends, or all of them
 are gone. A real apt without any lists then updates through the node and downloads packages that the
 node holds; where other sources are left, also one that it does not hold. It says how many transfers from
-the sources met the fault: with none, that clients got everything proves nothing about it.
+the sources met the fault: with none, that clients got everything proves nothing about it. With --source
+these sources are disturbed instead of the first.
 
 The node's state does not change by it. What it knows of its sources is put aside and is there again
 afterwards, also when the node or this command is killed: the node ends every scenario by itself

@@ -232,6 +232,23 @@ def test_a_replay_in_which_nothing_was_new_says_so(scene_of_two):
     assert done.returncode == 0 and "nothing was new" in done.stdout, done
 
 
+def test_chosen_sources_are_disturbed(scene_of_two):
+    _, origins, node = scene_of_two
+    met = {}
+    for origin in origins:
+        status, rows, _, _ = drill(node, "test", "--scenario", "lie-first", "--source", origin.url)
+        assert status == 0 and rows["lie-first"]["updated"], rows
+        met[origin] = rows["lie-first"]["transfers"]
+    assert met[origins[0]] > 0 and met[origins[1]] == 0, "the other one is slower, and nobody needed it"
+    both = [word for origin in origins for word in ("--source", origin.url)]
+    _, rows, _, _ = drill(node, "test", "--scenario", "refuse-first", *both)
+    row = rows["refuse-first"]
+    assert row["updated"] and row["held"]["got"] == row["held"]["of"] >= 2
+    assert row["not_held"]["of"] == 0, "no source is left"
+    wrong = node.command("drill", "test", "--source", "http://else.example")
+    assert wrong.returncode == 1 and "is no source of test" in wrong.stderr and len(wrong.stderr.splitlines()) == 1
+
+
 def test_a_drill_that_no_transfer_met_says_so(scene_of_two):
     _, origins, node = scene_of_two
     status, text = post(node, "/api/v1/drill", {"archive": "test", "fault": "lie", "sources": [origins[1].url]})
