@@ -170,7 +170,8 @@ std::size_t Repair::fetch_missing_indexes()
                 for (const std::string& used : known->second.used)
                     bases.insert(std::string(deb::without_compression(used)));
             for (const std::string& base : bases)
-                missing += fetch_if_missing(archive, name, *suite.current, base) ? 1 : 0;
+                if (fetch_if_missing(archive, name, *suite.current, base))
+                    ++missing;
         }
     }
     return missing;
