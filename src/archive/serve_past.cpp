@@ -36,7 +36,8 @@ http::Async<void> Archive::serve_snapshot(http::Exchange& exchange, std::string 
         co_return;
     const FrozenPtr frozen = tell_frozen(exchange);
     NotHad not_had;
-    if (const auto time = past_->time_of(moment)) {
+    const auto time = past_->time_of(moment);
+    if (time && !snapshot_hosts_.empty()) {
         not_had = co_await ask_snapshot_hosts(*time, suites_of(path));
     }
     const Past::Moment found = past_->find(moment);
@@ -87,7 +88,8 @@ http::Async<AtMoment> Archive::at_moment(std::string moment, NotHad not_had)
 http::Async<AtMoment> Archive::look_at_moment(std::string moment)
 {
     NotHad not_had;
-    if (const auto time = past_->time_of(moment)) {
+    const auto time = past_->time_of(moment);
+    if (time && !snapshot_hosts_.empty()) {
         std::vector<std::string> suites;
         for (const auto& [suite, state] : view_.load()->suites)
             suites.push_back(suite);
@@ -112,8 +114,6 @@ std::vector<std::string> Archive::suites_of(const std::string& path) const
 http::Async<Archive::NotHad> Archive::ask_snapshot_hosts(SystemTime moment,
                                                          std::vector<std::string> suites)
 {
-    if (snapshot_hosts_.empty())
-        co_return NotHad();
     auto make = [self = shared_from_this(), moment, suites]() -> http::Task<NotHad> {
         auto not_had = co_await self->past().look_at_hosts(moment, suites);
         co_return not_had;

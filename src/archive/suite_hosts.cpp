@@ -245,6 +245,7 @@ http::Async<Past::NotHad> Past::look_at_hosts(SystemTime moment, std::vector<std
     for (const std::string& name : suites) {
         if (!archive_.may_have_suite(name) || !archive_.has_room_for(name))
             continue;
+        archive_.suite(name);  // takes its room in this moment
         ++asking->pending;
         asking->not_had[name] = "its snapshot hosts are still being asked, ask again";
         http::spawn(archive_.services_.control, "asking for " + name,
