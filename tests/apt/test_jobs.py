@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 
 import pytest
 
@@ -105,6 +106,23 @@ def test_C7_a_job_goes_on_after_kill_9_from_where_it_was(scene):
     blobs = [path for path in (node.folder / "state/blobs/sha256").rglob("*") if path.is_file()]
     assert done["result"]["checked"] == len(blobs) and done["result"]["bytes"] == done["total"]
     until("the second", lambda: job(node, waiting)["state"] == "done")
+
+
+def test_whoever_waits_for_a_job_is_answered_when_it_is_over(scene):
+    archive = scene.archive()
+    for number in range(8):
+        archive.add(f"p{number}", payload_bytes=50_000)
+    archive.publish()
+    node = scene.node(archive, scene.origin(archive))
+    started = node.command("mirror", "test", "stable", "--rate", "400k", "--no-wait", "--json")
+    job = json.loads(started.stdout.splitlines()[-1])["id"]
+    running = json.loads(node.admin(f"/api/v1/jobs/{job}?wait=1"))
+    assert running["state"] == "running", "after a while it answers all the same"
+    began = time.monotonic()
+    over = json.loads(node.admin(f"/api/v1/jobs/{job}?wait=10000"))
+    assert over["state"] == "done" and time.monotonic() - began < 9
+    assert json.loads(node.admin(f"/api/v1/jobs/{job}?wait=10000"))["state"] == "done"
+    assert time.monotonic() - began < 9, "one that is over is not waited for"
 
 
 def test_R26_the_node_scrubs_by_itself_within_the_promised_time(scene):

@@ -229,6 +229,22 @@ def is_writable(folder):
         return False
 
 
+def nothing_new_is_believed_until(archive, node, before, prefix):
+    """It is started again with that one."""
+    archive.add("foo", version="2")
+    archive.publish()
+    started = time.monotonic()
+    assert generation(node) == before
+    assert time.monotonic() - started < 10, "clients do not wait for it"
+    until("it is told", lambda: node.counter("release.engine"), 60)
+    assert generation(node) == before and node.get("/test/pool/foo_1_all.deb").status == 200
+    node.stop()
+    node.prefix = prefix
+    node.start()
+    until("the new release is taken", lambda: generation(node) != before)
+    assert node.get("/test/pool/foo_2_all.deb").status == 200
+
+
 AS_A_USER = ["setpriv", "--reuid=64999", "--regid=64999", "--clear-groups",
              "--inh-caps=+dac_override,+fowner", "--ambient-caps=+dac_override,+fowner"]
 
@@ -252,18 +268,7 @@ def test_R13_without_a_process_for_gpgv_the_held_is_served_and_nothing_new_is_be
     node.prefix = ["prlimit", f"--nproc={count}", *AS_A_USER]
     node.start()
     assert generation(node) == before
-    archive.add("foo", version="2")
-    archive.publish()
-    started = time.monotonic()
-    assert generation(node) == before
-    assert time.monotonic() - started < 10, "clients do not wait for it"
-    until("it is told", lambda: node.counter("release.engine"), 60)
-    assert generation(node) == before and node.get("/test/pool/foo_1_all.deb").status == 200
-    node.stop()
-    node.prefix = AS_A_USER
-    node.start()
-    until("with a process the new release is taken", lambda: generation(node) != before)
-    assert node.get("/test/pool/foo_2_all.deb").status == 200
+    nothing_new_is_believed_until(archive, node, before, AS_A_USER)
 
 
 ENGINES = {"missing": None, "hanging": "int main(void) { for (;;) ; }",
@@ -286,15 +291,4 @@ def test_R13_with_a_gpgv_that_is_not_well_the_held_is_served_and_nothing_new_is_
         program.touch(mode=0o644)  # nothing that can be run
     node.prefix = ["unshare", "--mount", "sh", "-ec", 'mount --bind "$0" /usr/bin/gpgv; exec "$@"', str(program)]
     node.start()
-    archive.add("foo", version="2")
-    archive.publish()
-    started = time.monotonic()
-    assert generation(node) == before
-    assert time.monotonic() - started < 10, "clients do not wait for it"
-    until("it is told", lambda: node.counter("release.engine"), 60)
-    assert generation(node) == before and node.get("/test/pool/foo_1_all.deb").status == 200
-    node.stop()
-    node.prefix = []
-    node.start()
-    until("with a good one the new release is taken", lambda: generation(node) != before)
-    assert node.get("/test/pool/foo_2_all.deb").status == 200
+    nothing_new_is_believed_until(archive, node, before, [])
