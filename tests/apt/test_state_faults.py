@@ -72,7 +72,7 @@ def test_R8_I4_what_stands_in_place_of_a_blob_is_not_served_and_the_right_one_co
         node.prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search",
                        "--inh-caps=-dac_override,-dac_read_search"]
     node.start()
-    node.scrub()
+    assert node.scrub() == 1, "it is noticed"
     for name, blob in (("foo", foo), ("bar", bar)):
         assert node.get(f"/test/pool/{name}_2_all.deb").content == contents[name]
         until("held again", lambda: blob.is_file() and not blob.is_symlink() and blob.read_bytes() == contents[name])
