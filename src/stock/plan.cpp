@@ -151,6 +151,8 @@ private:
             const Needed& file = wish.wanted.file;
             if (file.is_held) {
                 ++plan_.held;
+            } else if (file.digest.size_bytes > budget) {
+                plan_.too_large.push_back(file.path);
             } else if (plan_.bytes + file.digest.size_bytes > budget) {
                 ++plan_.left_out;
             } else {

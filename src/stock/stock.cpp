@@ -270,7 +270,7 @@ http::Async<bool> Stock::fetch(std::shared_ptr<archive::Archive> archive, std::s
         return plan(&about, [until] { return steady_now() < until; });
     };
     const Plan plan = co_await http::on_worker(planning_, std::move(make));
-    const bool is_all = plan.failures.empty() && plan.left_out == 0;
+    const bool is_all = plan.failures.empty() && plan.left_out == 0 && plan.too_large.empty();
     SteadyTime deadline = began + wait;
     bool has_answered = false;
     while (!archive->is_retired() && steady_now() < began + kLongestSilence) {

@@ -139,6 +139,7 @@ private:
                      {"fetched", fetched_},
                      {"fetched_bytes", fetched_bytes_},
                      {"left_out", plan_.left_out},
+                     {"too_large", plan_.too_large.size()},
                      {"missing", missing_.size()},
                      {"missing_files", missing},
                      {"failures", plan_.failures},
@@ -154,6 +155,9 @@ private:
         if (plan_.left_out > 0)
             said += fmt::format("; {} are beyond the stock-budget, and come with the next run",
                                 plan_.left_out);
+        if (!plan_.too_large.empty())
+            said += fmt::format("; {} are larger than the stock-budget and do not come, the first: {}",
+                                plan_.too_large.size(), plan_.too_large.front());
         for (const std::string& failure : plan_.failures)
             said += "; not known what is wanted: " + failure;
         for (const std::string& refused : plan_.refused)

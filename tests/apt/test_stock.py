@@ -295,6 +295,21 @@ def test_the_budget_takes_the_newest_and_the_rest_later(scene):
     assert look["held"] == 10
 
 
+def test_a_file_beyond_any_budget_is_not_told_as_coming(scene):
+    archive = scene.archive()
+    archive.add("vast", payload_bytes=100_000)
+    archive.publish()
+    node = scene.node(archive, scene.origin(archive), top=('stock-budget = "50k"', 'stock-wait = "20s"'))
+    machine = Machine(scene, node)
+    machine.install(("vast", "0", ""), ("foo", "0", ""))
+    assert machine.report().returncode == 0
+    done = fetched(node)
+    assert done["result"]["fetched"] == 1 and done["result"]["left_out"] == 0
+    assert done["result"]["too_large"] == 1
+    assert "1 are larger than the stock-budget and do not come" in done["message"]
+    assert "vast" in done["message"] and "next run" not in done["message"]
+
+
 def test_the_newest_version_comes_first(scene):
     archive = scene.archive()
     archive.add("tool", "1", payload_bytes=50_000)
