@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "base/result.h"
 
+#include <cerrno>
 #include <system_error>
 
 namespace aptward {
@@ -29,7 +30,9 @@ tl::unexpected<Error> fail_errno(std::string_view doing, int errno_value)
     std::string message(doing);
     message += ": ";
     message += std::generic_category().message(errno_value);
-    return fail(Errc::storage, std::move(message));
+    Error error(Errc::storage, std::move(message));
+    error.is_no_room_ = errno_value == ENOSPC || errno_value == EDQUOT;
+    return tl::unexpected<Error>(std::move(error));
 }
 
 }  // namespace aptward

@@ -31,6 +31,8 @@ public:
 
     Errc code() const noexcept { return code_; }
     const std::string& message() const noexcept { return message_; }
+    /// Of storage: the disk, or a quota on it, has no room left. Else whatever made it fail.
+    bool is_no_room() const noexcept { return is_no_room_; }
 
     /// Puts what the caller was doing in front: "reading X: <message>".
     Error within(std::string_view doing) &&
@@ -40,9 +42,15 @@ public:
     }
 
 private:
+    friend tl::unexpected<Error> fail_errno(std::string_view doing, int errno_value);
+
     Errc code_;
     std::string message_;
+    bool is_no_room_ = false;
 };
+
+/// Fails with `storage`, naming what was done and the system's word for `errno_value`.
+tl::unexpected<Error> fail_errno(std::string_view doing, int errno_value);
 
 template <class T>
 using Result = tl::expected<T, Error>;  // becomes std::expected with C++23
@@ -51,9 +59,6 @@ inline tl::unexpected<Error> fail(Errc code, std::string message)
 {
     return tl::unexpected<Error>(Error(code, std::move(message)));
 }
-
-/// Fails with `storage`, naming what was done and the system's word for `errno_value`.
-tl::unexpected<Error> fail_errno(std::string_view doing, int errno_value);
 
 }  // namespace aptward
 

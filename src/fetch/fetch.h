@@ -177,6 +177,8 @@ public:
     http::Client& client() { return client_; }
     void event(std::string code, const std::string& archive, const SourcePtr& source,
                std::string message, std::string evidence = {});
+    /// The event for a file that could not be written.
+    void tell_unkept(const std::string& archive, const Error& why);
     void land(const std::shared_ptr<Flight>& flight, const std::vector<Digest>& proven,
               const std::string& archive);
     void drop(const std::shared_ptr<Flight>& flight);

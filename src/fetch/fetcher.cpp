@@ -289,7 +289,7 @@ void Fetcher::settle(const std::vector<Landed>& batch, const std::vector<Result<
 {
     for (std::size_t i = 0; i < batch.size(); ++i) {
         if (!kept[i])
-            event("store.failed", batch[i].archive, nullptr, kept[i].error().message());
+            tell_unkept(batch[i].archive, kept[i].error());
         batch[i].flight->phase_.store(Flight::Phase::stored, std::memory_order_release);
         drop(batch[i].flight);
     }
@@ -316,6 +316,14 @@ void Fetcher::event(std::string code, const std::string& archive, const SourcePt
 {
     sink_({std::move(code), archive, source ? source->url() : std::string(), std::move(message),
            std::move(evidence)});
+}
+
+// What has no room makes the node collect; any other failure of the disk would not be helped by it.
+void Fetcher::tell_unkept(const std::string& archive, const Error& why)
+{
+    event(
+        why.is_no_room() ? "store.full" : "store.failed", archive, nullptr,
+        "the state folder does not take a file, which is passed on but not kept: " + why.message());
 }
 
 void Fetcher::note_wrong(const Digest& digest)

@@ -37,7 +37,7 @@ Result<void> FlightFile::open()
     auto staged = fetcher_.blobs().stage();
     if (staged)
         flight_->file_.store(std::make_shared<const Fd>(std::move(*staged)));
-    else if (!move_to_memory())
+    else if (!move_to_memory(staged.error()))
         return tl::unexpected<Error>(staged.error());
     return {};
 }
@@ -123,7 +123,7 @@ Result<void> FlightFile::write(std::string_view bytes)
     if (second_hasher_)
         second_hasher_->update(bytes);
     auto written = write_all_at(flight_->file()->get(), bytes, written_);
-    if (!written && move_to_memory())
+    if (!written && move_to_memory(written.error()))
         written = write_all_at(flight_->file()->get(), bytes, written_);
     if (written)
         written_ += bytes.size();
@@ -151,7 +151,7 @@ void FlightFile::tell_failure(std::string message)
 }
 
 // The disk is full or broken: what is on its way still reaches the clients, uncached (R4, I6).
-bool FlightFile::move_to_memory()
+bool FlightFile::move_to_memory(const Error& why)
 {
     auto room = fetcher_.take_memory(flight_->digest().size_bytes);
     if (room == nullptr)
@@ -175,10 +175,8 @@ bool FlightFile::move_to_memory()
             room.reset();  // only now is the memory free again
         }));
     flight_->is_in_memory_ = true;
-    fetcher_.client().post([&fetcher = fetcher_, archive = archive_] {
-        fetcher.event("store.full", archive, nullptr,
-                      "the state folder takes no bytes: this file is passed on but not kept");
-    });
+    fetcher_.client().post(
+        [&fetcher = fetcher_, archive = archive_, why] { fetcher.tell_unkept(archive, why); });
     return true;
 }
 

@@ -39,7 +39,7 @@ private:
     void write_on();
     Result<void> open();
     Result<void> write(std::string_view bytes);
-    bool move_to_memory();
+    bool move_to_memory(const Error& why);
     void tell_end();
     void tell_failure(std::string message);
     void forget_pending();
