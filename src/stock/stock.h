@@ -111,7 +111,7 @@ private:
     struct Plan {
         std::vector<Wanted> missing;  ///< In the order in which it is fetched.
         std::uint64_t bytes = 0;
-        std::size_t left_out = 0;  ///< Beyond the budget: the next run brings them.
+        std::size_t left_out = 0;            ///< Beyond the budget: the next run brings them.
         std::vector<std::string> too_large;  ///< Paths of those that no run brings.
         std::size_t wanted = 0, held = 0;
         std::vector<std::string> failures;  ///< Machines or lists whose wishes are not known.

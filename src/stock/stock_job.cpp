@@ -156,8 +156,9 @@ private:
             said += fmt::format("; {} are beyond the stock-budget, and come with the next run",
                                 plan_.left_out);
         if (!plan_.too_large.empty())
-            said += fmt::format("; {} are larger than the stock-budget and do not come, the first: {}",
-                                plan_.too_large.size(), plan_.too_large.front());
+            said +=
+                fmt::format("; {} are larger than the stock-budget and do not come, the first: {}",
+                            plan_.too_large.size(), plan_.too_large.front());
         for (const std::string& failure : plan_.failures)
             said += "; not known what is wanted: " + failure;
         for (const std::string& refused : plan_.refused)
