@@ -28,6 +28,7 @@ constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, kind TEXT, who TEXT, state INTEGER,"
     " started INTEGER, ended INTEGER, done INTEGER, total INTEGER, unit TEXT, message TEXT,"
     " options TEXT, cursor TEXT, result TEXT);"
+    "CREATE TABLE IF NOT EXISTS journal_lines (number INTEGER PRIMARY KEY, entry TEXT NOT NULL);"
     "PRAGMA user_version = 1;";
 
 Json to_json(const trust::Floor& floor)
@@ -162,11 +163,61 @@ Result<Replayed> replay(const std::vector<std::string>& journal_entries)
     return decided;
 }
 
+namespace {
+
+// What the database has of the journal, up to the first line that it could not take.
+store::JournalLines read_copy(Sqlite& sqlite)
+{
+    store::JournalLines copy;
+    bool is_whole = true;
+    const auto read = sqlite.query("SELECT number, entry FROM journal_lines ORDER BY number", {},
+                                   [&](const Sqlite::Row& row) {
+                                       is_whole = is_whole && row.number(0) == std::ssize(copy);
+                                       if (is_whole)
+                                           copy.push_back(row.text(1));
+                                   });
+    if (!read)
+        log_error("state.failed", {}, read.error().message());
+    return copy;
+}
+
+Result<void> put_line(Sqlite& sqlite, std::size_t number, const std::string& entry)
+{
+    return sqlite.run("INSERT OR REPLACE INTO journal_lines VALUES (?, ?)",
+                      {static_cast<std::int64_t>(number), entry});
+}
+
+Result<void> put_lines(Sqlite& sqlite, std::size_t from, const store::JournalLines& lines)
+{
+    TRY_VOID(sqlite.run("DELETE FROM journal_lines WHERE number >= ?",
+                        {static_cast<std::int64_t>(from)}));
+    for (std::size_t i = from; i < lines.size() && !lines[i].empty(); ++i)
+        TRY_VOID(put_line(sqlite, i, lines[i]));
+    return {};
+}
+
+// After this the copy is of this journal, up to the first line that nobody knows.
+Result<void> follow(Sqlite& sqlite, const store::JournalLines& lines,
+                    const store::JournalLines& copy)
+{
+    const auto differ = std::mismatch(lines.begin(), lines.end(), copy.begin(), copy.end());
+    if (differ.first == lines.end() && differ.second == copy.end())
+        return {};
+    TRY_VOID(sqlite.run("BEGIN", {}));
+    auto put = put_lines(sqlite, static_cast<std::size_t>(differ.first - lines.begin()), lines);
+    const auto ended = sqlite.run(put ? "COMMIT" : "ROLLBACK", {});
+    return put ? ended : put;
+}
+
+}  // namespace
+
 struct State::Database {
     Sqlite sqlite;
     store::Journal journal;
+    std::size_t lines = 0;  // of the journal
     Replayed decided;
     bool was_rebuilt = false;
+    JournalDamage damage;
 
     std::vector<Event> events(const char* sql, std::int64_t after, std::size_t limit)
     {
@@ -190,7 +241,10 @@ struct State::Database {
     Result<void> append(Json entry)
     {
         entry["time"] = to_unix(system_now());
-        TRY_VOID(journal.append(entry.dump()));
+        const std::string line = entry.dump();
+        TRY_VOID(journal.append(line));
+        if (const auto copied = put_line(sqlite, lines++, line); !copied)
+            log_error("state.failed", {}, copied.error().message());
         apply_entry(decided, entry);
         return {};
     }
@@ -213,14 +267,15 @@ bool State::was_rebuilt() const
     return database_->was_rebuilt;
 }
 
+State::JournalDamage State::journal_damage() const
+{
+    return database_->damage;
+}
+
 Result<std::unique_ptr<State>> State::open(const std::filesystem::path& state)
 {
-    TRY(auto journal, store::open_journal(state / "journal"));
-    if (journal.damaged_lines > 0)
-        log_error("journal.damaged", {{"lines", std::to_string(journal.damaged_lines)}},
-                  "lines of the journal do not match their checksums and were skipped");
     const auto file = state / "aptward.db";
-    bool was_lost = !journal.entries.empty() && !std::filesystem::exists(file);
+    bool was_lost = !std::filesystem::exists(file);
     auto sqlite = Sqlite::open(file, kSchema);
     if (!sqlite && sqlite.error().code() == Errc::malformed) {
         std::error_code ignored;
@@ -241,10 +296,23 @@ Result<std::unique_ptr<State>> State::open(const std::filesystem::path& state)
     }
     if (!sqlite)
         return tl::unexpected<Error>(sqlite.error());
+    const store::JournalLines copy = read_copy(*sqlite);
+    TRY(auto journal, store::open_journal(state / "journal", copy));
+    const auto entries = store::entries_of(journal.lines);
+    const JournalDamage damage{journal.mended_lines, journal.lines.size() - entries.size()};
+    if (damage.mended_lines > 0)
+        log_error("journal.mended", {{"lines", std::to_string(damage.mended_lines)}},
+                  "lines of the journal were damaged or gone, and are back from the database");
+    if (damage.lost_lines > 0)
+        log_error("journal.damaged", {{"lines", std::to_string(damage.lost_lines)}},
+                  "lines of the journal do not match their checksums and were skipped");
+    if (const auto copied = follow(*sqlite, journal.lines, copy); !copied)
+        log_error("state.failed", {}, copied.error().message());
     // The journal is the truth: replaying it whole also repairs a projection that fell behind.
-    TRY(auto decided, replay(journal.entries));
+    TRY(auto decided, replay(entries));
     auto database = std::make_unique<Database>(
-        Database{std::move(*sqlite), std::move(journal.journal), std::move(decided), was_lost});
+        Database{std::move(*sqlite), std::move(journal.journal), journal.lines.size(),
+                 std::move(decided), was_lost && !entries.empty(), damage});
     for (const auto& [key, suite] : database->decided.suites)
         if (const auto saved = database->save(key.first, key.second); !saved)
             log_error("state.failed", {{"suite", key.second}}, saved.error().message());

@@ -92,13 +92,19 @@ std::string_view to_string(JobRecord::State state);
 class State {
 public:
     /// Opens or creates `state/journal` and `state/aptward.db`. A damaged database is set aside
-    /// and rebuilt from the journal; `was_rebuilt()` says so.
+    /// and rebuilt from the journal; `was_rebuilt()` says so. What is damaged or gone of the
+    /// journal comes back from the copy in the database; `journal_damage()` says so.
     static Result<std::unique_ptr<State>> open(const std::filesystem::path& state);
     ~State();
     State(const State&) = delete;
     State& operator=(const State&) = delete;
 
     bool was_rebuilt() const;
+    struct JournalDamage {
+        std::size_t mended_lines = 0;  ///< At this start.
+        std::size_t lost_lines = 0;    ///< Now: nobody knows what they said.
+    };
+    JournalDamage journal_damage() const;
 
     /// By (archive, suite).
     std::map<std::pair<std::string, std::string>, SuiteState> suites() const;

@@ -250,6 +250,25 @@ http::Async<void> Node::Parts::keep_room()
     }
 }
 
+std::vector<std::string> Node::Parts::notes_of_state() const
+{
+    const std::size_t lost = state->journal_damage().lost_lines;
+    if (lost == 0)
+        return {};
+    return {
+        fmt::format("{} lines of the journal are damaged, and the database has no copy of them: "
+                    "a freeze, a snapshot's name, an approval or the newest release may be "
+                    "forgotten; look at what is served, and decide it again",
+                    lost)};
+}
+
+void Node::Parts::tell_notes(const Config& from)
+{
+    std::vector<std::string> notes = notes_of_state();
+    notes.insert(notes.end(), from.notes.begin(), from.notes.end());
+    admin->set_notes(std::move(notes));
+}
+
 Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawner)
 {
     auto parts = std::make_unique<Parts>();
@@ -312,7 +331,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->drill = std::make_unique<archive::Drill>(*parts->services);
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->drill,
                                                     *parts->stock, *parts->loops);
-    parts->admin->set_notes(parts->config.notes);
+    parts->tell_notes(parts->config);
     parts->events->on_stored([admin = parts->admin.get()] { admin->wake_followers(); });
     auto node = std::unique_ptr<Node>(new Node(std::move(parts)));
     TRY_VOID(node->parts_->listen());
@@ -326,6 +345,20 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
                                    "the state database was rebuilt from the journal",
                                    "",
                                    ""});
+    if (const auto damage = node->parts_->state->journal_damage(); damage.mended_lines > 0)
+        node->parts_->events->add({0,
+                                   {},
+                                   "journal.mended",
+                                   "",
+                                   "",
+                                   "",
+                                   fmt::format("{} lines of the journal were damaged or gone and "
+                                               "are back from the database",
+                                               damage.mended_lines),
+                                   "",
+                                   ""});
+    for (const std::string& note : node->parts_->notes_of_state())
+        node->parts_->events->add({0, {}, "journal.damaged", "", "", "", note, "", ""});
     http::spawn(node->parts_->services->control, "saving", node->parts_->keep_saving());
     node->parts_->jobs->restore();
     http::spawn(node->parts_->services->control, "scrubbing", node->parts_->keep_scrubbing());

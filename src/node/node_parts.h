@@ -72,6 +72,9 @@ struct Node::Parts {
     bool is_stopped = false;
 
     Result<void> open_state(crypto::Spawner& spawner);
+    /// What an operator has to know of the state folder, one sentence each.
+    std::vector<std::string> notes_of_state() const;
+    void tell_notes(const Config& from);
     void remember_first_start();
     std::shared_ptr<archive::Routes> make_routes(const Config& from,
                                                  std::vector<std::string> own_addresses);

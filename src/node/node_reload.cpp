@@ -231,7 +231,7 @@ Result<void> Node::reload(Config config)
         log_warning("state.unwritable", {}, written.error().message());
     parts_->stock->use(config.stock);
     parts_->tell_what_stays(config);
-    parts_->admin->set_notes(config.notes);
+    parts_->tell_notes(config);
     parts_->events->add({0, {}, "node.reloaded", "", "", "", "configuration reloaded", "", ""});
     parts_->config.archives = std::move(config.archives);
     return {};

@@ -3,8 +3,8 @@
 // The journal: operator decisions and trust floors, append-only, one checksummed JSON text a line.
 //
 // Crash promise: append() returning success means a power cut does not lose the entry. A line that
-// a crash left incomplete is cut off at the next open; a damaged line further up is reported and
-// skipped. Written down in docs/formats/store.md.
+// a crash left incomplete is cut off at the next open; a damaged line further up is mended from the
+// copy that the caller has, or else reported and skipped. Written down in docs/formats/store.md.
 
 #include <cstdint>
 #include <filesystem>
@@ -17,6 +17,11 @@
 
 namespace aptward::store {
 
+/// What each line holds, in the order written; empty where the line is damaged.
+using JournalLines = std::vector<std::string>;
+/// Without the damaged ones.
+std::vector<std::string> entries_of(const JournalLines& lines);
+
 /// Lives on the state thread.
 class Journal {
 public:
@@ -27,7 +32,7 @@ public:
     Result<void> append(std::string_view json);
 
 private:
-    friend Result<Opened> open_journal(const std::filesystem::path& file);
+    friend Result<Opened> open_journal(const std::filesystem::path& file, const JournalLines& copy);
     Journal(Fd file, std::uint64_t bytes) : file_(std::move(file)), bytes_(bytes) {}
     Result<void> cut_off_rest();
 
@@ -38,23 +43,29 @@ private:
 
 struct Journal::Opened {
     Journal journal;
-    std::vector<std::string> entries;  ///< In the order written.
-    std::size_t damaged_lines = 0;
+    JournalLines lines;
+    std::size_t mended_lines = 0;  ///< Damaged or gone, and back from the copy.
 };
 
 /// The bytes of a journal's file.
 struct JournalText {
-    std::vector<std::string> entries;  ///< In the order written.
-    std::size_t damaged_lines = 0;
+    JournalLines lines;
     std::size_t whole_bytes = 0;  ///< Up to the last line end: what follows was never acknowledged.
 };
 /// Pure.
 JournalText parse_journal(std::string_view bytes);
 
+/// Puts back what is damaged or missing at the end, and gives the number of these lines. `copy` has
+/// the first lines of the journal, or all; one that has another text for a whole line is of another
+/// journal, and gives nothing. Pure.
+std::size_t mend(JournalLines& lines, const JournalLines& copy);
+
 /// Only looks: the entries of a journal that a node may be writing to. No file: no entries.
 Result<std::vector<std::string>> read_journal(const std::filesystem::path& file);
 
-/// Creates the file when there is none.
-Result<Journal::Opened> open_journal(const std::filesystem::path& file);
+/// Creates the file when there is none. One that was mended from `copy` is written anew; the
+/// damaged file stays beside it, as "journal.damaged".
+Result<Journal::Opened> open_journal(const std::filesystem::path& file,
+                                     const JournalLines& copy = {});
 
 }  // namespace aptward::store

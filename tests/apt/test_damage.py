@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Held files that a disk damaged, or that another archive lists otherwise: fetched again, never lost."""
+import email.utils
 import hashlib
 import json
 import lzma
 import os
 import re
+import sqlite3
 
 import pytest
 
@@ -184,3 +186,58 @@ def test_R8_a_scrub_writes_the_signed_files_of_what_is_served_again(scene):
     assert stuck.returncode == 1 and "nothing goes" in stuck.stderr and "aptward scrub" in stuck.stderr, stuck
     assert node.command("scrub").returncode == 0
     assert node.command("gc", "--to", "1G").returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["frozen", "published", "everything"])
+def test_R7_R8_R9_what_rots_of_the_journal_comes_back_from_the_database(scene, kind):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin)
+    first = node.get("/test/dists/stable/InRelease").content
+    old = Archive.copy(archive, scene.folder / "old")
+    archive.add("new")
+    archive.publish(later=600)
+    until("the newer release", lambda: node.get("/test/dists/stable/InRelease").content != first)
+    newest = node.get("/test/dists/stable/InRelease").content
+    if kind == "frozen":
+        release = [line for line in first.decode().splitlines() if line.startswith("Date: ")][0]
+        moment = email.utils.parsedate_to_datetime(release[6:].replace("UTC", "+0000"))
+        frozen = node.command("freeze", "test", "--at", moment.strftime("%Y%m%dT%H%M%SZ"))
+        assert frozen.returncode == 0, frozen.stderr
+        assert node.get("/test/dists/stable/InRelease").content == first
+    served = node.get("/test/dists/stable/InRelease").content
+    node.stop()
+    journal = node.folder / "state/journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    if kind == "everything":
+        journal.unlink()
+    else:
+        at = max(i for i, line in enumerate(lines) if b'"kind":"%s"' % kind.encode() in line)
+        lines[at] = bytes([lines[at][0] ^ 1]) + lines[at][1:]
+        journal.write_bytes(b"".join(lines))
+    origin.root = old.root  # a mirror that is behind: without the floor it would be believed
+    node.start()
+    answer = node.get("/test/dists/stable/InRelease")
+    assert answer.content == served and served == (first if kind == "frozen" else newest)
+    assert (answer.getheader("Aptward-Frozen") is not None) == (kind == "frozen")
+    until("it is told", lambda: node.counter("journal.mended"))
+    assert not node.counter("journal.damaged")
+
+
+def test_R7_what_rots_of_the_journal_in_both_places_is_told_until_somebody_decides(scene):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive))
+    assert node.get("/test/dists/stable/InRelease").status == 200
+    assert node.command("snapshot", "name", "test", "0s", "good").returncode == 0
+    assert node.command("doctor").returncode == 0
+    node.stop()
+    journal = node.folder / "state/journal"
+    journal.write_bytes(journal.read_bytes().replace(b'"snapshot"', b'"snapshut"'))
+    with sqlite3.connect(node.folder / "state/aptward.db") as database:
+        database.execute("DELETE FROM journal_lines")
+    database.close()
+    node.start()
+    doctor = node.command("doctor")
+    assert doctor.returncode == 1 and "1 lines of the journal are damaged" in doctor.stdout
+    assert "lines of the journal are damaged" in node.command("status").stdout
+    assert node.counter("journal.damaged")

@@ -449,10 +449,49 @@ TEST_F(StoreTest, TheJournalCutsATornLineAndSkipsADamagedOne)
     ASSERT_TRUE(write_file_durably(file, bytes + "0123456789abcdef {\"torn"));
     auto again = open_journal(file);
     ASSERT_TRUE(again);
-    EXPECT_EQ(again->entries, (std::vector<std::string>{"{\"a\":1}", "{\"c\":3}"}));
-    EXPECT_EQ(again->damaged_lines, 1U);
+    EXPECT_EQ(again->lines, (JournalLines{"{\"a\":1}", "", "{\"c\":3}"}));
     ASSERT_TRUE(again->journal.append("{\"d\":4}"));
-    EXPECT_EQ(open_journal(file)->entries.back(), "{\"d\":4}");
+    EXPECT_EQ(open_journal(file)->lines.back(), "{\"d\":4}");
+}
+
+TEST_F(StoreTest, R7_WhatIsDamagedOrGoneOfTheJournalComesBackFromItsCopy)
+{
+    const auto file = state / "journal";
+    const JournalLines copy = {"{\"a\":1}", "{\"b\":2}", "{\"c\":3}"};
+    {
+        auto opened = open_journal(file);
+        ASSERT_TRUE(opened);
+        for (const std::string& line : copy)
+            ASSERT_TRUE(opened->journal.append(line));
+    }
+    const std::string whole = *read_file(file, 1 << 20);
+    for (std::size_t at = 0; at < whole.size(); ++at) {  // a rotten byte anywhere, and an end there
+        std::string rotten = whole;
+        rotten[at] = static_cast<char>(rotten[at] ^ 1);
+        for (const std::string& bytes : {rotten, whole.substr(0, at)}) {
+            ASSERT_TRUE(write_file_durably(file, bytes));
+            auto opened = open_journal(file, copy);
+            ASSERT_TRUE(opened);
+            ASSERT_EQ(entries_of(opened->lines), copy) << at;
+            ASSERT_GT(opened->mended_lines, 0U);
+            ASSERT_EQ(*read_file(file, 1 << 20), whole) << at;
+            ASSERT_TRUE(opened->journal.append("{\"d\":4}"));
+            ASSERT_EQ(open_journal(file)->lines.size(), 4U);
+        }
+    }
+    EXPECT_TRUE(std::filesystem::exists(file.string() + ".damaged"));
+}
+
+TEST_F(StoreTest, TheCopyOfAnotherJournalMendsNothing)
+{
+    JournalLines lines = {"{\"a\":1}", "", "{\"c\":3}"};
+    const JournalLines before = lines;
+    EXPECT_EQ(mend(lines, {"{\"a\":2}", "{\"b\":2}", "{\"c\":3}", "{\"d\":4}"}), 0U);
+    EXPECT_EQ(lines, before);
+    EXPECT_EQ(mend(lines, {"{\"a\":1}"}), 0U) << "what the copy lacks stays damaged";
+    EXPECT_EQ(lines, before);
+    EXPECT_EQ(mend(lines, {"{\"a\":1}", "{\"b\":2}"}), 1U);
+    EXPECT_EQ(lines, (JournalLines{"{\"a\":1}", "{\"b\":2}", "{\"c\":3}"}));
 }
 
 TEST_F(StoreTest, R12_AScrubThatRunsOutOfDescriptorsSaysSoAndSetsNothingAside)
@@ -533,9 +572,8 @@ TEST_F(StoreTest, R3_R4_AJournalLineThatDidNotFitIsCutOffBeforeTheNext)
     ASSERT_TRUE(opened->journal.append(R"({"kind":"acknowledged"})"));
     const auto again = open_journal(file);
     ASSERT_TRUE(again);
-    EXPECT_EQ(again->damaged_lines, 0U);
-    ASSERT_EQ(again->entries.size(), 2U);
-    EXPECT_EQ(again->entries.back(), R"({"kind":"acknowledged"})");
+    ASSERT_EQ(again->lines.size(), 2U);
+    EXPECT_EQ(again->lines.back(), R"({"kind":"acknowledged"})");
 }
 
 TEST_F(StoreTest, R24_AStateFolderOfANewerFormatIsRefused)
