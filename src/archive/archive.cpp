@@ -235,6 +235,14 @@ std::vector<SuiteReport> Archive::report() const
     return reports;
 }
 
+std::vector<RingReport> Archive::ring_reports() const
+{
+    std::vector<RingReport> reports;
+    for (const RingSettings& ring : settings_.rings)
+        reports.push_back({ring.name, rings_->view(reports.size() + 1)});
+    return reports;
+}
+
 http::Async<std::vector<std::string>> Archive::rejudge(const ArchiveSettings& other)
 {
     const crypto::Keyring keyring = other.keyring;

@@ -72,6 +72,12 @@ struct SuiteReport {
     std::string held;        ///< Why a newer release is not visible yet; empty: nothing is held.
 };
 
+/// What the clients of a ring get.
+struct RingReport {
+    std::string ring;
+    catalog::ArchiveView behind;  ///< The suites of which they do not have what is current.
+};
+
 /// What became, or would become, of a release that came from no source: from a bundle.
 struct Offered {
     enum class Outcome {
@@ -173,6 +179,8 @@ public:
 
     /// Control loop.
     std::vector<SuiteReport> report() const;
+    /// Any thread.
+    std::vector<RingReport> ring_reports() const;
     /// Re-judges everything current under other settings; refusals in words. Control loop.
     http::Async<std::vector<std::string>> rejudge(const ArchiveSettings& other);
 

@@ -108,6 +108,10 @@ Finding judge_archive(const Json& archive, std::int64_t now)
                         key.value("fingerprint", "")));
     if (archive.value("verify", "") != "enforce")
         troubles.push_back("it is NOT verified (verify = \"" + archive.value("verify", "") + "\")");
+    if (const Json frozen = archive.value("frozen", Json()); frozen.is_object())
+        troubles.push_back(fmt::format(
+            "it is frozen to {} by {}: nothing newer reaches clients until aptward thaw {}",
+            frozen.value("stamp", ""), frozen.value("who", ""), archive.value("id", "")));
     Finding finding;
     finding.subject = archive.value("id", "");
     finding.is_fine = troubles.empty();
@@ -163,7 +167,7 @@ int diagnose(const Reach& reach, bool is_json)
                          drill.value("fault", ""),
                          human_seconds(drill.value("until", now) - now))});
     for (const Json& note : status.value("notes", Json::array()))
-        findings.push_back({false, "sources", note.get<std::string>()});
+        findings.push_back({false, "note", note.get<std::string>()});
     const bool is_fine = std::all_of(findings.begin(), findings.end(),
                                      [](const Finding& finding) { return finding.is_fine; });
     Json list = Json::array();

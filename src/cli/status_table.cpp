@@ -59,8 +59,32 @@ std::string observed_code(const Json& suite)
     return code.empty() ? "release.unverified" : code;
 }
 
+// What clients of a frozen archive get of a suite, in the place of what is newest.
+Row frozen_row(const Json& archive, const Json& suite)
+{
+    const Json& frozen = archive.at("frozen");
+    const std::string name = suite.value("suite", "");
+    const Json suites = frozen.value("suites", Json::object());
+    const auto given = suites.find(name);
+    if (given == suites.end())
+        return {{archive.value("id", ""), name, "none", "", "",
+                 "FROZEN, not to be had: " +
+                     frozen.value("not_had", Json::object()).value(name, "nothing is known of it")},
+                kRed};
+    const std::string newest = suite.value("generation", "");
+    const bool is_newest = given->value("generation", "") == newest;
+    return {{archive.value("id", ""), name, given->value("generation", "").substr(0, 12),
+             given->value("date_text", ""), signers(suite),
+             is_newest ? "FROZEN, it is the newest"
+                       : fmt::format("FROZEN, the newest is {} of {}", newest.substr(0, 12),
+                                     suite.value("date_text", ""))},
+            kYellow};
+}
+
 Row suite_row(const Json& archive, const Json& suite)
 {
+    if (archive.value("frozen", Json()).is_object())
+        return frozen_row(archive, suite);
     const std::string generation = suite.value("generation", "");
     const auto verdict = suite.value("verdict", Json::object());
     if (generation.empty())
@@ -120,6 +144,23 @@ std::string frozen_note(const Json& archive)
     return text;
 }
 
+// Who does not get what the table shows.
+std::string rings_note(const Json& archive)
+{
+    std::string text;
+    for (const Json& ring : archive.value("rings", Json::array())) {
+        text += fmt::format("\nring {} of {}: ", ring.value("ring", ""), archive.value("id", ""));
+        const Json suites = ring.value("behind", Json::object());
+        std::string behind;
+        for (const auto& [suite, given] : suites.items())
+            behind += fmt::format("{}{} has {} of {}", behind.empty() ? "" : "; ", suite,
+                                  given.value("generation", "").substr(0, 12),
+                                  given.value("date_text", ""));
+        text += behind.empty() ? "as everybody\n" : behind + ", the rest as everybody\n";
+    }
+    return text;
+}
+
 std::string drill_note(const Json& status)
 {
     const Json drill = status.value("drill", Json());
@@ -151,7 +192,7 @@ std::string render_status_table(const std::string& status_json, bool has_colours
     }
     std::string text = aligned(suites, has_colours) + "\n" + aligned(sources, has_colours);
     for (const Json& archive : status.value("archives", Json::array()))
-        text += frozen_note(archive);
+        text += frozen_note(archive) + rings_note(archive);
     text += drill_note(status);
     const Json tunnels = status.value("tunnels", Json::object());
     if (tunnels.value("count", 0) > 0)

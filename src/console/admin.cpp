@@ -74,13 +74,35 @@ Json to_json(const fetch::SourceReport& source)
             {"last_good_at", to_unix(source.last_good_time)}};
 }
 
+Json generations_of(const catalog::ArchiveView& view)
+{
+    Json suites = Json::object();
+    for (const auto& [name, suite] : view.suites)
+        if (suite.current)
+            suites[name] = {{"generation", suite.current->id()},
+                            {"date", to_unix(suite.current->date())},
+                            {"date_text", deb::format_release_date(suite.current->date())}};
+    return suites;
+}
+
+Json rings_of(const archive::Archive& archive)
+{
+    Json rings = Json::array();
+    for (const archive::RingReport& ring : archive.ring_reports())
+        rings.push_back({{"ring", ring.ring}, {"behind", generations_of(ring.behind)}});
+    return rings;
+}
+
 // Null when the archive is not frozen.
 Json to_json(const ArchiveReport& report)
 {
     if (!report.frozen)
         return nullptr;
     const auto& order = report.frozen->order;
-    return {{"at", to_unix(order.at)},
+    const auto& past = report.frozen->past;
+    return {{"suites", past ? generations_of(past->view) : Json::object()},
+            {"not_had", past ? Json(past->lost) : Json::object()},
+            {"at", to_unix(order.at)},
             {"stamp", catalog::format_stamp(order.at)},
             {"since", to_unix(order.since)},
             {"who", order.who},
@@ -162,6 +184,7 @@ http::Async<std::string> Admin::status()
                                         {"revoked_keys", report.revoked_keys},
                                         {"proposed_keys", proposed},
                                         {"frozen", to_json(report)},
+                                        {"rings", rings_of(*report.archive)},
                                         {"suites", suites},
                                         {"sources", sources}});
     }

@@ -244,3 +244,11 @@ def test_a_ring_that_cannot_be_is_named(scene, text, said):
     node.config.write_text(node.config.read_text() + text)
     check = node.command("config", "check")
     assert check.returncode == 2 and said in check.stderr, check
+
+
+def test_the_status_says_what_a_ring_has(story):
+    archive, _, node, first, _ = story
+    (late,) = node.status()["archives"][0]["rings"]
+    assert late["ring"] == "late" and late["behind"]["stable"]["generation"].startswith(first)
+    table = node.command("status").stdout
+    assert f"ring late of test: stable has {first[:12]}" in table and "the rest as everybody" in table

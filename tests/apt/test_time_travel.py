@@ -190,6 +190,23 @@ def test_tables_of_the_past_are_built_again_from_what_is_held(scene, story):
     assert versions(apt_at(scene, node, stamp(first))) == ["1"]
 
 
+def test_the_status_of_a_frozen_archive_is_of_what_clients_get(story):
+    _, origin, node, _, first = story
+    newest = node.suite()["generation"]
+    assert node.command("doctor").returncode == 0
+    assert node.command("freeze", "test", "--at", stamp(first)).returncode == 0
+    given = node.get("/test/dists/stable/InRelease").getheader("Aptward-Generation")
+    assert not newest.startswith(given)
+    frozen = node.status()["archives"][0]["frozen"]
+    assert frozen["suites"]["stable"]["generation"].startswith(given) and frozen["not_had"] == {}
+    (row,) = [line for line in node.command("status").stdout.splitlines() if line.startswith("test ") and "stable" in line]
+    assert row.split()[2] == given[:12] and f"FROZEN, the newest is {newest[:12]}" in row
+    doctor = node.command("doctor")
+    assert doctor.returncode == 1 and f"it is frozen to {stamp(first)}" in doctor.stdout
+    assert node.command("thaw", "test").returncode == 0
+    assert node.command("doctor").returncode == 0
+
+
 def test_what_the_past_does_not_have_is_absent_there(story):
     archive, origin, node, _, first = story
     origin.die()
