@@ -35,7 +35,7 @@ ProgressLine::ProgressLine() : is_shown_(::isatty(STDERR_FILENO) == 1) {}
 
 ProgressLine::~ProgressLine()
 {
-    if (is_dirty_)
+    if (width_ > 0)
         std::fputs("\n", stderr);
 }
 
@@ -43,16 +43,18 @@ void ProgressLine::show(std::uint64_t done, std::uint64_t total, std::uint64_t r
 {
     if (!is_shown_)
         return;
-    is_dirty_ = true;
     const double part =
         total == 0 ? 0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
     const auto full = static_cast<std::size_t>(part * static_cast<double>(kBarWidth));
     const std::string bar = std::string(full, '#') + std::string(kBarWidth - full, '.');
-    const std::uint64_t left = total - std::min(done, total);
-    fmt::print(
-        stderr, "\r[{}] {} of {}, {}/s, {} left   ", bar, human_size(done), human_size(total),
-        human_size(rate_per_s),
-        human_seconds(static_cast<std::int64_t>(left / std::max<std::uint64_t>(1, rate_per_s))));
+    std::string line = fmt::format("[{}] {} of {}", bar, human_size(done), human_size(total));
+    const auto left = static_cast<std::int64_t>(total - std::min(done, total));
+    if (rate_per_s > 0)
+        line += fmt::format(", {}/s, {} left", human_size(rate_per_s),
+                            human_seconds(left / static_cast<std::int64_t>(rate_per_s)));
+    // Blanks cover what the line before had more.
+    fmt::print(stderr, "\r{:<{}}", line, width_);
+    width_ = line.size();
 }
 
 void PacedProgress::show(std::uint64_t done, std::uint64_t total)

@@ -2,6 +2,7 @@
 #pragma once
 // Watching a job of the running node. Private to cli/.
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -12,6 +13,7 @@ namespace aptward::cli {
 
 /// One line that is drawn over: "[####......] 1.2 GB of 3.0 GB, 20 MB/s, 90 s left". Only when
 /// standard error is a terminal.
+/// A rate of 0 is not known: neither it nor the time that is left is told.
 class ProgressLine {
 public:
     ProgressLine();
@@ -23,7 +25,7 @@ public:
 
 private:
     const bool is_shown_;
-    bool is_dirty_ = false;
+    std::size_t width_ = 0;  // of what stands there now
 };
 
 /// A ProgressLine for work that is done here, drawn a few times a second.
