@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "catalog/sqlite.h"
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <memory>
@@ -59,7 +60,19 @@ tl::unexpected<Error> Sqlite::failure(const char* doing) const
                 std::string("state database: ") + doing + ": " + sqlite3_errmsg(handle_));
 }
 
-Result<Sqlite> Sqlite::open(const std::filesystem::path& file, const char* schema)
+Result<void> Sqlite::check_version(const std::filesystem::path& file, int version)
+{
+    std::int64_t found = 0;
+    TRY_VOID(query("PRAGMA user_version", {}, [&](const Row& row) { found = row.number(0); }));
+    if (found <= version)
+        return {};
+    return fail(Errc::stale,
+                fmt::format("{} was written by a newer aptward (version {}, this one knows {}); "
+                            "start that version, or give this one a state folder of its own",
+                            file.string(), found, version));
+}
+
+Result<Sqlite> Sqlite::open(const std::filesystem::path& file, const char* schema, int version)
 {
     sqlite3* handle = nullptr;
     const int code =
@@ -68,9 +81,11 @@ Result<Sqlite> Sqlite::open(const std::filesystem::path& file, const char* schem
     if (code != SQLITE_OK)
         return sqlite.failure("opening");
     sqlite3_busy_timeout(handle, 5000);
-    const std::string setup =
-        std::string("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;") +
-        schema;
+    TRY_VOID(sqlite.check_version(file, version));
+    const std::string setup = fmt::format(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+        "{} PRAGMA user_version = {};",
+        schema, version);
     if (sqlite3_exec(handle, setup.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
         return sqlite.failure("preparing");
     std::string verdict;

@@ -30,8 +30,10 @@ public:
         sqlite3_stmt* statement_;
     };
 
-    /// WAL, synchronous=FULL. Fails with malformed when the file is no sound database.
-    static Result<Sqlite> open(const std::filesystem::path& file, const char* schema);
+    /// WAL, synchronous=FULL. `version`: of the schema; what another program made of a newer one
+    /// is left as it is.
+    /// Fails with malformed when the file is no sound database, stale for a newer version, storage.
+    static Result<Sqlite> open(const std::filesystem::path& file, const char* schema, int version);
     Sqlite(Sqlite&& other) noexcept;
     Sqlite& operator=(Sqlite&& other) noexcept;
     Sqlite(const Sqlite&) = delete;
@@ -46,6 +48,7 @@ public:
 private:
     explicit Sqlite(sqlite3* handle) : handle_(handle) {}
     tl::unexpected<Error> failure(const char* doing) const;
+    Result<void> check_version(const std::filesystem::path& file, int version);
     sqlite3* handle_;
 };
 

@@ -15,6 +15,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+// Raised only when an older program would misread the tables: it refuses a newer version.
+constexpr int kSchemaVersion = 1;
 constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS suites (archive TEXT, suite TEXT, state TEXT NOT NULL,"
     " PRIMARY KEY (archive, suite)) WITHOUT ROWID;"
@@ -28,8 +30,7 @@ constexpr const char* kSchema =
     "CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, kind TEXT, who TEXT, state INTEGER,"
     " started INTEGER, ended INTEGER, done INTEGER, total INTEGER, unit TEXT, message TEXT,"
     " options TEXT, cursor TEXT, result TEXT);"
-    "CREATE TABLE IF NOT EXISTS journal_lines (number INTEGER PRIMARY KEY, entry TEXT NOT NULL);"
-    "PRAGMA user_version = 1;";
+    "CREATE TABLE IF NOT EXISTS journal_lines (number INTEGER PRIMARY KEY, entry TEXT NOT NULL);";
 
 Json to_json(const trust::Floor& floor)
 {
@@ -276,7 +277,7 @@ Result<std::unique_ptr<State>> State::open(const std::filesystem::path& state)
 {
     const auto file = state / "aptward.db";
     bool was_lost = !std::filesystem::exists(file);
-    auto sqlite = Sqlite::open(file, kSchema);
+    auto sqlite = Sqlite::open(file, kSchema, kSchemaVersion);
     if (!sqlite && sqlite.error().code() == Errc::malformed) {
         std::error_code ignored;
         for (const char* suffix : {"", "-wal", "-shm"})
@@ -285,14 +286,16 @@ Result<std::unique_ptr<State>> State::open(const std::filesystem::path& state)
         log_error("state.rebuilt", {{"file", file.string()}},
                   "the state database was damaged; it was set aside and rebuilt from the journal");
         was_lost = true;
-        sqlite = Sqlite::open(file, kSchema);
+        sqlite = Sqlite::open(file, kSchema, kSchemaVersion);
     }
+    if (!sqlite && sqlite.error().code() == Errc::stale)
+        return tl::unexpected<Error>(sqlite.error());
     if (!sqlite) {
         // A full disk: the database is a projection, and what is held is served without it (I6).
         log_error("state.unwritable", {{"file", file.string()}},
                   sqlite.error().message() +
                       "; events and what was learned of sources are kept in memory only");
-        sqlite = Sqlite::open(":memory:", kSchema);
+        sqlite = Sqlite::open(":memory:", kSchema, kSchemaVersion);
     }
     if (!sqlite)
         return tl::unexpected<Error>(sqlite.error());

@@ -94,6 +94,8 @@ public:
     /// Opens or creates `state/journal` and `state/aptward.db`. A damaged database is set aside
     /// and rebuilt from the journal; `was_rebuilt()` says so. What is damaged or gone of the
     /// journal comes back from the copy in the database; `journal_damage()` says so.
+    /// Fails with stale for a database of a newer program, malformed for a journal of none,
+    /// storage.
     static Result<std::unique_ptr<State>> open(const std::filesystem::path& state);
     ~State();
     State(const State&) = delete;

@@ -49,6 +49,10 @@ void print(const store::DeliveriesFound& found)
     if (reading.damaged_bytes > 0 || reading.unreadable > 0)
         fmt::print(stderr, "{} bytes of the record are damaged; {} deliveries cannot be read\n",
                    reading.damaged_bytes, reading.unreadable);
+    if (found.foreign_bytes > 0)
+        fmt::print(stderr,
+                   "{} bytes of the record are of another version of aptward, which reads them\n",
+                   found.foreign_bytes);
 }
 
 int deliveries(Options options)

@@ -35,7 +35,8 @@ std::string to_json(const store::DeliveriesFound& found)
                            {"has_older", found.is_cut},
                            {"lost", found.reading.lost},
                            {"unreadable", found.reading.unreadable},
-                           {"damaged_bytes", found.reading.damaged_bytes}};
+                           {"damaged_bytes", found.reading.damaged_bytes},
+                           {"foreign_bytes", found.foreign_bytes}};
     return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -87,9 +87,11 @@ std::vector<std::string> Machines::names() const
 
 Result<void> Machines::forget(const std::string& name) const
 {
-    TRY(const MachineReport known, get(name));
+    // A report of another version, or a damaged one, cannot be read and is forgotten all the same.
+    if (const auto known = get(name); !known && known.error().code() == Errc::not_found)
+        return tl::unexpected<Error>(known.error());
     std::error_code error;
-    std::filesystem::remove(path_of(known.name), error);
+    std::filesystem::remove(path_of(name), error);
     if (error)
         return fail(Errc::storage, "forgetting a machine: " + error.message());
     return sync_directory(folder_);

@@ -179,9 +179,19 @@ Result<std::vector<Stock::Look>> Stock::look(const Query& query) const
             look.failure = stock.error().message();
         looks.push_back(std::move(look));
     };
+    const auto note_failure = [&](const std::string& name, bool is_list, const Error& error) {
+        Look look{{}, is_list, {}, error.message()};
+        look.stock.name = name;
+        looks.push_back(std::move(look));
+    };
     for (const std::string& name : machines) {
-        TRY(const MachineReport report, machines_.get(to_lower(name)));
-        add({{}, false, report.reported, {}}, subject_of(report));
+        const auto report = machines_.get(to_lower(name));
+        if (report)
+            add({{}, false, report->reported, {}}, subject_of(*report));
+        else if (wants_all)  // one report hides no other
+            note_failure(name, false, report.error());
+        else
+            return tl::unexpected<Error>(report.error());
     }
     for (const std::string& name : lists) {
         const auto list = std::find_if(settings->lists.begin(), settings->lists.end(),
@@ -191,13 +201,10 @@ Result<std::vector<Stock::Look>> Stock::look(const Query& query) const
                         fmt::format("the configuration has no [[stock-list]] \"{}\"; there are: {}",
                                     printable(name), names_of(settings->lists)));
         auto subject = subject_of_list(*list);
-        if (subject) {
+        if (subject)
             add({{}, true, {}, {}}, std::move(*subject));
-            continue;
-        }
-        Look look{{}, true, {}, subject.error().message()};
-        look.stock.name = name;
-        looks.push_back(std::move(look));
+        else
+            note_failure(name, true, subject.error());
     }
     if (is_stopping_)
         return fail(Errc::unavailable, "the node is stopping");

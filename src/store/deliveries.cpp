@@ -278,8 +278,8 @@ Result<SegmentReading> read_segment(std::string_view bytes,
     if (cursor.take(kSegmentMagic.size()) != kSegmentMagic)
         return fail(Errc::malformed, "this is no segment of the delivery record");
     if (const auto version = cursor.number<std::uint32_t>(); version != kVersion)
-        return fail(Errc::malformed, "a segment of version " + std::to_string(version) +
-                                         ", which this program does not read");
+        return fail(Errc::stale, "a segment of version " + std::to_string(version) +
+                                     ", which this program does not read");
     bytes.remove_prefix(std::min(bytes.size(), kSegmentHeaderBytes));
     SegmentReading reading;
     Dictionary dictionary;

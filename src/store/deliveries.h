@@ -107,7 +107,7 @@ struct SegmentReading {
 };
 
 /// Calls `visit` for every delivery, in the order recorded. Pure.
-/// Fails with malformed when `bytes` do not start like a segment.
+/// Fails with malformed when `bytes` do not start like a segment, stale for another version's.
 Result<SegmentReading> read_segment(std::string_view bytes,
                                     const std::function<void(const Delivery&)>& visit);
 
@@ -169,6 +169,7 @@ struct DeliveriesFound {
     std::vector<KeptDelivery> deliveries;  ///< As they were recorded, newest last.
     bool is_cut = false;                   ///< There are older ones that match.
     SegmentReading reading;                ///< Over the segments that were read.
+    std::uint64_t foreign_bytes = 0;       ///< Of segments of another version, which were not.
 };
 
 /// Reads the segments of a folder, also while a node writes there. Blocks on the disk.

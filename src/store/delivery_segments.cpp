@@ -198,7 +198,8 @@ Result<DeliveriesFound> find_deliveries(const std::filesystem::path& folder,
             }
         });
         if (!reading) {
-            found.reading.damaged_bytes += bytes->size();
+            const bool is_foreign = reading.error().code() == Errc::stale;
+            (is_foreign ? found.foreign_bytes : found.reading.damaged_bytes) += bytes->size();
             continue;
         }
         add(found.reading, *reading);

@@ -120,7 +120,7 @@ TEST(DeliverySegment, OtherFilesAndVersionsAreRefused)
     EXPECT_EQ(code_of(read_segment("", ignore)), Errc::malformed);
     std::string newer = joined(blocks());
     newer[8] = 2;
-    EXPECT_EQ(code_of(read_segment(newer, ignore)), Errc::malformed);
+    EXPECT_EQ(code_of(read_segment(newer, ignore)), Errc::stale);
 }
 
 TEST(DeliverySegment, AMillionDeliveriesOfAFleetAreTensOfMegabytes)
