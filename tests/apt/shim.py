@@ -10,7 +10,8 @@ FIELDS = {"clock_offset_s": (0, "q"), "calls": (8, "Q"), "at": (16, "Q"), "actio
           "stays": (28, "i"), "reads": (32, "i"), "lies": (36, "i"), "seed": (40, "Q"),
           "shortened": (48, "Q"), "journal_written": (56, "Q"), "journal_synced": (64, "Q")}
 BEGUN, LINKED, SYNCED, HIT = 72, 72 + 2048, 72 + 4096, 72 + 6144
-ONLY, SIZE = HIT + 256, HIT + 256 + 32
+ONLY, PUT_OFF, SIZE = HIT + 256, HIT + 256 + 32, HIT + 256 + 32 + 8
+FIELDS["put_off"] = (PUT_OFF, "Q")
 KILL, TEAR_AND_KILL = -1, -2
 
 

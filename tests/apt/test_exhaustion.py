@@ -26,7 +26,7 @@ def shim_node(scene, archive, *origins, **keys):
 
 
 @pytest.mark.parametrize("seed", range(1, 21 if DEEP else 2))
-def test_R5_short_and_interrupted_reads_and_writes_change_nothing(scene, seed):
+def test_R5_short_interrupted_and_put_off_reads_and_writes_change_nothing(scene, seed):
     archive = scene.archive()
     archive.add("large", payload_bytes=6_000_000)
     for number in range(8):
@@ -44,6 +44,7 @@ def test_R5_short_and_interrupted_reads_and_writes_change_nothing(scene, seed):
     archive.publish()
     assert_coherent(node)
     assert shim.shortened > 300, "reads and writes were shortened"
+    assert shim.put_off > 50, "and put off with EAGAIN"
     node.kill()
     node.start()
     assert_coherent(node)

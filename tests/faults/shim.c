@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Preloaded into a node under test: makes the n-th call that concerns the state folder fail, tear or
-// be the last one (R2, R3, R4), shortens and interrupts reads and writes (R5), lets syncs lie (R6),
+// be the last one (R2, R3, R4), shortens, interrupts and puts off reads and writes (R5), lets syncs lie (R6),
 // moves the wall clock (R14), and keeps account of what was synced, which is what a power cut must
 // not lose (R1). Steered through a file that both sides map; its layout is in tests/apt/shim.py.
 //
@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,6 +42,7 @@ struct control {
     _Atomic uint64_t begun[256], linked[256], synced[256];  // links in each folder of blobs
     char hit[256];               // the last call that was hit, and its path where it has one
     char only[32];               // the kind of calls that counts; empty: all
+    _Atomic uint64_t put_off;    // how many of `shortened` came to nothing, with EAGAIN
 };
 
 static struct control* control;
@@ -48,6 +50,8 @@ static char state[4096];
 static size_t state_length;
 static unsigned char kinds[most_descriptors];  // of open descriptors: 0 is none of the state's
 static pid_t node;
+static struct epoll_event watched[most_descriptors];  // how each descriptor is watched
+static int watchers[most_descriptors];                // by which epoll, plus one; 0: by none
 
 __attribute__((constructor)) static void begin(void)
 {
@@ -176,22 +180,48 @@ static int is_stream(int fd)
            type == SOCK_STREAM;
 }
 
-// Shortens a transfer, or interrupts it (returns -1 with errno set).
+static int is_pipe(int fd)
+{
+    struct stat status;
+    return syscall(SYS_fstat, fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+// As if what is there came a moment later: who is told of changes only is told once more. Not for a
+// pipe: when its writer has ended, all is there, and it says EAGAIN by itself until then.
+static int put_off(int fd)
+{
+    if ((syscall(SYS_fcntl, fd, F_GETFL) & O_NONBLOCK) == 0)
+        return 0;
+    if (fd < most_descriptors && watchers[fd] != 0)
+        syscall(SYS_epoll_ctl, watchers[fd] - 1, EPOLL_CTL_MOD, fd, &watched[fd]);
+    atomic_fetch_add(&control->put_off, 1);
+    return 1;
+}
+
+// Shortens a transfer, or interrupts it or puts it off (returns -1 with errno set).
 static int shorten(int fd, size_t* count)
 {
     if (!control || atomic_load(&control->seed) == 0 || *count <= 16 ||
         (pid_t)syscall(SYS_getpid) != node)
         return 0;
     int before = errno;
-    int is_eligible = kind_of(fd) || is_stream(fd);
+    int is_socket = !kind_of(fd) && is_stream(fd);
+    int is_eligible = kind_of(fd) || is_socket || is_pipe(fd);
     errno = before;
     if (!is_eligible)
         return 0;
     uint64_t x = chance();
-    if (x % 4 >= 2)
+    if (x % 8 >= 5)
         return 0;
+    if (x % 8 == 4) {
+        if (!is_socket || !put_off(fd))
+            return 0;
+        atomic_fetch_add(&control->shortened, 1);
+        errno = EAGAIN;
+        return -1;
+    }
     atomic_fetch_add(&control->shortened, 1);
-    if (x % 4 == 0) {
+    if (x % 2 == 0) {
         errno = EINTR;
         return -1;
     }
@@ -253,8 +283,21 @@ int __open64_2(const char* path, int flags)
     return opened(AT_FDCWD, path, flags, 0);
 }
 
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event* event)
+{
+    int done = (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
+    if (control && done == 0 && fd >= 0 && fd < most_descriptors) {
+        watchers[fd] = operation == EPOLL_CTL_DEL ? 0 : epoll + 1;
+        if (event)
+            watched[fd] = *event;
+    }
+    return done;
+}
+
 int close(int fd)
 {
+    if (fd >= 0 && fd < most_descriptors)
+        watchers[fd] = 0;
     if (kind_of(fd)) {
         kinds[fd] = 0;
         if (judge("close", 0)) {
