@@ -125,7 +125,6 @@ std::optional<http::ReadyAnswer> Front::find(const http::RequestHead& head,
     Counters& counters = services_.counters;
     ++counters.requests;
     ++counters.hits;
-    counters.sent_bytes += hot.digest.size_bytes;
     http::ReadyAnswer ready;
     ready.head = hot.head;
     ready.body = blob.bytes;
@@ -144,6 +143,7 @@ void Front::sent(const http::ReadyAnswer& answer, const http::Principal& princip
     static_cast<const store::HotBlob*>(answer.body_owner.get())
         ->note_use(services_.blobs, hot.digest,
                    SystemTime(std::chrono::duration_cast<std::chrono::seconds>(now)));
+    services_.counters.sent_bytes += how.body_bytes;
     services_.deliveries.add({std::chrono::duration_cast<std::chrono::milliseconds>(now).count(),
                               principal.address, hot.archive, hot.path, hot.hex, hot.generation, "",
                               how.body_bytes, 200, how.is_complete});

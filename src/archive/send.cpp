@@ -121,6 +121,7 @@ void record(const http::Exchange& exchange, const Provenance& provenance, std::s
 {
     if (exchange.head().method == "HEAD" || exchange.status() == 416)
         return;
+    services.counters.sent_bytes += exchange.sent_bytes();
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     services.deliveries.add({std::chrono::duration_cast<milliseconds>(now).count(),
                              exchange.principal().address, provenance.archive, provenance.path,
@@ -209,7 +210,6 @@ http::Async<bool> follow(http::Exchange& exchange, Flight& flight, http::Signal&
             co_return false;
         }
     }
-    counters.sent_bytes += slice.count;
     co_return true;
 }
 
@@ -283,7 +283,6 @@ http::Async<void> send_text(http::Exchange& exchange, std::string_view bytes,
     answer.type("text/plain; charset=utf-8");
     if (!slice.content_range.empty())
         answer.header("Content-Range", slice.content_range);
-    counters.sent_bytes += slice.count;
     const std::string_view part = bytes.substr(slice.first, slice.count);
     const bool is_sent = co_await exchange.send(std::move(answer), part);
     record(exchange, provenance, provenance.generation_id, "", is_sent, services);
@@ -314,7 +313,6 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
         http::Answer answer = answer_head(slice.status, etag, provenance, "aptward; hit");
         if (!slice.content_range.empty())
             answer.header("Content-Range", slice.content_range);
-        counters.sent_bytes += slice.count;
         store::HotBlobPtr blob = held ? *held : nullptr;
         keep_hot(exchange, answer, provenance, digest, blob, services);
         const bool is_sent =

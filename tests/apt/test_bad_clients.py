@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clients that go away, read or send slowly, or ask for too much: the others do not notice, and neither
 memory nor descriptors grow with what they try."""
+import http.client
 import os
+import re
 import socket
 import time
 
@@ -132,6 +134,18 @@ def test_R19_slow_senders_and_floods_meet_limits_and_others_do_not_notice(scene)
     assert_coherent(node)
 
 
+def ask(node, path, method="GET", **headers):
+    connection = http.client.HTTPConnection(node.address, timeout=30)
+    connection.request(method, path, headers=headers)
+    answer = connection.getresponse()
+    answer.content = answer.read()
+    return answer
+
+
+def counter(node, name):
+    return int(re.search(rf"^aptward_{name}_total (\d+)", node.admin("/metrics"), re.M)[1])
+
+
 def disk_bytes(folder):
     return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
 
@@ -145,9 +159,22 @@ def test_R23_a_soak_grows_neither_memory_nor_descriptors_nor_disk(scene):
              "pool/foo_1_all.deb", "pool/none.deb", "dists/none/InRelease", "dists/stable/none"]
     rounds = 0
 
+    asked = {"requests": 0, "sent_bytes": 0, "deliveries": 0}  # by clients that wait for the answer
+
+    def look(path, method="GET", **headers):
+        answer = ask(node, f"/test/{path}", method, **headers)
+        asked["requests"] += 1
+        if answer.status in (200, 206, 304) and method == "GET":
+            asked["deliveries"] += 1
+            asked["sent_bytes"] += len(answer.content)
+        return answer
+
     def one_round():
         for path in paths:
-            assert node.get(f"/test/{path}").status in (200, 404, 503)
+            assert look(path).status in (200, 404, 503)
+        assert look("pool/large_1_all.deb", Range="bytes=1000-3999").status == 206
+        etag = look("pool/large_1_all.deb", "HEAD").headers["ETag"]
+        assert look("pool/large_1_all.deb", **{"If-None-Match": etag}).status == 304
         node.raw(b"GARBAGE\r\n\r\n")
         client = connect(node)
         client.sendall(request("/test/pool/large_1_all.deb"))
@@ -155,10 +182,23 @@ def test_R23_a_soak_grows_neither_memory_nor_descriptors_nor_disk(scene):
         client.close()
         origin.fault = lambda path: ("status", 503) if rounds % 7 == 0 and "none" in path else None
 
+    def assert_no_drift():
+        """Whoever went away had some of one large file, by the record of deliveries."""
+        cut = rounds * (archive.root / "pool/large_1_all.deb").stat().st_size
+
+        def counted():
+            now = {name: counter(node, name) - before[name] for name in asked}
+            return (now["requests"] - asked["requests"] == now["deliveries"] - asked["deliveries"] == rounds
+                    and 0 <= now["sent_bytes"] - asked["sent_bytes"] <= cut)
+        until(f"the counters say what clients got: {asked}", counted)
+        assert counter(node, "deliveries_lost") == 0
+
     def measured():
         until("idle", lambda: node.descriptors() < 100)
         return node.resident_bytes(), node.descriptors(), disk_bytes(node.folder / "state")
 
+    until("what came before is recorded", lambda: counter(node, "deliveries") == 2)
+    before = {name: counter(node, name) for name in asked}
     started = time.monotonic()
     while time.monotonic() - started < seconds / 3:
         rounds += 1
@@ -177,5 +217,6 @@ def test_R23_a_soak_grows_neither_memory_nor_descriptors_nor_disk(scene):
     assert memory_then < memory * 1.1 + (24_000_000 if is_sanitized() else 8_000_000)
     assert descriptors_then <= descriptors + 8
     assert disk_then < disk + 5_000_000
+    assert_no_drift()
     assert_coherent_listing(node)
     assert node.scrub() == 0
