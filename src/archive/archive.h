@@ -110,6 +110,9 @@ struct HeldIndexes {
     std::vector<ChosenIndex> indexes;  ///< Without those that no source publishes.
     std::vector<fetch::Want> wants;    ///< Each of them, as clients use it.
     std::vector<std::string> missing;  ///< Named, and no source publishes them.
+    /// Why the sources gave no release to put in place of this one; empty: it is what they show, or
+    /// a newer one waits for stock.
+    std::string not_refreshed;
 };
 using ChooseIndexes = std::function<Result<std::vector<ChosenIndex>>(const deb::Release&)>;
 
@@ -216,7 +219,8 @@ public:
     bool may_have_suite(const std::string& suite) const;
 
     /// Refreshes `suite` and reads the indexes that `choose` names into tables, as if clients used
-    /// them: later releases are shown with them only. Control loop.
+    /// them: later releases are shown with them only. Where the refresh brings nothing, those of
+    /// the release that is held, which the outcome tells. Control loop.
     /// Fails with not_found when there is no such suite, as `choose` does, or unavailable.
     http::Task<HeldIndexes> hold_indexes(std::string suite, ChooseIndexes choose);
 

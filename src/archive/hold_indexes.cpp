@@ -51,6 +51,7 @@ http::Task<HeldIndexes> Suite::hold_indexes(ChooseIndexes choose)
                             verdict_.message.empty() ? "no source answers" : verdict_.message));
         HeldIndexes held;
         held.generation = view_.current;
+        held.not_refreshed = not_refreshed_;
         CO_TRY(const auto chosen, choose(held.generation->release()));
         bool is_whole = true;
         for (const ChosenIndex& index : chosen) {

@@ -9,6 +9,7 @@
 // Nothing needs to be remembered for going on later: what is held is not fetched again.
 #include "archive/mirror_job.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -59,8 +60,8 @@ public:
         tell();
         if (!done)
             return tl::unexpected<Error>(std::move(done).error());
-        if (!missing_.empty())
-            return fail(Errc::unavailable, text_of_missing());
+        if (!missing_.empty() || !not_refreshed().empty())
+            return fail(Errc::unavailable, text_of_shortfall());
         return Jobs::End{true, text()};
     }
 
@@ -211,6 +212,16 @@ private:
         return fetching->failures();
     }
 
+    // The suites that are held as they were before this job, by their numbers.
+    std::vector<std::size_t> not_refreshed() const
+    {
+        std::vector<std::size_t> numbers;
+        for (std::size_t i = 0; i < held_.size(); ++i)
+            if (!held_[i].not_refreshed.empty())
+                numbers.push_back(i);
+        return numbers;
+    }
+
     bool is_current() const
     {
         const auto view = archive_->view();
@@ -230,14 +241,19 @@ private:
 
     std::string result() const
     {
-        Json suites = Json::array(), missing = Json::array();
+        Json suites = Json::array(), missing = Json::array(), stale = Json::array();
         for (std::size_t i = 0; i < held_.size(); ++i)
             suites.push_back(
                 {{"suite", request_.suites[i]}, {"generation", held_[i].generation->id()}});
+        for (const std::size_t i : not_refreshed())
+            stale.push_back({{"suite", request_.suites[i]},
+                             {"date", to_unix(held_[i].generation->date())},
+                             {"why", held_[i].not_refreshed}});
         for (std::size_t i = 0; i < std::min(missing_.size(), kMostNamed); ++i)
             missing.push_back({{"path", missing_[i].path}, {"why", missing_[i].why}});
         return Json({{"archive", request_.archive},
                      {"suites", suites},
+                     {"not_refreshed", stale},
                      {"files", files_wanted_},
                      {"bytes", file_bytes_},
                      {"fetched", fetched_files_},
@@ -252,6 +268,19 @@ private:
         return fmt::format("{} {}: {} files, {} are held; {} files, {} were fetched",
                            request_.archive, fmt::join(request_.suites, ", "), files_wanted_,
                            human_size(file_bytes_), fetched_files_, human_size(fetched_bytes_));
+    }
+
+    // An old release that is held whole is a failure too: else nobody looks for weeks.
+    std::string text_of_shortfall() const
+    {
+        std::string text;
+        for (const std::size_t i : not_refreshed())
+            text += fmt::format(
+                "{} could not be refreshed, and the release that is held is of "
+                "{:%Y-%m-%d}: {}; ",
+                request_.suites[i], fmt::gmtime(to_unix(held_[i].generation->date())),
+                held_[i].not_refreshed);
+        return text + (missing_.empty() ? "what it names is held" : text_of_missing());
     }
 
     std::string text_of_missing() const

@@ -37,6 +37,14 @@ fetch::Fault fault_of(const std::string& code)
     return fetch::Fault::untrusted;
 }
 
+// What was shown and refused says more than that another source is down.
+std::string why_nothing_came(const std::string& refusal, const std::string& error)
+{
+    if (!refusal.empty())
+        return refusal;
+    return error.empty() ? "no source answered in time" : error;
+}
+
 }  // namespace
 
 Suite::Suite(Archive& archive, std::string name)
@@ -59,8 +67,10 @@ void Suite::event(std::string code, const std::string& source, std::string messa
 
 http::Async<void> Suite::refresh()
 {
-    if (!archive_.may_ask_sources())
-        co_return;  // a private archive whose clients have not come lately
+    if (!archive_.may_ask_sources()) {
+        not_refreshed_ = "no client with credentials for it came lately";
+        co_return;
+    }
     if (is_refreshing_) {
         auto signal = co_await http::make_signal();
         waiting_.push_back(signal);
@@ -73,7 +83,8 @@ http::Async<void> Suite::refresh()
     try {
         co_await ask_all();
     } catch (const std::exception& error) {  // exhausted memory (R11): the next one asks again
-        event("release.held", "", std::string("the node ran short of something: ") + error.what());
+        not_refreshed_ = std::string("the node ran short of something: ") + error.what();
+        event("release.held", "", not_refreshed_);
     }
     last_try_ = steady_now();
     is_refreshing_ = false;
@@ -96,8 +107,16 @@ http::Async<void> Suite::ask_all()
     if (gathering->accepted.empty()) {
         if (!gathering->last_error.empty() && !view_.current)
             verdict_ = {"suite.unavailable", gathering->last_error};
+        not_refreshed_ = why_nothing_came(gathering->last_refusal, gathering->last_error);
         co_return;
     }
+    co_await take_newest(std::move(gathering->accepted));
+    // One that waits for stock does so by the operator's wish.
+    not_refreshed_ = is_stocking_ ? "" : held_;
+}
+
+http::Async<void> Suite::take_newest(std::vector<Observation> accepted)
+{
     // What an operator approved comes first: it may be older than what has to go. Of equals, the
     // one that came first.
     const auto rank = [this](const Observation& observation) {
@@ -105,7 +124,7 @@ http::Async<void> Suite::ask_all()
                          observation.judgement.date);
     };
     std::multimap<std::pair<bool, std::optional<SystemTime>>, Observation, std::greater<>> ranked;
-    for (Observation& observation : gathering->accepted)
+    for (Observation& observation : accepted)
         ranked.emplace(rank(observation), std::move(observation));
     std::vector<Observation> candidates;
     for (auto& [place, observation] : ranked)
@@ -196,6 +215,7 @@ http::Async<void> Suite::look_at(std::shared_ptr<Gathering> gathering, fetch::So
         seen_.erase(source->url());
         gathering->last_error =
             observation.judgement.verdict.code + ": " + observation.judgement.verdict.message;
+        gathering->last_refusal = gathering->last_error;
     }
 }
 

@@ -100,11 +100,12 @@ private:
         std::shared_ptr<http::Signal> signal;
         std::vector<Observation> accepted;
         std::size_t pending = 0, missing = 0, asked = 0;
-        std::string last_error;
+        std::string last_error, last_refusal;
         bool is_closed = false;
     };
 
     http::Async<void> ask_all();
+    http::Async<void> take_newest(std::vector<Observation> accepted);
     /// Until all have answered, `limit` is over, or `grace` after the first good answer.
     http::Async<void> gather(std::shared_ptr<Gathering> gathering, std::chrono::milliseconds limit,
                              std::chrono::milliseconds grace);
@@ -203,8 +204,9 @@ private:
     std::map<std::string, std::vector<crypto::Signature>> verified_;  // by body and signature hash
     trust::Verdict verdict_;
     std::string held_;
-    std::string withdrawn_;  // why nothing is served; empty: it is not for a revoked key
-    std::string observed_;   // the last verdict that verify = "observe" did not follow
+    std::string not_refreshed_;  // why the last refresh left what was there; empty: it did not
+    std::string withdrawn_;      // why nothing is served; empty: it is not for a revoked key
+    std::string observed_;       // the last verdict that verify = "observe" did not follow
     std::optional<SystemTime> newest_seen_;  // of what any source showed well signed
     std::string no_detached_of_;             // id of a release without a Release.gpg that fits
     SteadyTime no_detached_until_{};

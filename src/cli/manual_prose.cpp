@@ -112,8 +112,9 @@ architectures those that the configuration names for a suite, else all that its 
 --packages or --list it takes these packages and all that they depend on and recommend, in every
 version that is listed. Nothing is fetched twice: the same command later fetches what is new, and a
 job that a restart has cut goes on by itself. The exit status is 1 when a file could not be had: the
-first is named, the others stand in "aptward jobs show --json", and all that came is held. With
---export nothing begins while the archive is frozen, unless --despite-freeze is given.)",
+first is named, the others stand in "aptward jobs show --json", and all that came is held. It is 1 as
+well when the sources of a suite were all down or showed only what is refused: then the release that
+was held before is completed, and since when it is and why no other came is told. With --export nothing begins while the archive is frozen, unless --despite-freeze is given.)",
          R"(All of two suites for two architectures, at most 20 MB a second:
 
     aptward mirror debian bookworm bookworm-updates --architectures amd64,arm64 --rate 20M

@@ -202,6 +202,41 @@ def test_what_no_source_has_is_named_and_the_rest_is_held(scene):
     assert mirror(node, "stable", status=1)[0]["missing"] == 1
 
 
+@pytest.mark.parametrize("fault, why", [
+    ("stranger", "release.unknown-key"), ("dead", ""), ("no index", "an index is not to be had")])
+def test_a_suite_that_could_not_be_refreshed_fails_the_job_and_what_it_names_is_held(scene, other_key, fault, why):
+    archive = large(scene, count=3)
+    origin, spare = scene.origin(archive), scene.origin(archive.copy(scene.folder / "old"), "127.0.0.3")
+    node = scene.node(archive, origin, spare)
+    mirror(node, "stable", "--packages", "p0")
+    before = node.suite()["generation"]
+    day = archive.when.strftime("%Y-%m-%d")
+    archive.add_bytes("p9", os.urandom(100))
+    archive.publish()
+    spare.always("status", 404, only="/dists/")
+    if fault == "dead":
+        origin.always("status", 503, only="/dists/")
+    elif fault == "no index":
+        origin.fault = lambda path: ("status", 503) if "by-hash" in path or "Packages" in path else None
+    else:
+        (archive.suite_folder / "InRelease").write_bytes(other_key.inline(archive.text()))
+    result, told = mirror(node, "stable", status=1)
+    assert f"stable could not be refreshed, and the release that is held is of {day}: " in told and why in told, told
+    assert "what it names is held" in told and len(told.splitlines()) == 1
+    assert result["missing"] == 0 and result["files"] == result["fetched"] + 1 == 5, result
+    (named,) = result["not_refreshed"]
+    assert named["suite"] == "stable" and why in named["why"] and node.suite()["generation"] == before
+
+
+def test_one_source_of_several_refreshes_a_suite(scene, other_key):
+    archive = large(scene, count=3)
+    bad = archive.copy(scene.folder / "bad")
+    node = scene.node(archive, scene.origin(bad), scene.origin(archive, "127.0.0.3"))
+    mirror(node, "stable")
+    (bad.suite_folder / "InRelease").write_bytes(other_key.inline(bad.text()))
+    assert mirror(node, "stable")["not_refreshed"] == []
+
+
 @pytest.mark.parametrize("options, status, said", [
     (["nowhere", "stable"], 2, 'no archive "nowhere"'),
     (["test", "unstabel"], 1, 'no source of test has a suite "unstabel"'),
