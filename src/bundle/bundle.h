@@ -143,6 +143,7 @@ struct Request {
     /// Of the packages only these; nothing: all that are held.
     std::optional<std::vector<File>> files;
     std::vector<std::string> packages;  ///< That were asked for by name.
+    std::vector<std::string> brought;   ///< Those of them that are held.
     std::string whom;                   ///< Who needs them, in words; empty: the packages say it.
     std::vector<std::string> missing;   ///< In words: what is known not to be held.
 };

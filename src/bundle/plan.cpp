@@ -193,11 +193,13 @@ private:
 
     std::string contents() const
     {
-        const std::vector<std::string>& packages = request_.packages;
+        const std::vector<std::string>& packages = request_.brought;
         if (!request_.whom.empty())
             return request_.whom;
         if (!request_.files)
             return "all that was held";
+        if (packages.empty())
+            return "none of the packages that were asked for";
         return packages.size() > kMostNamed ? fmt::format("{} packages", packages.size())
                                             : joined(packages);
     }

@@ -55,6 +55,14 @@ int usage(const std::string& sentence)
     return kUsage;
 }
 
+void print_names(std::FILE* stream, const std::vector<std::string>& missing)
+{
+    for (std::size_t i = 0; i < std::min(missing.size(), kMostNamed); ++i)
+        fmt::print(stream, "  {}\n", printable(missing[i]));
+    if (missing.size() > kMostNamed)
+        fmt::print(stream, "  and {} more\n", missing.size() - kMostNamed);
+}
+
 void print_missing(const std::vector<std::string>& missing)
 {
     if (missing.size() == 1) {
@@ -68,10 +76,7 @@ void print_missing(const std::vector<std::string>& missing)
                "aptward: {} of what was asked for are not held; fetch them through the node "
                "first, or go on without them by --allow-missing:\n",
                missing.size());
-    for (std::size_t i = 0; i < std::min(missing.size(), kMostNamed); ++i)
-        std::fprintf(stderr, "  %s\n", printable(missing[i]).c_str());
-    if (missing.size() > kMostNamed)
-        fmt::print(stderr, "  and {} more\n", missing.size() - kMostNamed);
+    print_names(stderr, missing);
 }
 
 Result<bundle::Request> request_of(const CreateOptions& options, const node::Config& config)
@@ -120,6 +125,11 @@ int write(const CreateOptions& options, const std::filesystem::path& state,
     fmt::print("{}: {} files, {}, for {}; signed by {}\n", options.output.file.string(),
                plan.manifest.members.size(), human_size(plan.manifest.total_bytes()),
                printable(plan.purpose), signer->verifier().to_string());
+    if (const std::vector<std::string>& missing = plan.manifest.missing; !missing.empty()) {
+        fmt::print("{} of what was asked for {} missing in it:\n", missing.size(),
+                   missing.size() == 1 ? "is" : "are");
+        print_names(stdout, missing);
+    }
     return kOk;
 }
 

@@ -24,6 +24,18 @@ std::vector<std::string> texts(const Json& json, const char* key)
     return json.value(key, std::vector<std::string>());
 }
 
+// Whether the machine gets a version of an installed package ("foo=2", "foo:i386=2") from an index:
+// that is its upgrade.
+bool is_upgraded(const Json& look, const std::string& installed)
+{
+    const std::string name = installed.substr(0, installed.find('='));
+    const Json& wanted = look.at("wanted");
+    return std::any_of(wanted.begin(), wanted.end(), [&](const Json& file) {
+        const std::string package = file.at("package");
+        return package == name || package + ":" + file.value("architecture", "") == name;
+    });
+}
+
 // What a machine's look says, as far as a bundle can bring it or has to do without it.
 void add(const Json& look, bundle::Request& request)
 {
@@ -42,6 +54,9 @@ void add(const Json& look, bundle::Request& request)
     for (const Json& asked : look.at("asked"))
         if (const std::string why = asked.value("why_not", ""); !why.empty())
             miss(asked.value("package", "") + ": " + why);
+    for (const std::string& installed : texts(look, "unlisted"))
+        if (!is_upgraded(look, installed))
+            miss(installed + " is installed, and in no index");
     if (const std::string why = look.value("cannot_upgrade", ""); !why.empty())
         miss("apt cannot upgrade it: " + why);
 }
@@ -101,6 +116,9 @@ public:
                 request_.missing.push_back(package + ": " + why);
         request_.missing.insert(request_.missing.end(), unread_.begin(), unread_.end());
         request_.packages = packages;
+        for (const std::string& package : packages)
+            if (brought_.count(package) != 0)
+                request_.brought.push_back(package);
         return {};
     }
 
@@ -139,14 +157,28 @@ private:
             request_.files.emplace();
         for (const stock::Needed& file : found.needs)
             request_.files->push_back({file.archive, file.suite, file.path});
-        for (const auto& asked : found.asked)
+        for (const auto& asked : found.asked) {
             if (asked.why_not.empty())
                 known_.insert(asked.package);
             else
                 refused_[asked.package] = asked.why_not;
+            if (has_itself(found, asked))
+                brought_.insert(asked.package);
+        }
         for (const std::string& index : found.unread)
             unread_.insert(index + " is not held");
         return {};
+    }
+
+    // What it needs may be missing. A name that others provide has no file of its own.
+    static bool has_itself(const stock::SubjectStock& found,
+                           const stock::SubjectStock::Asked& asked)
+    {
+        const std::string name = asked.package.substr(0, asked.package.find_first_of(":=/"));
+        for (const std::size_t number : asked.needs)
+            if (found.needs[number].package == name)
+                return found.needs[number].is_held;
+        return asked.installs(found);
     }
 
     const Shelves& shelves_;
@@ -154,7 +186,7 @@ private:
     bundle::Request& request_;
     std::shared_ptr<const catalog::ArchiveView> view_;
     std::vector<stock::Source> sources_;
-    std::set<std::string> architectures_, known_, unread_;
+    std::set<std::string> architectures_, known_, brought_, unread_;
     std::map<std::string, std::string> refused_;  // why apt would not install it, by package
 };
 

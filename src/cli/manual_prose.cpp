@@ -207,7 +207,8 @@ The outage of April 2026 in two minutes:
 releases that are served now, their indexes, and all packages that are held; or a few of them with
 what they need on a machine where nothing is installed; or what machines that have reported
 (aptward-client(1)) have and would upgrade to. What that is, apt's own solver says. What is wanted
-and not held is named, and nothing is written. Nor is it while an archive is frozen ("aptward freeze"),
+and not held, or installed and in no index any more, is named, and nothing is written unless
+--allow-missing is given: then the bundle names it. Nor is it while an archive is frozen ("aptward freeze"),
 because what is current may be newer than what clients are to have; --despite-freeze takes it.
 
 A bundle is believed by nobody: what it carries is proven by the archive's own signatures. It is

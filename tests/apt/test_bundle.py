@@ -108,7 +108,9 @@ def test_what_is_not_held_is_named_and_nothing_is_written(scene):
     assert refused.returncode == 1 and "2 of what was asked for" in refused.stderr
     assert "pool/tree_1_all.deb" in refused.stderr and "nonsense" in refused.stderr
     assert list(scene.folder.glob("*.bundle*")) == []
-    assert create(node, file, "--packages", "pear,nonsense", "--allow-missing").returncode == 0
+    made = create(node, file, "--packages", "pear,tree,nonsense", "--allow-missing")
+    assert made.returncode == 0 and "for test stable: pear; signed" in made.stdout, made.stdout
+    assert "pool/tree_1_all.deb" in made.stdout and "  nonsense: " in made.stdout
     status, facts = inspect(file)
     assert status == 0 and len(facts["missing"]) == 2
     assert packages_in(facts) == ["apple_1_all.deb", "pear_1_all.deb"]

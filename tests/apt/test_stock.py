@@ -179,6 +179,27 @@ def test_a_bundle_for_a_machine_has_what_it_has_and_will_want(scene):
     assert refused.returncode == 2 and "no release of its sources" in refused.stderr
 
 
+def test_what_a_machine_has_and_no_index_names_is_missing_in_its_bundle(scene):
+    archive = needy(scene)
+    node = scene.node(archive, scene.origin(archive), top=STOCK)
+    machine = Machine(scene, node)
+    # One was installed by hand, one is newer than all; library is upgraded by what there is.
+    machine.install(("own", "1", ""), ("foo", "2", ""), ("library", "0.5", ""))
+    assert machine.report().returncode == 0
+    until("all of it is held", lambda: stock_whole(node))
+    file = scene.folder / "web1.bundle"
+    command = ("bundle", "create", "--machine", "web1", "--output", str(file))
+    refused = node.command(*command)
+    assert refused.returncode == 1 and "2 of what was asked for are not held" in refused.stderr, refused
+    named = ["web1: foo=2 is installed, and in no index", "web1: own=1 is installed, and in no index"]
+    assert all(one in refused.stderr for one in named) and "library" not in refused.stderr
+    assert not file.exists()
+    made = node.command(*command, "--allow-missing")
+    assert made.returncode == 0 and all(one in made.stdout for one in named), made
+    facts = json.loads(node.command_without_config("bundle", "inspect", str(file), "--json").stdout)
+    assert facts["missing"] == named
+
+
 def stock_whole(node):
     return node.command("stock").returncode == 0
 
