@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "archive/bundle_places.h"
 #include "archive/handed_in.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -38,11 +39,6 @@ Result<Options> read_options(const std::string& text)
     return Options{json.value("file", ""), json.value("signed-by", std::vector<std::string>()),
                    json.value("shelved", false) ? Packages::shelved : Packages::stored};
 }
-
-/// One release of the bundle on its way.
-struct Incoming : HandedIn {
-    bundle::BundledRelease release;
-};
 
 /// One import.
 class Import {
@@ -91,7 +87,7 @@ private:
     {
         TRY_VOID(bundle::check_time(reader_->heading(), system_now()));
         TRY_VOID(bundle::check_signer(*reader_, options.signers));
-        TRY_VOID(find_archives());
+        TRY(incoming_, find_places(reader_->manifest().releases, served_()));
         total_ = reader_->stream_bytes();
         if (packages_ == Packages::stored)
             total_ += reader_->manifest().total_bytes();
@@ -107,36 +103,8 @@ private:
         }
         for (Incoming& incoming : incoming_)
             TRY_VOID(assess(incoming));
+        TRY_VOID(settle_places(incoming_));
         return check_room();
-    }
-
-    Result<void> find_archives()
-    {
-        const auto archives = served_();
-        for (const bundle::BundledRelease& release : reader_->manifest().releases) {
-            const auto found =
-                std::find_if(archives.begin(), archives.end(), [&](const ArchivePtr& archive) {
-                    return archive->settings().id == release.archive;
-                });
-            if (found == archives.end())
-                return fail(Errc::not_found,
-                            "it is for another archive: " + printable(release.archive) +
-                                "; this node has " + names_of(archives));
-            // Public ones first: what they give to everybody is no private one's own.
-            const auto place = (*found)->settings().is_private
-                                   ? incoming_.end()
-                                   : std::find_if(incoming_.begin(), incoming_.end(), is_private);
-            incoming_.insert(place, {{*found, release.suite, {}, {}}, release});
-        }
-        return {};
-    }
-
-    static std::string names_of(const std::vector<ArchivePtr>& archives)
-    {
-        std::vector<std::string> names;
-        for (const ArchivePtr& archive : archives)
-            names.push_back(archive->settings().id);
-        return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
     }
 
     Result<void> assess(Incoming& incoming)
@@ -236,9 +204,20 @@ private:
     std::optional<std::size_t> find(const Digest& digest, const ArchiveSettings& settings) const
     {
         const auto known = numbers_.find(digest);
-        if (known == numbers_.end() || !members()[known->second].is_for(settings.id))
+        if (known == numbers_.end() || !is_for(members()[known->second], settings))
             return std::nullopt;
         return known->second;
+    }
+
+    // An archive may have another id here than in the bundle. One that refuses the release is then
+    // none of its: else whoever signs it could list the digest of a private file of another.
+    bool is_for(const bundle::Member& member, const ArchiveSettings& settings) const
+    {
+        return std::any_of(incoming_.begin(), incoming_.end(), [&](const Incoming& incoming) {
+            const bool is_its = incoming.release.archive == settings.id || !is_refused(incoming);
+            return incoming.archive->settings().id == settings.id && is_its &&
+                   member.is_for(incoming.release.archive);
+        });
     }
 
     // Under whose name proven bytes are kept: no mark is put on what a public archive names.
@@ -335,7 +314,7 @@ private:
         run_.progress(total_, total_, "", result());
         catalog::Event event;
         event.code = "bundle.imported";
-        event.archive = incoming_.front().release.archive;
+        event.archive = incoming_.front().archive->settings().id;
         event.source = origin();
         event.who = run_.record().who;
         event.message = file_ + ": " + sentence();

@@ -42,6 +42,7 @@ struct SnapshotHostSettings {
 
 struct ArchiveSettings {
     std::string id;
+    bool has_made_up_id = false;  ///< Nobody wrote it: it comes from the host in apt's sources.
     std::vector<std::string> keyrings;  ///< Paths, for messages and reload.
     crypto::Keyring keyring;            ///< Their content.
     std::vector<fetch::SourceSettings> upstreams;

@@ -54,9 +54,11 @@ std::string apt_configuration(const node::Config& config, const std::string& add
         text += fmt::format("#include \"{}\";\n", std::filesystem::absolute(before).string());
     text += fmt::format("Acquire::http::Proxy \"http://{}\";\n", address);
     for (const archive::ArchiveSettings& archive : config.archives)
-        for (const std::string& host : archive.hosts)
+        for (const std::string& place : archive.hosts) {
+            const std::string host = archive::read_prefix(place, 0).host;
             text += fmt::format("Acquire::http::Proxy::{} \"http://{}\";\n",
-                                host.substr(0, host.find_first_of("/:")), address);
+                                host.substr(0, host.find(':')), address);
+        }
     return text;
 }
 

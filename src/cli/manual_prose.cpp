@@ -222,7 +222,9 @@ is of use.
 
 A machine without a node applies a bundle: a node of its own serves it for as long as a command runs,
 in a folder below TMPDIR or /var/tmp that is removed afterwards, and apt is led to it. apt-get update
-runs first. The archives and keys are those of the machine's own apt sources, or of --config. What the
+runs first. The archives and keys are those of the machine's own apt sources, or of --config; without a
+configuration it does not matter what the node that made the bundle calls an archive: the suite in the
+sources, and their keys, say which is meant. What the
 bundle lacks is taken from the archives where they answer.
 
 The exit status is 1 when a bundle is not whole, from the future, or signed by another key than asked

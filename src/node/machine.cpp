@@ -186,6 +186,7 @@ void add_machine_archives(Config& config, std::vector<Mistake>& mistakes, const 
         if (by_key.count(key) == 0) {
             ArchiveSettings settings;
             settings.id = id_of(origin.urls.front(), ids);
+            settings.has_made_up_id = true;
             if (auto keyed = add_keys(source, settings, root); !keyed) {
                 config.notes.push_back(name + " is not served: " + keyed.error().message());
                 continue;

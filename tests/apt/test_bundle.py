@@ -9,7 +9,6 @@ import subprocess
 
 import pytest
 
-from client import AptRoot
 from forge import Bundle
 from node import PROGRAM, Node, until
 
@@ -471,40 +470,6 @@ def test_a_node_starts_with_a_bundle(scene):
     refused = subprocess.run([PROGRAM, "serve", "--config", far.config, "--bundle", file],
                              capture_output=True, text=True, timeout=60)
     assert refused.returncode == 1 and "is no whole bundle" in refused.stderr
-
-
-def apply(scene, archive, file, *command, client):
-    origin = scene.origin(archive)
-    origin.die()
-    config = scene.folder / "apply.toml"
-    config.write_text(f'[[archive]]\nid = "test"\nkeyrings = ["{archive.key.keyring}"]\n'
-                      f'upstreams = ["{origin.url}"]\nhosts = ["archive.example"]\n')
-    rest = scene.folder / "rest"
-    rest.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [PROGRAM, "bundle", "apply", "--config", config, file, "--", *command], capture_output=True, text=True,
-        timeout=100, env={**os.environ, "APT_CONFIG": str(client.folder / "apt.conf"), "TMPDIR": str(rest)})
-    assert list(rest.iterdir()) == []
-    return done
-
-
-def test_a_machine_without_a_node_installs_from_a_bundle(scene):
-    archive, node = stock(scene)
-    file = make_bundle(scene, node, "--packages", "pear")
-    # Its own configuration names no proxy, and another program would be asked for one.
-    client = AptRoot(scene.folder / "machine", "deb [KEY] http://archive.example stable main", scene.key,
-                     more='Acquire::http::Proxy-Auto-Detect "/bin/false";\n')
-    install = ("apt-get", "install", "-q", "-y", "--download-only", "pear")
-    done = apply(scene, archive, file, *install, client=client)
-    assert done.returncode == 0, done.stdout + done.stderr
-    debs = sorted(path.name for path in (client.folder / "cache/archives").glob("*.deb"))
-    assert debs == ["apple_1_all.deb", "pear_1_all.deb", "tree_1_all.deb"]
-    assert apply(scene, archive, file, "sh", "-c", "exit 7", client=client).returncode == 7
-    assert apply(scene, archive, file, "nonsense", client=client).returncode == 3
-    truncated(file, None)
-    refused = apply(scene, archive, file, "touch", scene.folder / "was-run", client=client)
-    assert refused.returncode == 1 and "is no whole bundle" in refused.stderr
-    assert not (scene.folder / "was-run").exists()
 
 
 def test_a_bundle_of_an_archive_that_lists_sha512_only(scene):
