@@ -22,6 +22,7 @@
 #include "archive/import_report.h"
 #include "archive/import_store.h"
 #include "archive/offered.h"
+#include "archive/unknown_archive.h"
 #include "base/text.h"
 
 namespace aptward::archive {
@@ -59,11 +60,8 @@ Result<std::vector<ArchivePtr>> choose_archives(const ServedArchives& served,
     if (!chosen.empty())
         std::erase_if(archives, [&](const auto& one) { return one->settings().id != chosen; });
     if (archives.empty())
-        return fail(Errc::not_found, chosen.empty()
-                                         ? "this node serves no archive"
-                                         : fmt::format("there is no archive \"{}\"; aptward status "
-                                                       "shows which there are",
-                                                       printable(chosen)));
+        return fail(Errc::not_found,
+                    chosen.empty() ? "this node serves no archive" : unknown_archive(chosen));
     return archives;
 }
 

@@ -19,6 +19,7 @@
 
 #include "archive/index_table.h"
 #include "archive/mass_fetch.h"
+#include "archive/unknown_archive.h"
 #include "base/text.h"
 #include "http/blocking.h"
 
@@ -315,9 +316,7 @@ Jobs::Kind make_mirror(Services& services, FindArchive find_archive)
     const auto find = [find_archive](const std::string& id) -> Result<std::shared_ptr<Archive>> {
         auto archive = find_archive(id);
         if (archive == nullptr)
-            return fail(Errc::not_found, fmt::format("there is no archive \"{}\"; aptward status "
-                                                     "shows which there are",
-                                                     printable(id)));
+            return fail(Errc::not_found, unknown_archive(id));
         return archive;
     };
     kind.read_options = [find](std::string_view request) -> Result<std::string> {

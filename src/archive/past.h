@@ -83,6 +83,8 @@ public:
 
     /// By name. Any thread.
     std::map<std::string, SystemTime> snapshots() const { return moments_.load()->names; }
+    /// Of the snapshot `name`. Fails with not_found. Any thread.
+    Result<SystemTime> moment_of(const std::string& name) const;
 
     // Control loop from here on.
 
@@ -112,6 +114,7 @@ public:
     http::Task<std::string> thaw(std::string who);
     /// Keeps what the moment needs; under its stamp when `name` is empty.
     http::Task<std::string> keep(std::string name, SystemTime at, std::string who);
+    /// `name`: as it was kept, or a stamp; then what is kept of the same state, if that is one.
     http::Task<std::string> drop(std::string name, std::string who);
 
     std::vector<PastGeneration> generations() const;
@@ -133,6 +136,7 @@ private:
                                      std::shared_ptr<Asking> asking, std::string suite,
                                      SystemTime moment);
     void note_changes();
+    Result<std::string> name_kept(const std::string& name_or_stamp) const;
     PastViewPtr known_view(SystemTime change) const;
     enum class For { asked, freeze };
     http::Async<PastViewPtr> compose(SystemTime at, SystemTime known, For purpose);

@@ -290,11 +290,38 @@ http::Task<std::string> Past::keep(std::string name, SystemTime at, std::string 
     co_return sentence;
 }
 
+Result<SystemTime> Past::moment_of(const std::string& name) const
+{
+    const auto names = snapshots();
+    if (const auto known = names.find(name); known != names.end())
+        return known->second;
+    return fail(Errc::not_found, archive_.settings_.id + " has no snapshot " + printable(name) +
+                                     " (aptward snapshot list)");
+}
+
+// "3d" is a second later by the time that what was pinned by it is dropped by it.
+Result<std::string> Past::name_kept(const std::string& name_or_stamp) const
+{
+    const auto names = snapshots();
+    const auto at = catalog::parse_stamp(name_or_stamp);
+    if (names.count(name_or_stamp) != 0 || !at)
+        return moment_of(name_or_stamp).map([&](SystemTime) { return name_or_stamp; });
+    std::vector<std::string> same;
+    for (const auto& [name, time] : names)
+        if (name == catalog::format_stamp(time) && find(time).change == find(*at).change)
+            same.push_back(name);
+    if (same.size() == 1)
+        return same.front();
+    return fail(
+        Errc::not_found,
+        fmt::format("{} has {} of the state at {} (aptward snapshot list)", archive_.settings_.id,
+                    same.empty() ? "no pin" : fmt::format("the pins {}", fmt::join(same, ", ")),
+                    name_or_stamp));
+}
+
 http::Task<std::string> Past::drop(std::string name, std::string who)
 {
-    if (snapshots().count(name) == 0)
-        co_return fail(Errc::not_found, archive_.settings_.id + " has no snapshot " +
-                                            printable(name) + " (aptward snapshot list)");
+    CO_TRY(name, name_kept(name));
     auto write = [this, name, who] {
         return archive_.services_.state.drop_snapshot(archive_.settings_.id, name, who);
     };

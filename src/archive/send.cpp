@@ -213,6 +213,14 @@ http::Async<bool> follow(http::Exchange& exchange, Flight& flight, http::Signal&
     co_return true;
 }
 
+http::Async<void> send_sentence(http::Exchange& exchange, http::Answer answer, std::string code,
+                                std::string message)
+{
+    const std::string body = code + ": " + message + "\n";
+    answer.header("Cache-Status", "aptward; detail=" + code);
+    co_await exchange.send(std::move(answer), body);
+}
+
 }  // namespace
 
 void let_go_of_evicted()
@@ -257,9 +265,16 @@ http::Async<void> send_refusal(http::Exchange& exchange, int status, std::string
         ++counters.unavailable;
     else
         ++counters.refused;
-    const std::string body = code + ": " + message + "\n";
-    answer.header("Cache-Status", "aptward; detail=" + code);
-    co_await exchange.send(std::move(answer), body);
+    co_await send_sentence(exchange, std::move(answer), std::move(code), std::move(message));
+}
+
+http::Async<void> send_lasting_refusal(http::Exchange& exchange, std::string code,
+                                       std::string message, Counters& counters)
+{
+    http::Answer answer(503);
+    answer.type("text/plain; charset=utf-8");
+    ++counters.unavailable;
+    co_await send_sentence(exchange, std::move(answer), std::move(code), std::move(message));
 }
 
 http::Async<void> send_text(http::Exchange& exchange, std::string_view bytes,

@@ -50,5 +50,8 @@ http::Async<void> send_refusal(http::Exchange& exchange, int status, std::string
                                std::string message, Counters& counters, std::string challenge);
 http::Async<void> send_refusal(http::Exchange& exchange, int status, std::string code,
                                std::string message, Counters& counters);
+/// 503 without Retry-After: to ask again is of no use.
+http::Async<void> send_lasting_refusal(http::Exchange& exchange, std::string code,
+                                       std::string message, Counters& counters);
 
 }  // namespace aptward::archive

@@ -49,6 +49,10 @@ http::Async<void> Archive::serve_snapshot(http::Exchange& exchange, std::string 
         co_return;
     }
     auto at = co_await at_moment(std::move(moment), std::move(not_had));
+    if (at.past == nullptr && at.status == 503 && snapshot_hosts_.empty() && !found.change) {
+        co_await send_lasting_refusal(exchange, at.code, at.message, services_.counters);
+        co_return;
+    }
     if (at.past == nullptr) {
         co_await send_refusal(exchange, at.status, at.code, at.message, services_.counters);
         co_return;

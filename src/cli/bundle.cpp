@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "archive/unknown_archive.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "bundle/bundle.h"
@@ -15,6 +16,7 @@
 #include "cli/bundle_wishes.h"
 #include "cli/commands.h"
 #include "cli/despite_freeze.h"
+#include "cli/known_archive.h"
 #include "cli/selection_options.h"
 #include "crypto/crypto.h"
 #include "deb/deb.h"
@@ -94,6 +96,8 @@ Result<bundle::Plan> plan_from(const CreateOptions& options, const node::Config&
     // The node looks first: what it names is what the state that is read next has.
     TRY(bundle::Request request, request_of(options, config));
     TRY(const catalog::Held held, catalog::read_held(config.state));
+    if (!options.archive.empty() && !is_known(config, held, options.archive))
+        return fail(Errc::not_found, archive::unknown_archive(options.archive));
     if (!options.is_despite_freeze)
         for (const bundle::Request::Part& part : request.parts)
             TRY_VOID(check_thawed(held.decisions, part.archive));

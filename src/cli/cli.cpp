@@ -51,6 +51,23 @@ void add_commands(CLI::App& app, Action& action)
 
 namespace {
 
+// The command that was meant, as far as there is one: "aptward snapshot pin".
+std::string command_of(const CLI::App& app, int argc, char** argv)
+{
+    const CLI::App* at = &app;
+    std::string path = app.get_name();
+    for (int i = 1; i < argc; ++i) {
+        const auto next = at->get_subcommands([&](const CLI::App* command) {
+            return !command->get_group().empty() && command->check_name(argv[i]);
+        });
+        if (next.empty())
+            break;
+        at = next.front();
+        path += " " + at->get_name();
+    }
+    return path;
+}
+
 // "there is no command ...": CLI11 says only that one is required.
 std::string unknown_command(const CLI::App& app, int argc, char** argv)
 {
@@ -90,8 +107,9 @@ int run(int argc, char** argv)
         return app.exit(version);
     } catch (const CLI::ParseError& error) {
         const std::string unknown = unknown_command(app, argc, argv);
-        std::fprintf(stderr, "aptward: %s; see aptward --help\n",
-                     unknown.empty() ? error.what() : unknown.c_str());
+        std::fprintf(stderr, "aptward: %s; see %s --help\n",
+                     unknown.empty() ? error.what() : unknown.c_str(),
+                     command_of(app, argc, argv).c_str());
         return kUsage;
     }
     return action ? action() : kUsage;

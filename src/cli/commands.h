@@ -100,6 +100,9 @@ Result<AdminAnswer> ask_admin(const std::string& address, const std::string& met
 Result<void> follow_admin(const std::string& address, const std::string& target,
                           const std::function<void(std::string_view line)>& take);
 
+/// The exit status that a refusal means: 2 where there is no such archive, else 1.
+int status_of_refusal(const AdminAnswer& answer);
+
 /// Posts what an operator orders and prints the sentence that the node answers with.
 int send_order(const Reach& reach, const char* path, const nlohmann::json& request);
 

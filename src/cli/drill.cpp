@@ -12,6 +12,7 @@
 #include <memory>
 #include <set>
 
+#include "archive/unknown_archive.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/commands.h"
@@ -220,9 +221,7 @@ Result<std::vector<std::string>> archives_to_drill(const std::string& admin,
         if (chosen.empty() || one.value("id", "") == chosen)
             ids.push_back(one.value("id", ""));
     if (ids.empty())
-        return fail(Errc::not_found,
-                    fmt::format("there is no archive \"{}\"; aptward status shows which there are",
-                                printable(chosen)));
+        return fail(Errc::not_found, archive::unknown_archive(chosen));
     return ids;
 }
 
@@ -256,6 +255,8 @@ int run_drill(const Options& options)
     if (!config)
         return kUsage;
     const auto archives = archives_to_drill(config->admin, options.drill.archive);
+    if (!archives && archives.error().code() == Errc::not_found)
+        return usage(archives.error().message());
     if (!archives)
         return failed(archives.error());
     if (!options.trace.empty())

@@ -10,10 +10,12 @@
 #include <memory>
 
 #include "archive/export.h"
+#include "archive/unknown_archive.h"
 #include "base/text.h"
 #include "catalog/proof.h"
 #include "cli/commands.h"
 #include "cli/despite_freeze.h"
+#include "cli/known_archive.h"
 
 namespace aptward::cli {
 namespace {
@@ -28,8 +30,7 @@ int failed(const Error& error)
     return error.code() == Errc::storage ? kUnknown : kNo;
 }
 
-Result<archive::ExportReport> export_from(const node::Config& config,
-                                          archive::ExportRequest request, bool is_despite_freeze)
+Result<catalog::Held> read_state(const node::Config& config)
 {
     std::error_code none;
     if (!std::filesystem::is_directory(config.state / "blobs", none))
@@ -38,10 +39,15 @@ Result<archive::ExportReport> export_from(const node::Config& config,
                                 "with --state, and run this as root or as the node's user",
                                 config.state.string()));
     TRY_VOID(store::check_format(config.state));
+    return catalog::read_held(config.state);
+}
+
+Result<archive::ExportReport> export_from(const node::Config& config, const catalog::Held& held,
+                                          archive::ExportRequest request, bool is_despite_freeze)
+{
     TRY(const auto blobs, store::Blobs::open(config.state));
     store::PrivateMarks marks;
     TRY_VOID(marks.open(config.state));
-    TRY(const auto held, catalog::read_held(config.state));
     if (!is_despite_freeze)
         TRY_VOID(check_thawed(held.decisions, request.archive));
     for (const auto& settings : config.archives)
@@ -69,7 +75,14 @@ int export_to(const node::Config& config, const ExportOptions& options)
                                    std::move(*selection),
                                    {},
                                    std::filesystem::absolute(options.folder, error)};
-    const auto report = export_from(config, std::move(request), options.is_despite_freeze);
+    const auto held = read_state(config);
+    if (!held)
+        return failed(held.error());
+    if (!is_known(config, *held, request.archive)) {
+        std::fprintf(stderr, "aptward: %s\n", archive::unknown_archive(request.archive).c_str());
+        return kUsage;
+    }
+    const auto report = export_from(config, *held, std::move(request), options.is_despite_freeze);
     if (!report)
         return failed(report.error());
     fmt::print("{}\n", options.is_json ? to_json(*report) : to_text(*report));

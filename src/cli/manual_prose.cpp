@@ -94,7 +94,11 @@ packages that are newer than the frozen state stay installed until they are down
          R"(Back to the state of this morning, and to that of now again:
 
     aptward freeze debian --at 2026-04-30T08:00:00Z
-    aptward thaw debian)"},
+    aptward thaw debian
+
+Back to what was named before an upgrade:
+
+    aptward freeze debian --at before-upgrade)"},
         {"thaw",
          R"(Ends what "aptward freeze" began: from now on clients get what is current again, at once;
 it was fetched and judged meanwhile.)",
@@ -114,7 +118,9 @@ version that is listed. Nothing is fetched twice: the same command later fetches
 job that a restart has cut goes on by itself. The exit status is 1 when a file could not be had: the
 first is named, the others stand in "aptward jobs show --json", and all that came is held. It is 1 as
 well when the sources of a suite were all down or showed only what is refused: then the release that
-was held before is completed, and since when it is and why no other came is told. With --export nothing begins while the archive is frozen, unless --despite-freeze is given.)",
+was held before is completed, and since when it is and why no other came is told. With --export nothing
+begins while the archive is frozen, unless --despite-freeze is given, and a job that fails exports
+nothing.)",
          R"(All of two suites for two architectures, at most 20 MB a second:
 
     aptward mirror debian bookworm bookworm-updates --architectures amd64,arm64 --rate 20M
@@ -163,7 +169,8 @@ what that is, with the machine's pins, settings and machine-id. Updates that the
 share of machines only, and to this one not yet, are named.
 
 With --packages it says of each whether "apt-get install" would get all it needs, there, if every source
-died now. The exit status is 1 when something is missing.
+died now. The exit status is 0 when all of it is held, 1 when something is missing, 2 when the command or
+the configuration is wrong or no such machine or list is known, and 3 when it could not be told.
 
 The node fetches what is missing by itself: a new release waits for it, "stock-wait" at most, and after
 security updates and reports it comes at once, "stock-budget" at a time. "stock fetch" does it now.)",

@@ -44,10 +44,12 @@ int follow(const node::Config& config, const Options& options, std::int64_t id)
     const auto end = follow_job(config.admin, id, options.is_json);
     if (!end)
         return failed(end.error().message(), kUnknown);
+    const char* unexported = options.export_folder.empty() ? "" : "; nothing was exported";
     if (end->state == "failed")
-        return failed(end->message, kNo);
+        return failed(end->message + unexported, kNo);
     if (end->state != "done")
-        return failed(fmt::format("job {} was {}: {}", id, end->state, end->message), kUnknown);
+        return failed(fmt::format("job {} was {}: {}{}", id, end->state, end->message, unexported),
+                      kUnknown);
     fmt::print("{}\n", options.is_json ? end->result : end->message);
     if (options.export_folder.empty())
         return kOk;

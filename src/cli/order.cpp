@@ -7,6 +7,11 @@
 
 namespace aptward::cli {
 
+int status_of_refusal(const AdminAnswer& answer)
+{
+    return answer.body.starts_with("archive.unknown:") ? kUsage : kNo;
+}
+
 int send_order(const Reach& reach, const char* path, const nlohmann::json& request)
 {
     const auto config = load_config_to_ask(reach);
@@ -20,7 +25,7 @@ int send_order(const Reach& reach, const char* path, const nlohmann::json& reque
         return kUnknown;
     }
     std::fputs(answer->body.c_str(), answer->status == 200 ? stdout : stderr);
-    return answer->status == 200 ? kOk : kNo;
+    return answer->status == 200 ? kOk : status_of_refusal(*answer);
 }
 
 }  // namespace aptward::cli

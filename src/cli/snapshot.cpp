@@ -4,11 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "archive/unknown_archive.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "catalog/timeline.h"
@@ -62,9 +64,8 @@ int list(const Options& options)
         if (options.archive.empty() || archive.value("archive", "") == options.archive)
             chosen.push_back(archive);
     if (chosen.empty() && !options.archive.empty()) {
-        std::fprintf(stderr, "aptward: this node has no archive %s\n",
-                     printable(options.archive).c_str());
-        return kNo;
+        std::fprintf(stderr, "aptward: %s\n", archive::unknown_archive(options.archive).c_str());
+        return kUsage;
     }
     if (options.is_json) {
         fmt::print("{}\n", chosen.dump(1));
@@ -93,7 +94,8 @@ void print_diff(const Json& document)
             fmt::print("{}: not compared: {}\n", suite.value("suite", ""), printable(lost));
             continue;
         }
-        fmt::print("{}: {} changes\n", suite.value("suite", ""), changes.size());
+        fmt::print("{}: {} change{}\n", suite.value("suite", ""), changes.size(),
+                   changes.size() == 1 ? "" : "s");
         for (const Json& change : changes) {
             fmt::print("{}", summary(change));
             std::string_view text = change["changelog"].get_ref<const std::string&>();
@@ -130,7 +132,7 @@ int diff(const Options& options)
     const Json document = Json::parse(answer->body, nullptr, false);
     if (answer->status != 200 || !document.is_object()) {
         std::fputs(answer->body.c_str(), stderr);
-        return kNo;
+        return status_of_refusal(*answer);
     }
     if (options.is_json)
         fmt::print("{}\n", document.dump(1));
@@ -139,23 +141,42 @@ int diff(const Options& options)
     return kOk;
 }
 
-// Posts an order about the moment that the options name; none named: now.
-int order_at(const Options& options, const char* path, const char* what)
+// Posts an order about the moment that the options name.
+int keep(const Options& options)
 {
-    Json request = {{"archive", options.archive}, {"name", options.name}};
+    const auto at = parse_moment(options.moment, to_unix(system_now()));
+    if (!at)
+        return wrong_moment("the moment", options.moment);
+    return send_order(options.reach, "/api/v1/snapshots",
+                      {{"archive", options.archive}, {"name", options.name}, {"at", *at}});
+}
+
+// A name begins with a letter, and no moment does.
+bool is_name(const std::string& text)
+{
+    return std::isalpha(static_cast<unsigned char>(text.front())) != 0;
+}
+
+// At the moment that the options name, or at that of a snapshot; none named: now.
+int freeze(const Options& options)
+{
+    Json request = {{"archive", options.archive}};
     if (!options.moment.empty()) {
         const auto at = parse_moment(options.moment, to_unix(system_now()));
-        if (!at)
-            return wrong_moment(what, options.moment);
-        request["at"] = *at;
+        if (!at && !is_name(options.moment))
+            return wrong_moment("--at", options.moment);
+        if (at)
+            request["at"] = *at;
+        else
+            request["snapshot"] = options.moment;
     }
-    return send_order(options.reach, path, request);
+    return send_order(options.reach, "/api/v1/freeze", request);
 }
 
 int drop(const Options& options)
 {
     return send_order(options.reach, "/api/v1/snapshots/drop",
-                      {{"archive", options.archive}, {"name", options.name}});
+                      {{"archive", options.archive}, {"name", as_asked(options.name)}});
 }
 
 int thaw(const Options& options)
@@ -207,12 +228,10 @@ void add_snapshot(CLI::App& app, Action& action)
     add_moment(*naming, *options);
     naming->add_option("name", options->name, "Name: also below /snapshot/NAME/")->required();
     for (CLI::App* command : {pinning, naming})
-        command->callback([&action, options] {
-            action = [options] { return order_at(*options, "/api/v1/snapshots", "the moment"); };
-        });
+        command->callback([&action, options] { action = [options] { return keep(*options); }; });
     CLI::App* dropping =
         add_command(*snapshot, "drop", "Keep a pinned or named moment no longer", *options);
-    dropping->add_option("name", options->name, "Its name, or its stamp when it was pinned")
+    dropping->add_option("name", options->name, "Its name, or its moment when it was pinned")
         ->required();
     dropping->callback([&action, options] { action = [options] { return drop(*options); }; });
 }
@@ -223,10 +242,9 @@ void add_freeze(CLI::App& app, Action& action)
     CLI::App* command =
         add_command(app, "freeze", "Give all clients the state of a moment, until thaw", *options);
     command->add_option("--at", options->moment,
-                        "2026-04-30T12:00:00Z, or 2h for two hours ago; without it: now");
-    command->callback([&action, options] {
-        action = [options] { return order_at(*options, "/api/v1/freeze", "--at"); };
-    });
+                        "2026-04-30T12:00:00Z, 2h for two hours ago, or the name of a snapshot; "
+                        "without it: now");
+    command->callback([&action, options] { action = [options] { return freeze(*options); }; });
 }
 
 void add_thaw(CLI::App& app, Action& action)

@@ -227,7 +227,9 @@ void add_stock(CLI::App& app, Action& action)
                         "File with names of packages, as --packages");
     command->add_flag("--all", options->wants_all, "Name everything, not the first few");
     command->add_flag("--json", options->is_json, "Print the facts as JSON");
-    command->footer("Exit status: 0 all of it is held, 1 something is missing.");
+    command->footer(
+        "Exit status: 0 all of it is held, 1 something is missing, 2 usage, configuration, or no "
+        "such machine or list, 3 could not tell.");
     command->callback([&action, options, command] {
         if (command->get_subcommands().empty())
             action = [options] { return show(*options); };

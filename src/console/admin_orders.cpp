@@ -4,6 +4,7 @@
 
 #include "archive/past.h"
 #include "archive/snapshot_diff.h"
+#include "archive/unknown_archive.h"
 #include "console/admin.h"
 #include "console/answers.h"
 #include "console/orders.h"
@@ -32,6 +33,17 @@ SystemTime moment_of(const Order& order)
     if (at == order.request.end() || !at->is_number_integer())
         return system_now();
     return from_unix(std::clamp<std::int64_t>(at->get<std::int64_t>(), 0, kYear10000 - 1));
+}
+
+// The same, or that of the snapshot which is named.
+http::Task<std::string> freeze_at(archive::Past& past, Order order)
+{
+    SystemTime at = moment_of(order);
+    const std::string name = order.text("snapshot");
+    if (!name.empty()) {
+        CO_TRY(at, past.moment_of(name));
+    }
+    co_return co_await past.freeze(at, order.who);
 }
 
 Json to_json(const archive::PackageChange& change)
@@ -132,11 +144,11 @@ http::Async<void> Admin::change_past(http::Exchange& exchange, PastOrder order_o
     co_await send_outcome(exchange, std::move(sentence));
 }
 
-// {"archive": "debian", "at": SECONDS}; no time: now.
+// {"archive": "debian", "at": SECONDS}, or "snapshot": NAME; neither: now.
 http::Async<void> Admin::freeze(http::Exchange& exchange)
 {
     const PastOrder order_of = [](archive::Past& past, const Order& order) {
-        return past.freeze(moment_of(order), order.who);
+        return freeze_at(past, order);
     };
     co_await change_past(exchange, order_of);
 }
@@ -173,9 +185,11 @@ http::Async<void> Admin::answer_diff(http::Exchange& exchange)
 {
     constexpr std::size_t kChangelogs = 50;
     const std::string_view query = exchange.target().query;
-    const auto archive = front_.find_archive(parameter(query, "archive").value_or(""));
+    const std::string id = parameter(query, "archive").value_or("");
+    const auto archive = front_.find_archive(id);
     if (!archive) {
-        co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
+        const std::string why = archive::unknown_archive(id);
+        co_await send_text(exchange, 404, "archive.unknown: " + why + "\n");
         co_return;
     }
     std::vector<archive::PastViewPtr> views;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "archive/drill_stock.h"
+#include "archive/unknown_archive.h"
 #include "console/answers.h"
 #include "console/orders.h"
 
@@ -121,9 +122,11 @@ http::Async<void> show_stock(http::Exchange& exchange, archive::Services& servic
 {
     const std::string_view query = exchange.target().query;
     const auto routes = front.routes();
-    const auto archive = front.find_archive(parameter(query, "archive").value_or(""));
+    const std::string id = parameter(query, "archive").value_or("");
+    const auto archive = front.find_archive(id);
     if (archive == nullptr) {
-        co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
+        const std::string why = archive::unknown_archive(id);
+        co_await send_text(exchange, 404, "archive.unknown: " + why + "\n");
         co_return;
     }
     const auto most = static_cast<std::size_t>(

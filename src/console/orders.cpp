@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "console/orders.h"
 
+#include "archive/unknown_archive.h"
 #include "console/answers.h"
 
 namespace aptward::console {
@@ -39,7 +40,8 @@ http::Async<Order> read_order(http::Exchange& exchange, archive::Front& front, b
     }
     order.archive = front.find_archive(order.text("archive"));
     if (!order.archive) {
-        co_await send_text(exchange, 404, "archive.unknown: no such archive\n");
+        why = archive::unknown_archive(order.text("archive"));
+        co_await send_text(exchange, 404, "archive.unknown: " + why + "\n");
     }
     co_return order;
 }

@@ -172,7 +172,7 @@ private:
         for (const std::string& name : names) {
             const VerIterator version = find(name);
             if (version.end()) {
-                answer.why_not = "no index that the machine reads has " + name;
+                answer.why_not = "no index that is read names " + name;
                 return answer;
             }
             const PkgIterator package = version.ParentPkg();

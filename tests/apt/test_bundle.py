@@ -139,10 +139,10 @@ def test_a_bundle_is_split_for_media_and_read_from_its_pieces(scene):
 
 
 @pytest.mark.parametrize("arguments, sentence", [
-    (["nowhere", "stable"], "nothing of an archive nowhere is held; there is: test"),
+    (["nowhere", "stable"], 'there is no archive "nowhere"; aptward status shows which there are'),
     (["test", "unstable"], "nothing of the suite unstable of test is held; there is: stable"),
     (["test", "unstable", "--packages", "foo"], "nothing of the suite unstable of test is held"),
-    (["nowhere", "--packages", "foo"], "nothing of an archive nowhere is held"),
+    (["nowhere", "--packages", "foo"], 'there is no archive "nowhere"'),
     (["test", "--split", "much"], "no size"),
     (["test", "--list", "/nonexistent"], "there is no file /nonexistent"),
     (["test", "--state", "/nonexistent"], "no state at /nonexistent"),
@@ -163,7 +163,7 @@ def test_what_cannot_be_bundled_is_told_in_one_sentence(scene, arguments, senten
 
 
 @pytest.mark.parametrize("output, arguments, status, sentence", [
-    ("x.bundle", ["--packages", "nonsense"], 1, "1 of what was asked for is not held (nonsense: "),
+    ("x.bundle", ["--packages", "nonsense"], 1, "1 of what was asked for is not held (nonsense: no index that is read names nonsense)"),
     ("x.bundle", ["--list", "empty"], 2, "names no package"),
     ("nowhere/x.bundle", [], 2, "there is no folder"),
     ("empty/x.bundle", [], 2, "there is no folder"),

@@ -278,7 +278,7 @@ def test_without_a_node_or_an_archive_it_says_so(scene):
     archive = scene.archive()
     node = scene.node(archive, scene.origin(archive))
     unknown = node.command("drill", "else")
-    assert unknown.returncode == 1 and 'there is no archive "else"' in unknown.stderr
+    assert unknown.returncode == 2 and 'there is no archive "else"' in unknown.stderr
     nothing = node.command("drill", "test")
     assert nothing.returncode == 1 and "no index of packages of test is held yet" in nothing.stderr
     node.stop()

@@ -94,6 +94,8 @@ def test_apt_installs_from_an_exported_folder(scene, serve):
     archive = desktop(scene.folder / "archive", scene.key)
     node = scene.node(archive, scene.origin(archive))
     folder = scene.folder / "export"
+    failing = node.command("mirror", "test", "stable", "--components", "mian", "--export", str(folder))
+    assert failing.returncode == 1 and "; nothing was exported" in failing.stderr and not folder.exists()
     done = node.command("mirror", "test", "stable", "--components", "main", "--export", str(folder))
     assert done.returncode == 0 and "files" in done.stdout.splitlines()[-1], done.stderr
     node.stop()

@@ -75,6 +75,21 @@ def test_two_builds_of_one_source_make_the_same_pages():
     assert "2023-11-14" in first
 
 
+@pytest.mark.parametrize("words, command", [
+    (["snapshot", "pin", "debian"], "aptward snapshot pin"), (["snapshot", "pins"], "aptward snapshot"),
+    (["mirror", "--nonsense"], "aptward mirror"), (["nonsense"], "aptward")])
+def test_a_usage_error_points_to_the_help_of_its_command(words, command):
+    done = subprocess.run([PROGRAM, *words], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.endswith(f"; see {command} --help\n"), done
+    assert subprocess.run([*command.replace("aptward", PROGRAM, 1).split(), "--help"], capture_output=True).returncode == 0
+
+
+def test_stock_lists_its_exit_statuses():
+    text = " ".join(aptward("stock", "--help").split())
+    for words in ("0 all of it is held", "1 something is missing", "2 usage", "3 could not tell"):
+        assert words in text
+
+
 def test_an_unknown_page_is_a_usage_error():
     done = subprocess.run([PROGRAM, "manual", "nonsense"], capture_output=True, text=True)
     assert done.returncode == 2 and "nonsense" in done.stderr
