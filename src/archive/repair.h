@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// Held files that a scrub found damaged, or indexes that it found missing, fetched again from
-// whichever source has them (I4). On a job's thread; private to archive/.
+// What was held and is damaged or gone, fetched again from whichever source has it (I4). On a job's
+// thread; private to archive/.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "archive/archive.h"
+#include "archive/delivered.h"
+#include "archive/remembered.h"
 
 namespace aptward::archive {
 
@@ -20,13 +24,22 @@ public:
     {
     }
 
-    /// Gets the bytes of this hash, which were set aside. Fails with not_found when no release that
-    /// is at hand, that a ring has, or that a pin, a name or a freeze keeps names them, else as
-    /// fetching does.
-    Result<void> fetch(const std::string& hex);
+    /// What became of a file.
+    struct Outcome {
+        std::string name;  ///< "pool/foo_1_all.deb of debian bookworm"
+        Result<void> fetched;
+    };
+    using Tell = std::function<void(const Outcome&)>;
 
-    /// Gets the indexes of what is served now that are not held in any form; how many there were.
-    std::size_t fetch_missing_indexes();
+    /// Gets the bytes of this hash, which were set aside. Nothing when no release that is at hand,
+    /// that a ring has, or that a pin, a name or a freeze keeps names them.
+    std::optional<Outcome> fetch(const Digest& hash_only);
+
+    /// Gets the indexes of what is served now that are not held in any form.
+    void fetch_missing_indexes(const Tell& tell);
+
+    /// Gets what is not held of `wanted` and named by a release that is served or kept.
+    void fetch_missing_files(const FileKeys& wanted, const Tell& tell);
 
     /// Writes the signed files of the releases at hand again where the disk has others, or none:
     /// their ids.
@@ -40,18 +53,31 @@ private:
         catalog::GenerationPtr generation;
     };
 
+    /// A file that one names.
+    struct Named {
+        fetch::Want want;
+        std::string path;
+    };
+
+    static std::optional<Named> find_named(const Place& place, const Digest& wanted);
+    static Named named_by(const Place& place, std::string_view path, const Digest& digest);
+    static std::string name_of(const Place& place, const Named& named);
+
     std::vector<Place> at_hand() const;
-    std::vector<Place> kept_ones();
-    bool fetch_from(const std::vector<Place>& places, const Digest& wanted, Result<void>& outcome);
+    const std::vector<Place>& kept_ones();
+    bool fetch_from(const std::vector<Place>& places, const Digest& wanted,
+                    std::optional<Outcome>& outcome);
     Result<void> fetch(const std::shared_ptr<Archive>& archive, const fetch::Want& want);
-    bool fetch_if_missing(const std::shared_ptr<Archive>& archive, const std::string& suite,
-                          const catalog::Generation& generation, const std::string& base);
+    std::set<std::string> needed_indexes(const Place& place, const Remembered& remembered) const;
+    void fetch_if_missing(const Place& place, const std::string& base, const Tell& tell);
     std::shared_ptr<Archive> find(const std::string& id) const;
 
     Services& services_;
     const ServedArchives archives_;
     const std::function<bool()> goes_on_;
-    std::optional<std::vector<Place>> kept_;  // when they were needed
+    std::optional<std::vector<Place>> kept_;                 // when they were needed
+    std::set<std::string> tried_;                            // digests
+    std::map<const Archive*, std::size_t> silent_in_a_row_;  // fetches to which no source answered
 };
 
 }  // namespace aptward::archive

@@ -55,10 +55,13 @@ public:
                      " damaged on the disk; they were written again from memory");
     }
 
-    void tell(const Report& report)
+    void tell(const Report& report) { tell(report, {}); }
+
+    void tell(const Report& report, const Mending& mending)
     {
         told_ = steady_now();
-        run_.progress(report.checked_bytes, report.total_bytes, report.cursor, to_json(report));
+        run_.progress(report.checked_bytes, report.total_bytes, report.cursor,
+                      to_json(report, mending));
     }
 
 private:
@@ -66,13 +69,19 @@ private:
     {
         tell("store.damaged", name,
              "scrub found the held file " + name + " damaged; it was set aside");
-        const auto again = repair_.fetch(name);
-        if (again)
-            tell("store.repaired", name, "the damaged file " + name + " was fetched again");
+        const auto digest = parse_digest(name, 0);
+        const auto again = digest ? repair_.fetch(*digest) : std::nullopt;
+        if (!again)
+            tell("store.unneeded", name,
+                 "no release that is served or kept names the damaged file " + name);
+        else if (again->fetched)
+            tell("store.repaired", name,
+                 "the damaged file " + name + ", " + again->name + ", was fetched again");
         else
             tell("store.unrepaired", name,
-                 "the damaged file " + name + " could not be fetched again: " +
-                     again.error().message() + "; it is tried again when somebody asks for it");
+                 "the damaged file " + name + ", " + again->name +
+                     ", could not be fetched again: " + again->fetched.error().message() +
+                     "; it is tried again, by itself and when somebody asks for it");
     }
 
     void tell(std::string code, const std::string& name, std::string message)
@@ -113,53 +122,57 @@ std::string scrub_options(std::uint64_t rate_bytes_per_s)
     return Json({{"rate", rate_bytes_per_s}}).dump();
 }
 
-std::string to_json(const Report& report)
+std::string to_json(const Report& report, const Mending& mending)
 {
-    return Json({{"checked", report.checked},
-                 {"bytes", report.checked_bytes},
-                 {"damaged", report.damaged_names}})
-        .dump(-1, ' ', false, Json::error_handler_t::replace);
+    Json result = {{"checked", report.checked},
+                   {"bytes", report.checked_bytes},
+                   {"damaged", report.damaged_names}};
+    add_to(result, mending);
+    return result.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string to_text(const Report& report)
 {
     return fmt::format("checked {} blobs, {}: {} damaged{}", report.checked,
                        human_size(report.checked_bytes), report.damaged_names.size(),
-                       report.damaged_names.empty()
-                           ? ""
-                           : ", set aside, and fetched again where a source has them");
+                       report.damaged_names.empty() ? "" : ", set aside");
 }
 
-Jobs::Kind make_scrub(Services& services, ServedArchives archives)
+Jobs::Kind make_scrub(Services& services, ServedArchives archives, std::chrono::seconds hot_for)
 {
     Jobs::Kind kind;
     kind.unit = "bytes";
     kind.is_resumable = true;
     kind.is_background = true;
     kind.read_options = read_request;
-    kind.work = [&services, archives = std::move(archives)](Jobs::Run& run) -> Result<Jobs::End> {
+    kind.work = [&services, archives = std::move(archives),
+                 hot_for](Jobs::Run& run) -> Result<Jobs::End> {
         const JobRecord record = run.record();
         const Json options = Json::parse(record.options, nullptr, false);
         store::Blobs::ScrubOptions scrub;
         scrub.before = report_of(record);
         if (options.is_object())
             scrub.rate_bytes_per_s = options.value("rate", std::uint64_t{0});
-        Repair repair(services, archives, [&run] { return run.goes_on(); });
+        const auto goes_on = [&run] { return run.goes_on(); };
+        Repair repair(services, archives, goes_on);
         Teller teller(run, services.events, repair, scrub.before.damaged_names.size());
         scrub.goes_on = [&teller](const Report& report) { return teller.goes_on(report); };
         TRY(const Report report, services.blobs.scrub(scrub));
-        const std::size_t missing = report.is_whole ? repair.fetch_missing_indexes() : 0;
-        const auto releases = report.is_whole ? repair.mend_releases() : std::vector<std::string>();
+        if (!report.is_whole) {
+            teller.tell(report);
+            return Jobs::End{false, to_text(report)};
+        }
+        // Since some were found damaged sources may have come back, and other releases.
+        Repair again(services, archives, goes_on);
+        const auto releases = again.mend_releases();
         teller.tell_releases(releases);
-        teller.tell(report);
-        std::string text = to_text(report);
-        if (missing > 0)
-            text +=
-                fmt::format("; {} indexes of what is served were missing, and asked for", missing);
+        TRY(const Mending mending, mend(services, again, hot_for, report.damaged_names, goes_on));
+        teller.tell(report, mending);
+        std::string text = to_text(report) + to_text(mending);
         if (!releases.empty())
             text += fmt::format("; the signed files of {} releases were damaged, and written again",
                                 releases.size());
-        return Jobs::End{report.is_whole, std::move(text)};
+        return Jobs::End{run.goes_on(), std::move(text)};
     };
     return kind;
 }

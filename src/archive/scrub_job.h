@@ -3,8 +3,7 @@
 // Scrub as a job: rehashes everything held, at a bounded rate, from where it was interrupted (R26).
 
 #include "archive/jobs.h"
-#include "archive/repair.h"
-
+#include "archive/mending.h"
 #include "store/store.h"
 
 namespace aptward::archive {
@@ -15,11 +14,12 @@ inline constexpr const char* kScrub = "scrub";
 std::string scrub_options(std::uint64_t rate_bytes_per_s);
 
 /// What was found, as `aptward scrub --json` and the job's result show it.
-std::string to_json(const store::Blobs::ScrubReport& report);
-/// One sentence about it.
+std::string to_json(const store::Blobs::ScrubReport& report, const Mending& mending);
+/// The beginning of a sentence about it.
 std::string to_text(const store::Blobs::ScrubReport& report);
 
-/// What is found damaged is fetched again at once. `services` outlive the jobs.
-Jobs::Kind make_scrub(Services& services, ServedArchives archives);
+/// What is found damaged is fetched again at once, and at the end what is missing: mend().
+/// `services` outlive the jobs.
+Jobs::Kind make_scrub(Services& services, ServedArchives archives, std::chrono::seconds hot_for);
 
 }  // namespace aptward::archive

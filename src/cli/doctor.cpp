@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -140,6 +141,25 @@ Finding judge_disk(const std::filesystem::path& state)
     return finding;
 }
 
+// Nothing when all that ought to be held is.
+std::optional<Finding> judge_unmended(const Json& status, std::int64_t now)
+{
+    const Json unmended = status.value("unmended", Json::object());
+    const Json files = unmended.value("files", Json::array());
+    if (unmended.value("count", 0) == 0 || files.empty())
+        return std::nullopt;
+    return Finding{
+        false, "held files",
+        fmt::format(
+            "{} that are needed are damaged or gone, and no source gave them {} ago, the "
+            "first {} ({}); clients who ask for them get what a source gives then. The node "
+            "tries again by itself; aptward scrub tries at once. If no source has them any "
+            "more: add an upstream that does, or import them (aptward import, aptward "
+            "bundle import).",
+            unmended.value("count", 0), human_seconds(now - unmended.value("at", now)),
+            files[0].value("name", ""), files[0].value("why", ""))};
+}
+
 int diagnose(const Reach& reach, bool is_json)
 {
     const auto config = load_config_to_ask(reach);
@@ -158,6 +178,8 @@ int diagnose(const Reach& reach, bool is_json)
     for (const Json& archive : status.value("archives", Json::array()))
         findings.push_back(judge_archive(archive, now));
     findings.push_back(judge_disk(config->state));
+    if (auto unmended = judge_unmended(status, now))
+        findings.push_back(std::move(*unmended));
     if (const Json drill = status.value("drill", Json()); drill.is_object())
         findings.push_back(
             {false, "drill",

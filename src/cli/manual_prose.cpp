@@ -65,10 +65,18 @@ allowed to root, to the node's own user and to the users of the key "admin-users
         {"scrub",
          R"(Reads everything that is held and compares it with its hash. Damaged files are set
 aside and, by a running node, fetched again at once from whichever source has them; the signed files of
-what is served are written again from memory. With a node this is a job of that node,
+what is served are written again from memory. Then the node gets what is missing: what was set aside
+before and did not come again, indexes of what is served, and what clients got within "hot-for" and a
+release that is served, pinned, named or frozen to names; of what nobody has taken since a pin was
+made it is not known that it was held. What no source gives is named, "aptward doctor" tells of it,
+and the node tries again by itself every quarter of an hour. With a node this is a job of that node,
 which goes on when this command is interrupted; without one, the command works on the state folder
-itself, and says so when there is none. The exit status is 1 when something was damaged.)",
-         ""},
+itself, and says so when there is none. A node scrubs by itself as "scrub-every" says; this command
+does it now, with --now or without. The exit status is 1 when something was damaged, or is missing
+and could not be fetched.)",
+         R"(After a disk has shown errors:
+
+    aptward scrub --now)"},
         {"snapshot",
          R"(Every state that was ever served stays reachable while its files are held, below
 /snapshot/MOMENT/ARCHIVE/ and by the names of the vendors' own snapshot services

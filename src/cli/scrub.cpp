@@ -21,7 +21,7 @@ using Json = nlohmann::json;
 
 struct Options {
     Reach reach;
-    bool is_json = false, waits = true;
+    bool is_json = false, waits = true, is_now = false;
     std::string rate = "0";
     std::uint64_t rate_bytes_per_s = 0;
 };
@@ -56,7 +56,7 @@ int scrub_here(const node::Config& config, const Options& options)
     const auto report = (*blobs)->scrub(scrub);
     if (!report)
         return failed(report.error());
-    fmt::print("{}\n", options.is_json ? archive::to_json(*report) : archive::to_text(*report));
+    fmt::print("{}\n", options.is_json ? archive::to_json(*report, {}) : archive::to_text(*report));
     return report->damaged_names.empty() ? kOk : kNo;
 }
 
@@ -78,7 +78,9 @@ int scrub_in_node(const node::Config& config, const Options& options, std::int64
     if (!result.is_object() || !result.contains("damaged"))
         return failed({Errc::malformed, "the node does not say what the scrub found"});
     fmt::print("{}\n", options.is_json ? result.dump() : end->message);
-    return result["damaged"].empty() ? kOk : kNo;
+    const bool is_whole =
+        result["damaged"].empty() && result.value("unmended", std::uint64_t{0}) == 0;
+    return is_whole ? kOk : kNo;
 }
 
 int scrub(Options options)
@@ -116,6 +118,8 @@ void add_scrub(CLI::App& app, Action& action)
     command->add_flag("--json", options->is_json, "Print progress and the result as lines of JSON");
     command->add_option("--rate", options->rate,
                         "Bytes to read per second, such as 50M; 0 is no limit");
+    command->add_flag("--now", options->is_now,
+                      "Begin at once: what it does anyway, beside what a node does by itself");
     command->add_flag("--wait,!--no-wait", options->waits,
                       "Wait for a running node's job to end (the default), or only start it");
     command->footer("Ctrl-C stops watching; the node's job goes on: aptward jobs.");

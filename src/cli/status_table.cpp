@@ -175,6 +175,20 @@ std::string drill_note(const Json& status)
         human_seconds(drill.value("until", std::int64_t{0}) - to_unix(system_now())));
 }
 
+std::string unmended_note(const Json& status)
+{
+    const Json unmended = status.value("unmended", Json::object());
+    if (unmended.value("count", 0) == 0)
+        return "";
+    std::string text = fmt::format(
+        "\nNOT HELD: {} files that are needed are damaged or gone, and no source gave them "
+        "(aptward doctor)\n",
+        unmended.value("count", 0));
+    for (const Json& file : unmended.value("files", Json::array()))
+        text += fmt::format("  {}: {}\n", file.value("name", ""), file.value("why", ""));
+    return text;
+}
+
 }  // namespace
 
 std::string render_status_table(const std::string& status_json, bool has_colours)
@@ -194,6 +208,7 @@ std::string render_status_table(const std::string& status_json, bool has_colours
     for (const Json& archive : status.value("archives", Json::array()))
         text += frozen_note(archive) + rings_note(archive);
     text += drill_note(status);
+    text += unmended_note(status);
     const Json tunnels = status.value("tunnels", Json::object());
     if (tunnels.value("count", 0) > 0)
         text += fmt::format("\nunprotected: {} CONNECT tunnels, {} (neither verified nor kept)\n",

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "archive/mending.h"
 #include "base/version.h"
 #include "console/answers.h"
 #include "console/deliveries.h"
@@ -93,6 +94,16 @@ Json rings_of(const archive::Archive& archive)
     return rings;
 }
 
+// What ought to be held and no source gave when it was looked for last.
+Json unmended_of(const archive::Jobs& jobs)
+{
+    const auto last = archive::last_look(jobs).value_or(archive::LastLook{});
+    Json files = Json::array();
+    for (const auto& file : last.mending.unmended_files)
+        files.push_back({{"name", file.name}, {"why", file.why}});
+    return {{"count", last.mending.unmended}, {"files", files}, {"at", to_unix(last.at)}};
+}
+
 // Null when the archive is not frozen.
 Json to_json(const ArchiveReport& report)
 {
@@ -158,6 +169,7 @@ http::Async<std::string> Admin::status()
                      {"connections", loops_.connections()},
                      {"notes", *notes_.load()},
                      {"drill", to_json(drill_.running())},
+                     {"unmended", unmended_of(services_.jobs)},
                      {"archives", Json::array()},
                      {"unproven",
                       {{"count", counters.unproven.load()},

@@ -157,6 +157,26 @@ http::Async<void> Node::Parts::keep_scrubbing()
     }
 }
 
+// What no source gave when a scrub looked may be had later: nobody has to ask for it.
+http::Async<void> Node::Parts::keep_mending()
+{
+    constexpr std::chrono::seconds kLookEvery{10};
+    for (;;) {
+        co_await http::sleep_until(steady_now() + kLookEvery);
+        const auto last = archive::last_look(*jobs);
+        if (!last || last->mending.unmended == 0)
+            continue;
+        const SystemTime tried = jobs->last_over(archive::kRepair).value_or(last->at);
+        const auto since = system_now() - std::max(last->at, tried);
+        const bool is_due = since >= archive::kMendAgain || since.count() < 0;
+        if (!is_due || jobs->is_busy(archive::kScrub) || jobs->is_busy(archive::kRepair))
+            continue;
+        const auto started = jobs->start(archive::kRepair, "{}", "node");
+        if (!started)
+            co_return;  // the node is stopping
+    }
+}
+
 // Of the node's own only: an operator may have asked for less, or only what would go. One that
 // ended above its target, because what it might have taken was in use, is tried again.
 bool Node::Parts::is_to_be_tried_again(std::int64_t collection) const
@@ -310,7 +330,10 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     const archive::ServedArchives served = [front = parts->front.get()] {
         return front->routes()->archives;
     };
-    parts->jobs->add_kind(archive::kScrub, archive::make_scrub(*parts->services, served));
+    parts->jobs->add_kind(archive::kScrub,
+                          archive::make_scrub(*parts->services, served, parts->config.hot_for));
+    parts->jobs->add_kind(archive::kRepair,
+                          archive::make_repair(*parts->services, served, parts->config.hot_for));
     parts->jobs->add_kind(archive::kMirror, archive::make_mirror(*parts->services, find_archive));
     const auto let_go = [loops = parts->loops.get()] {
         loops->on_each(archive::let_go_of_evicted);
@@ -362,6 +385,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     http::spawn(node->parts_->services->control, "saving", node->parts_->keep_saving());
     node->parts_->jobs->restore();
     http::spawn(node->parts_->services->control, "scrubbing", node->parts_->keep_scrubbing());
+    http::spawn(node->parts_->services->control, "mending", node->parts_->keep_mending());
     http::spawn(node->parts_->services->control, "bounding", node->parts_->keep_bounded());
     http::spawn(node->parts_->services->control, "stocking", node->parts_->stock->keep());
     http::spawn(node->parts_->services->control, "keeping room", node->parts_->keep_room());

@@ -84,6 +84,7 @@ struct Node::Parts {
     Result<void> write_run_file();
     http::Async<void> keep_saving();
     http::Async<void> keep_scrubbing();
+    http::Async<void> keep_mending();
     bool is_to_be_tried_again(std::int64_t collection) const;
     http::Async<void> keep_bounded();
     http::Async<void> keep_room();

@@ -231,6 +231,25 @@ Result<void> Blobs::set_aside(const Digest& digest) const
     return {};
 }
 
+std::vector<Digest> Blobs::set_aside_ones() const
+{
+    std::vector<Digest> digests;
+    std::error_code error;
+    for (std::filesystem::directory_iterator it(root_.parent_path() / "damaged", error), end;
+         !error && it != end; it.increment(error))
+        if (const auto digest = parse_digest(it->path().filename().string(), 0))
+            digests.push_back(*digest);
+    return digests;
+}
+
+// It stays to be looked at, under a name that is no digest.
+void Blobs::note_replaced(const Digest& digest) const
+{
+    const auto path = root_.parent_path() / "damaged" / digest.hex();
+    std::error_code ignored;
+    std::filesystem::rename(path, path.string() + ".replaced", ignored);
+}
+
 Blobs::Volume Blobs::volume() const
 {
     Volume volume;

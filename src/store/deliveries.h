@@ -177,4 +177,9 @@ struct DeliveriesFound {
 Result<DeliveriesFound> find_deliveries(const std::filesystem::path& folder,
                                         const DeliveryQuery& query);
 
+/// Calls `visit` for each delivery since then, as they were recorded. What is damaged is passed
+/// over; where nothing was ever recorded there is none. Blocks on the disk. Fails with storage.
+Result<void> each_delivery(const std::filesystem::path& folder, std::int64_t since_ms,
+                           const std::function<void(const Delivery&)>& visit);
+
 }  // namespace aptward::store

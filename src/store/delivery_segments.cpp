@@ -168,6 +168,24 @@ std::size_t DeliverySegments::remove_before(system_clock::time_point oldest) con
     return removed;
 }
 
+namespace {
+
+// Nothing when all of it is older, or it was forgotten while we read.
+Result<std::optional<std::string>> read_if_since(const std::filesystem::path& file,
+                                                 std::int64_t since_ms)
+{
+    if (in_ms(last_written(file)) < since_ms)
+        return std::nullopt;
+    auto bytes = read_file(file, kMaxSegmentBytes);
+    if (!bytes && bytes.error().code() == Errc::not_found)
+        return std::nullopt;
+    if (!bytes)
+        return tl::unexpected<Error>(std::move(bytes).error());
+    return std::move(*bytes);
+}
+
+}  // namespace
+
 Result<DeliveriesFound> find_deliveries(const std::filesystem::path& folder,
                                         const DeliveryQuery& query)
 {
@@ -179,13 +197,9 @@ Result<DeliveriesFound> find_deliveries(const std::filesystem::path& folder,
     std::deque<KeptDelivery> newest;
     // Newest segments first: most questions are answered by the last few.
     for (auto file = files.rbegin(); file != files.rend() && !found.is_cut; ++file) {
-        if (in_ms(last_written(*file)) < query.since_ms)
-            continue;
-        const auto bytes = read_file(*file, kMaxSegmentBytes);
-        if (!bytes && bytes.error().code() == Errc::not_found)
-            continue;  // forgotten while we read
+        TRY(const auto bytes, read_if_since(*file, query.since_ms));
         if (!bytes)
-            return tl::unexpected<Error>(bytes.error());
+            continue;
         std::deque<KeptDelivery> here;
         const std::size_t room = query.limit - newest.size();
         const auto reading = read_segment(*bytes, [&](const Delivery& delivery) {
@@ -209,6 +223,22 @@ Result<DeliveriesFound> find_deliveries(const std::filesystem::path& folder,
     found.deliveries.assign(std::make_move_iterator(newest.begin()),
                             std::make_move_iterator(newest.end()));
     return found;
+}
+
+Result<void> each_delivery(const std::filesystem::path& folder, std::int64_t since_ms,
+                           const std::function<void(const Delivery&)>& visit)
+{
+    for (const auto& file : segments_in(folder)) {
+        TRY(const auto bytes, read_if_since(file, since_ms));
+        if (!bytes)
+            continue;
+        // A damaged segment hides what it said, and nothing else.
+        static_cast<void>(read_segment(*bytes, [&](const Delivery& delivery) {
+            if (delivery.time_ms >= since_ms)
+                visit(delivery);
+        }));
+    }
+    return {};
 }
 
 }  // namespace aptward::store

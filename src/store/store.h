@@ -71,6 +71,11 @@ public:
     /// those stay there.
     Result<void> set_aside(const Digest& digest) const;
 
+    /// The digests (size 0) of what was set aside and did not come again yet. Blocks on the disk.
+    std::vector<Digest> set_aside_ones() const;
+    /// What was set aside under this digest came again: it is not among them any more.
+    void note_replaced(const Digest& digest) const;
+
     /// A blob's name and what the file system knows of it.
     struct Entry {
         Digest digest;

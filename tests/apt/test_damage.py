@@ -11,7 +11,8 @@ import sqlite3
 import pytest
 
 from archive import Archive
-from node import until
+from node import Node, until
+from shim import Shim
 
 pytestmark = pytest.mark.smoke
 
@@ -147,7 +148,7 @@ def test_R8_an_index_that_is_gone_is_fetched_before_somebody_needs_it(scene):
     until("it is held", blob.exists)
     blob.unlink()
     done = node.command("scrub")
-    assert done.returncode == 0 and "1 indexes of what is served were missing" in done.stdout, done
+    assert done.returncode == 0 and "1 missing; 1 fetched again" in done.stdout, done
     origin.die()
     assert scene.apt(node).update().returncode == 0
 
@@ -241,3 +242,99 @@ def test_R7_what_rots_of_the_journal_in_both_places_is_told_until_somebody_decid
     assert doctor.returncode == 1 and "1 lines of the journal are damaged" in doctor.stdout
     assert "lines of the journal are damaged" in node.command("status").stdout
     assert node.counter("journal.damaged")
+
+
+def rot(blob):
+    blob.chmod(0o644)
+    blob.write_bytes(b"x" * blob.stat().st_size)
+
+
+@pytest.fixture
+def used(scene):
+    """A node whose client has taken a package, with the delivery on record."""
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin)
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0 and apt.download("foo").returncode == 0
+    package = archive.packages["foo"][1]
+    blob = blob_of(node, package.read_bytes())
+    until("it is held, and on record", lambda: blob.exists() and is_recorded(node, package))
+    return archive, origin, node, package, blob
+
+
+def is_recorded(node, package):
+    return package.name in node.admin(f"/api/v1/deliveries?path={package.name}")
+
+
+def test_R7_I4_what_no_source_gave_is_looked_for_at_every_scrub_until_it_is_there(used):
+    archive, origin, node, package, blob = used
+    rot(blob)
+    origin.die()
+    status, result = scrub(node)
+    assert status == 1 and (len(result["damaged"]), result["mended"], result["unmended"]) == (1, 0, 1), result
+    assert package.name in result["unmended_files"][0]["name"] and result["unmended_files"][0]["why"]
+    again = node.command("scrub", "--now")
+    assert again.returncode == 1 and "1 missing" in again.stdout and "1 could not be fetched" in again.stdout, again
+    assert package.name in again.stdout
+    doctor = node.command("doctor")
+    assert doctor.returncode == 1 and package.name in doctor.stdout and "aptward scrub" in doctor.stdout, doctor
+    assert package.name in node.command("status").stdout
+    assert node.status()["unmended"]["count"] == 1
+    origin.revive()
+    status, result = scrub(node)
+    assert status == 0 and (result["missing"], result["mended"], result["unmended"]) == (1, 1, 0), result
+    assert blob.read_bytes() == package.read_bytes()
+    assert package.name not in node.command("doctor").stdout and node.status()["unmended"]["count"] == 0
+    blob.unlink()  # as if it had gone since: what was made good once is no damage any more
+    for segment in (node.folder / "state/deliveries").iterdir():
+        segment.unlink()
+    assert scrub(node)[1]["missing"] == 0
+
+
+def test_R8_I4_a_package_that_is_in_use_and_gone_is_fetched_again(used):
+    archive, origin, node, package, blob = used
+    blob.unlink()
+    status, result = scrub(node)
+    assert status == 0 and (result["damaged"], result["missing"], result["mended"]) == ([], 1, 1), result
+    assert blob.read_bytes() == package.read_bytes()
+    assert not blob_of(node, archive.packages["bar"][1].read_bytes()).exists(), "nobody has used it"
+    blob.unlink()
+    origin.die()
+    status, result = scrub(node)
+    assert status == 1 and result["unmended"] == 1, result
+
+
+def test_R8_I4_what_a_pin_holds_and_is_gone_is_fetched_again(used):
+    archive, origin, node, package, blob = used
+    stamp = archive.when.strftime("%Y%m%dT%H%M%SZ")
+    assert node.command("snapshot", "pin", "test", stamp).returncode == 0
+    archive.add("foo", "2")
+    archive.publish()
+    until("the next", lambda: node.get("/test/pool/foo_2_all.deb").status == 200)
+    blob.unlink()
+    status, result = scrub(node)
+    assert status == 0 and result["mended"] == 1 and blob.exists(), result
+    assert node.command("snapshot", "drop", "test", stamp).returncode == 0
+    blob.unlink()
+    assert scrub(node)[1]["missing"] == 0 and not blob.exists(), "only an earlier release names it"
+
+
+def test_R7_I4_a_node_looks_again_by_itself_for_what_no_source_gave(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    shim = Shim(scene.folder, scene.folder / "node-shim/state")
+    node = Node(scene.folder / "node-shim", archive, [origin], environment=shim.environment,
+                top=['deliveries-kept = "0"'])  # what was set aside is enough to know
+    scene.nodes.append(node)
+    apt = scene.apt(node)
+    assert apt.update().returncode == 0 and apt.download("foo").returncode == 0
+    blob = blob_of(node, archive.packages["foo"][1].read_bytes())
+    until("it is held", blob.exists)
+    rot(blob)
+    origin.die()
+    assert scrub(node)[0] == 1
+    origin.revive()
+    shim.clock_offset_s = 3700
+    until("it is there again", blob.exists, 40)
+    until("and that is known", lambda: node.status()["unmended"]["count"] == 0)

@@ -132,9 +132,9 @@ def test_R26_the_node_scrubs_by_itself_within_the_promised_time(scene):
     name = rot(node, archive.root / "pool/p5_1_all.deb")
     node.start()
     until("the event", lambda: "store.damaged" in node.event_codes())
-    assert (node.folder / "state/damaged" / name).exists()
     first = until("the node's own job", lambda: (now := job(node, 1))["state"] == "done" and now)
     assert first["who"] == "node" and first["result"]["damaged"] == [name]
+    assert (node.folder / "state/damaged" / (name + ".replaced")).exists(), "to be looked at"
     assert node.get("/test/pool/p5_1_all.deb").content == (archive.root / "pool/p5_1_all.deb").read_bytes()
 
 
@@ -159,7 +159,7 @@ def test_impossible_jobs_are_refused_in_one_sentence(scene):
     archive = scene.archive()
     node = scene.node(archive, scene.origin(archive))
     unknown = post(node, "/api/v1/jobs", '{"kind": "mine"}')
-    assert unknown.status == 404 and "there are: bundle-import, gc, mirror, scrub" in unknown.content
+    assert unknown.status == 404 and "there are: bundle-import, gc, mirror, repair, scrub" in unknown.content
     for body in ('{"kind": 3}', "[]", '{"kind": "bundle-import"}',
                  '{"kind": "bundle-import", "file": "relative"}',
                  '{"kind": "bundle-import", "file": "/x", "signed-by": [7]}',
