@@ -34,12 +34,37 @@ Options read(const JobRecord& record)
     return options;
 }
 
+std::uint64_t kept_bytes_of(const EvictionPlan& plan)
+{
+    return plan.held[static_cast<std::size_t>(Need::kept)].bytes;
+}
+
+EvictionLimits limits_at(SystemTime now, std::chrono::seconds hot_for)
+{
+    EvictionLimits limits;
+    limits.spared_since = now - kSpared;
+    limits.hot_since = now - hot_for;
+    return limits;
+}
+
+QuotaCount count_of(const EvictionPlan& plan)
+{
+    QuotaCount count;
+    count.held_bytes = plan.held_bytes;
+    count.kept_bytes = kept_bytes_of(plan);
+    count.hot_bytes = plan.hot.bytes;
+    count.staying_bytes = plan.held_bytes - plan.freed_bytes;
+    return count;
+}
+
 class EvictionRun {
 public:
     EvictionRun(Services& services, const FindArchive& find_archive, EvictionSettings settings,
                 Jobs::Run& run)
         : services_(services),
           settings_(settings),
+          quota_bytes_(settings.quota.bytes()),
+          stored_before_(services.blobs.stored_bytes()),
           options_(read(run.record())),
           run_(run),
           needs_(services, remember(services, find_archive), [&run] { return run.goes_on(); })
@@ -50,12 +75,10 @@ public:
     {
         if (const auto found = needs_.find(); !found)
             return ended(found.error());
-        EvictionLimits limits;
-        limits.spared_since = system_now() - kSpared;
-        limits.hot_since = system_now() - settings_.hot_for;
+        EvictionLimits limits = limits_at(system_now(), settings_.quota.hot_for());
         limits.target_bytes = target();
         plan_ = plan_eviction(needs_.files(), limits);
-        const bool is_hopeless = kept_bytes() > allowed();
+        const bool is_hopeless = kept_bytes_of(plan_) > allowed();
         if (is_hopeless)
             plan_.give_up();
         if (!options_.is_dry_run && !is_hopeless) {
@@ -63,6 +86,7 @@ public:
                 return ended(gone.error());
             remove_tables();
         }
+        note_count();
         TRY_VOID(tell());
         if (is_hopeless)
             return fail(Errc::storage, hopeless());
@@ -84,30 +108,34 @@ private:
     {
         if (options_.to_bytes)
             return *options_.to_bytes;
-        const auto quota = static_cast<double>(settings_.quota_bytes);
+        const auto quota = static_cast<double>(quota_bytes_);
         std::uint64_t held = 0;
         for (const HeldFile& file : needs_.files())
             held += file.bytes;
         if (options_.free_bytes)
             return held - std::min(held, *options_.free_bytes);
-        if (settings_.quota_bytes == 0 || static_cast<double>(held) <= quota * kHighWater)
+        if (quota_bytes_ == 0 || static_cast<double>(held) <= quota * kHighWater)
             return held;
         return static_cast<std::uint64_t>(quota * kLowWater);
     }
 
-    // Whatever is done, and whenever.
-    std::uint64_t kept_bytes() const
+    // What an operator's own limit leaves says nothing of the quota.
+    void note_count()
     {
-        return plan_.held[static_cast<std::size_t>(Need::kept)].bytes;
+        if (options_.to_bytes || options_.free_bytes)
+            return;
+        QuotaCount count = count_of(plan_);
+        count.held_bytes -= std::min(evicted_bytes_, count.held_bytes);
+        count.stored_before = stored_before_;
+        settings_.quota.note(count);
     }
 
     // More than this is a mistake of the configuration, for which nothing shall be lost. What
     // clients use is none, nor is a full disk: there whatever can go helps.
     std::uint64_t allowed() const
     {
-        const bool has_limit =
-            !options_.free_bytes && (options_.to_bytes || settings_.quota_bytes > 0);
-        return has_limit ? options_.to_bytes.value_or(settings_.quota_bytes) : UINT64_MAX;
+        const bool has_limit = !options_.free_bytes && (options_.to_bytes || quota_bytes_ > 0);
+        return has_limit ? options_.to_bytes.value_or(quota_bytes_) : UINT64_MAX;
     }
 
     Result<void> evict(SystemTime spared_since)
@@ -176,7 +204,7 @@ private:
         }
         const Json result = {
             {"dry_run", options_.is_dry_run},
-            {"quota", settings_.quota_bytes},
+            {"quota", quota_bytes_},
             {"held_bytes", plan_.held_bytes},
             {"held", held},
             {"hot", {{"files", plan_.hot.files}, {"bytes", plan_.hot.bytes}}},
@@ -218,7 +246,7 @@ private:
         return fmt::format(
             "{} cannot be kept, so nothing went: {} of indexes, pins, names and freezes have to "
             "stay; raise the quota, or drop snapshots (aptward snapshot drop)",
-            human_size(allowed()), human_size(kept_bytes()));
+            human_size(allowed()), human_size(kept_bytes_of(plan_)));
     }
 
     std::string too_small(std::uint64_t target) const
@@ -228,17 +256,17 @@ private:
                 "{} more would have to go from a full disk, but indexes, pins, names and freezes "
                 "({}), what clients use ({}) and what was used within an hour stay: make room, or "
                 "drop snapshots (aptward snapshot drop)",
-                human_size(plan_.over_bytes), human_size(kept_bytes()),
+                human_size(plan_.over_bytes), human_size(kept_bytes_of(plan_)),
                 human_size(plan_.hot.bytes));
         return fmt::format(
-            "{} cannot be kept: {} of indexes, pins, names and freezes and {} of what clients use "
-            "have to stay, and what was used within an hour; raise the quota, or drop snapshots "
-            "(aptward snapshot drop)",
-            human_size(target), human_size(kept_bytes()), human_size(plan_.hot.bytes));
+            "{} cannot be kept: {}, and what was used within an hour; raise the quota, or drop "
+            "snapshots (aptward snapshot drop)",
+            human_size(target), what_stays(count_of(plan_)));
     }
 
     Services& services_;
     const EvictionSettings settings_;
+    const std::uint64_t quota_bytes_, stored_before_;
     const Options options_;
     Jobs::Run& run_;
     Needs needs_;
@@ -247,6 +275,18 @@ private:
 };
 
 }  // namespace
+
+Result<QuotaCount> count_what_stays(Services& services, const FindArchive& find_archive,
+                                    std::chrono::seconds hot_for,
+                                    const std::function<bool()>& goes_on)
+{
+    const std::uint64_t stored_before = services.blobs.stored_bytes();
+    Needs needs(services, remember(services, find_archive), goes_on);
+    TRY_VOID(needs.find());
+    QuotaCount count = count_of(plan_eviction(needs.files(), limits_at(system_now(), hot_for)));
+    count.stored_before = stored_before;
+    return count;
+}
 
 Jobs::Kind make_eviction(Services& services, FindArchive find_archive, EvictionSettings settings)
 {

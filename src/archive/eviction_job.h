@@ -7,14 +7,14 @@
 
 #include "archive/archive.h"
 #include "archive/jobs.h"
+#include "archive/quota.h"
 
 namespace aptward::archive {
 
 inline constexpr const char* kEviction = "gc";
 
 struct EvictionSettings {
-    std::uint64_t quota_bytes = 0;   ///< 0: none.
-    std::chrono::seconds hot_for{};  ///< What is served now stays for so long after its last use.
+    Quota& quota;  ///< Outlives the jobs; is told what was counted.
     std::function<void()>
         on_evicted;  ///< Something went: whoever has it open closes it. Any thread.
 };
@@ -22,6 +22,12 @@ struct EvictionSettings {
 /// The JSON that starts one: {"dry_run": false, "to": BYTES}, or "free": BYTES that are to go;
 /// without either: what the quota wants.
 Jobs::Kind make_eviction(Services& services, FindArchive find_archive, EvictionSettings settings);
+
+/// What a collection would have to leave now, whatever the quota. A walk through all that is held.
+/// Blocks; any thread but the state's. Fails as the job does; stale when `goes_on` says no.
+Result<QuotaCount> count_what_stays(Services& services, const FindArchive& find_archive,
+                                    std::chrono::seconds hot_for,
+                                    const std::function<bool()>& goes_on);
 
 /// What was used so lately stays: between a look whether something is held and its use there may be
 /// a fetch of minutes.

@@ -19,7 +19,7 @@ constexpr std::uint64_t kRoomLeft = 128ULL << 20;  // for the node itself; guess
 
 Result<void> Room::look(const std::function<bool()>& goes_on)
 {
-    if (settings_.quota_bytes == 0)
+    if (settings_.quota.bytes() == 0)
         return {};
     Needs needs(services_, remember(services_, settings_.find_archive), goes_on);
     TRY_VOID(needs.find());
@@ -55,9 +55,10 @@ Result<void> Room::check_disk(std::uint64_t bytes) const
 // Down to the low mark a collection goes, and of what is needed as well if it has to.
 Result<void> Room::check_quota(std::uint64_t bytes) const
 {
-    const auto quota = static_cast<double>(settings_.quota_bytes) * kLowWater;
+    const std::uint64_t quota_bytes = settings_.quota.bytes();
+    const auto quota = static_cast<double>(quota_bytes) * kLowWater;
     const std::uint64_t held_bytes = needed_bytes_ + taken_bytes_;
-    if (settings_.quota_bytes > 0 && static_cast<double>(held_bytes + bytes) > quota)
+    if (quota_bytes > 0 && static_cast<double>(held_bytes + bytes) > quota)
         return fail(Errc::storage,
                     fmt::format("no room for {}: the quota lets {} stay, and {} of them are held "
                                 "and needed",

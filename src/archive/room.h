@@ -7,12 +7,13 @@
 #include <functional>
 
 #include "archive/archive.h"
+#include "archive/quota.h"
 
 namespace aptward::archive {
 
 struct RoomSettings {
-    std::filesystem::path state;    ///< On its disk the blobs are.
-    std::uint64_t quota_bytes = 0;  ///< 0: none.
+    std::filesystem::path state;  ///< On its disk the blobs are.
+    const Quota& quota;
     FindArchive find_archive;
 };
 

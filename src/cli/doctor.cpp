@@ -141,6 +141,30 @@ Finding judge_disk(const std::filesystem::path& state)
     return finding;
 }
 
+// Nothing without a quota, or before anything was counted.
+std::optional<Finding> judge_quota(const Json& status)
+{
+    const Json quota = status.value("quota", Json());
+    if (!quota.is_object() || !quota.contains("held_bytes"))
+        return std::nullopt;
+    const auto bytes = [&](const char* key) {
+        return human_size(quota.value(key, std::uint64_t{0}));
+    };
+    Finding finding{true, "quota",
+                    fmt::format("{} of {} held", bytes("held_bytes"), bytes("bytes"))};
+    finding.is_fine = quota.value("over_bytes", std::uint64_t{0}) == 0;
+    finding.sentence +=
+        finding.is_fine
+            ? "."
+            : fmt::format(
+                  "; it cannot hold, by {}: {}, and what was used within an hour. Raise "
+                  "quota in aptward.toml, which counts when it is read again, drop "
+                  "snapshots (aptward snapshot drop), or shorten hot-for and restart; "
+                  "aptward gc --dry-run shows what there is.",
+                  bytes("over_bytes"), quota.value("what_stays", ""));
+    return finding;
+}
+
 // Nothing when all that ought to be held is.
 std::optional<Finding> judge_unmended(const Json& status, std::int64_t now)
 {
@@ -178,6 +202,8 @@ int diagnose(const Reach& reach, bool is_json)
     for (const Json& archive : status.value("archives", Json::array()))
         findings.push_back(judge_archive(archive, now));
     findings.push_back(judge_disk(config->state));
+    if (auto quota = judge_quota(status))
+        findings.push_back(std::move(*quota));
     if (auto unmended = judge_unmended(status, now))
         findings.push_back(std::move(*unmended));
     if (const Json drill = status.value("drill", Json()); drill.is_object())

@@ -83,7 +83,7 @@ and could not be fetched.)",
 (snapshot.ubuntu.com/ubuntu/MOMENT/, snapshot.debian.org/archive/debian/MOMENT/) when clients use
 the node as their proxy. A moment means the releases that the vendor had then, by their dates, in
 all suites of an archive. A pinned or named moment keeps what it needs on this disk; pinning fetches
-nothing, and says how much is held. A name keeps its moment until it is dropped.
+nothing, and says how much is held, and when the quota cannot hold with it. A name keeps its moment until it is dropped.
 
 "snapshot diff" compares the packages of the indexes that are held of both moments, and names the
 others.)",
@@ -160,7 +160,8 @@ release names, then what only earlier releases name, then what is served but was
 "hot-for"; of each what was used longest ago. Indexes of what is served, what pins, names and freezes
 need, and what was used within the hour stay. A node with a "quota" does this by itself. What went
 can be had again from a source. The exit status is 1 when what has to stay is more than that; where
-indexes, pins, names and freezes are more than that by themselves, nothing goes.)",
+indexes, pins, names and freezes are more than that by themselves, nothing goes. "aptward status"
+says how much of the quota is held, "aptward doctor" what to do when it cannot hold.)",
          R"(What would go, and why:
 
     aptward gc --dry-run

@@ -175,6 +175,20 @@ std::string drill_note(const Json& status)
         human_seconds(drill.value("until", std::int64_t{0}) - to_unix(system_now())));
 }
 
+std::string quota_note(const Json& status)
+{
+    const Json quota = status.value("quota", Json());
+    if (!quota.is_object() || !quota.contains("held_bytes"))
+        return "";
+    std::string text = fmt::format("\nquota: {} of {} held\n",
+                                   human_size(quota.value("held_bytes", std::uint64_t{0})),
+                                   human_size(quota.value("bytes", std::uint64_t{0})));
+    if (const auto over = quota.value("over_bytes", std::uint64_t{0}); over > 0)
+        text += fmt::format("  it cannot hold, by {}: {} (aptward doctor)\n", human_size(over),
+                            quota.value("what_stays", ""));
+    return text;
+}
+
 std::string unmended_note(const Json& status)
 {
     const Json unmended = status.value("unmended", Json::object());
@@ -208,6 +222,7 @@ std::string render_status_table(const std::string& status_json, bool has_colours
     for (const Json& archive : status.value("archives", Json::array()))
         text += frozen_note(archive) + rings_note(archive);
     text += drill_note(status);
+    text += quota_note(status);
     text += unmended_note(status);
     const Json tunnels = status.value("tunnels", Json::object());
     if (tunnels.value("count", 0) > 0)

@@ -104,6 +104,21 @@ Json unmended_of(const archive::Jobs& jobs)
     return {{"count", last.mending.unmended}, {"files", files}, {"at", to_unix(last.at)}};
 }
 
+// Null without a quota; before the first count only what it is.
+Json to_json(const archive::Quota& quota, const store::Blobs& blobs)
+{
+    if (quota.bytes() == 0)
+        return nullptr;
+    Json json = {{"bytes", quota.bytes()}, {"over_bytes", quota.over_bytes()}};
+    if (const auto count = quota.count()) {
+        json["held_bytes"] = held_now(*count, blobs.stored_bytes());
+        json["kept_bytes"] = count->kept_bytes;
+        json["hot_bytes"] = count->hot_bytes;
+        json["what_stays"] = what_stays(*count);
+    }
+    return json;
+}
+
 // Null when the archive is not frozen.
 Json to_json(const ArchiveReport& report)
 {
@@ -170,6 +185,7 @@ http::Async<std::string> Admin::status()
                      {"notes", *notes_.load()},
                      {"drill", to_json(drill_.running())},
                      {"unmended", unmended_of(services_.jobs)},
+                     {"quota", to_json(quota_, services_.blobs)},
                      {"archives", Json::array()},
                      {"unproven",
                       {{"count", counters.unproven.load()},
@@ -204,8 +220,8 @@ http::Async<std::string> Admin::status()
 }
 
 Admin::Admin(archive::Services& services, archive::Front& front, archive::Drill& drill,
-             stock::Stock& stock, const http::Loops& loops)
-    : services_(services), front_(front), drill_(drill), stock_(stock), loops_(loops)
+             stock::Stock& stock, const archive::Quota& quota, const http::Loops& loops)
+    : services_(services), front_(front), drill_(drill), stock_(stock), quota_(quota), loops_(loops)
 {
     add("/healthz", "GET", http::Role::viewer, &Admin::answer_healthz);
     add("/readyz", "GET", http::Role::viewer, &Admin::answer_readyz);
@@ -369,7 +385,7 @@ http::Async<void> Admin::answer_readyz(http::Exchange& exchange)
 http::Async<void> Admin::answer_metrics(http::Exchange& exchange)
 {
     const auto archives = co_await gather(services_, front_.routes(), Sources::configured);
-    const std::string text = render_metrics(archives, services_, loops_.connections());
+    const std::string text = render_metrics(archives, services_, quota_, loops_.connections());
     http::Answer answer(200);
     answer.type("text/plain; version=0.0.4; charset=utf-8");
     co_await exchange.send(std::move(answer), text);

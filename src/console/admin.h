@@ -12,6 +12,7 @@
 #include "archive/drill.h"
 #include "archive/front.h"
 #include "archive/past.h"
+#include "archive/quota.h"
 #include "http/event_stream.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -31,7 +32,7 @@ inline constexpr std::size_t kMaxFollowers = 256;  ///< Of the events, at one ti
 class Admin {
 public:
     Admin(archive::Services& services, archive::Front& front, archive::Drill& drill,
-          stock::Stock& stock, const http::Loops& loops);
+          stock::Stock& stock, const archive::Quota& quota, const http::Loops& loops);
 
     void set_ready(bool is_ready) { is_ready_ = is_ready; }
     /// While the configuration is read again, no orders are taken: they would reach archives that
@@ -82,7 +83,9 @@ private:
     http::Async<void> keep_snapshot(http::Exchange& exchange);
     http::Async<void> drop_snapshot(http::Exchange& exchange);
     using PastOrder = http::Task<std::string> (*)(archive::Past& past, const Order& order);
+    http::Task<std::string> order_past(Order order, PastOrder order_of);
     http::Async<void> change_past(http::Exchange& exchange, PastOrder order_of);
+    http::Async<std::string> quota_after_pin();
     http::Async<void> freeze(http::Exchange& exchange);
     http::Async<void> thaw(http::Exchange& exchange);
     http::Async<void> answer_drill(http::Exchange& exchange);
@@ -97,6 +100,7 @@ private:
     archive::Front& front_;
     archive::Drill& drill_;
     stock::Stock& stock_;
+    const archive::Quota& quota_;
     const http::Loops& loops_;
     std::atomic<bool> is_ready_ = false;
     std::atomic<bool> is_reloading_ = false;
@@ -128,6 +132,7 @@ http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
 
 /// Prometheus exposition text, made by prometheus-cpp.
 std::string render_metrics(const std::vector<ArchiveReport>& archives,
-                           const archive::Services& services, std::size_t connections);
+                           const archive::Services& services, const archive::Quota& quota,
+                           std::size_t connections);
 
 }  // namespace aptward::console

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What operators can change through the admin port, and what they need to see for that.
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "archive/eviction_job.h"
 #include "archive/past.h"
 #include "archive/snapshot_diff.h"
 #include "archive/unknown_archive.h"
+#include "base/text.h"
 #include "console/admin.h"
 #include "console/answers.h"
 #include "console/orders.h"
@@ -24,6 +28,7 @@ Result<std::string> say(const Result<void>& done, const char* word)
 // An order goes on when nobody waits for it any more: longer than it can take, and less than the
 // command waits.
 constexpr std::chrono::seconds kOrderLimit{40};
+constexpr std::chrono::seconds kWalkLimit{10};
 constexpr std::int64_t kYear10000 = 253'402'300'800;
 
 // The moment of an order: its "at", in seconds since 1970, else now.
@@ -132,15 +137,20 @@ http::Async<void> Admin::revoke_key(http::Exchange& exchange)
 }
 
 // Each gives a sentence, or why not.
+http::Task<std::string> Admin::order_past(Order order, PastOrder order_of)
+{
+    auto make = [order, order_of] { return order_of(order.archive->past(), order); };
+    const SteadyTime deadline = steady_now() + kOrderLimit;
+    co_return co_await http::on_loop(services_.control, "an order about the past", std::move(make),
+                                     deadline);
+}
+
 http::Async<void> Admin::change_past(http::Exchange& exchange, PastOrder order_of)
 {
     const Order order = co_await read_order(exchange, front_, is_reloading_);
     if (!order.archive)
         co_return;
-    auto make = [order, order_of] { return order_of(order.archive->past(), order); };
-    const SteadyTime deadline = steady_now() + kOrderLimit;
-    auto sentence = co_await http::on_loop(services_.control, "an order about the past",
-                                           std::move(make), deadline);
+    auto sentence = co_await order_past(order, order_of);
     co_await send_outcome(exchange, std::move(sentence));
 }
 
@@ -168,7 +178,34 @@ http::Async<void> Admin::keep_snapshot(http::Exchange& exchange)
     const PastOrder order_of = [](archive::Past& past, const Order& order) {
         return past.keep(order.text("name"), moment_of(order), order.who);
     };
-    co_await change_past(exchange, order_of);
+    const Order order = co_await read_order(exchange, front_, is_reloading_);
+    if (!order.archive)
+        co_return;
+    auto sentence = co_await order_past(order, order_of);
+    if (sentence && quota_.bytes() > 0) {
+        const std::string warning = co_await quota_after_pin();
+        *sentence += warning;
+    }
+    co_await send_outcome(exchange, std::move(sentence));
+}
+
+// Empty when the quota can hold. Of a million files it may take longer than somebody waits.
+http::Async<std::string> Admin::quota_after_pin()
+{
+    auto look = [&services = services_, &front = front_, hot_for = quota_.hot_for()] {
+        const auto find = [&front](const std::string& id) { return front.find_archive(id); };
+        const auto goes_on = [until = steady_now() + kWalkLimit] { return steady_now() < until; };
+        return archive::count_what_stays(services, find, hot_for, goes_on);
+    };
+    const auto count = co_await http::on_worker(services_.workers, std::move(look));
+    if (!count)
+        co_return "; whether the quota can hold is said by aptward doctor after a collection";
+    if (count->kept_bytes + count->hot_bytes <= quota_.bytes())
+        co_return "";
+    co_return fmt::format(
+        "; but the quota of {} cannot hold any more: {}; raise it, or drop snapshots (aptward "
+        "snapshot drop)",
+        human_size(quota_.bytes()), what_stays(*count));
 }
 
 // {"archive": "debian", "name": "before-upgrade"}

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "archive/deliveries.h"
+#include "archive/mending.h"
 #include "base/version.h"
 #include "console/admin.h"
 
@@ -119,6 +120,22 @@ void add_disk(Families& families, const std::filesystem::path& state)
                    static_cast<double>(space.f_blocks) * unit);
 }
 
+void add_held(Families& families, const archive::Services& services, const archive::Quota& quota)
+{
+    const auto gauge = [&](const char* name, const char* help, std::uint64_t value) {
+        families.gauge(name, help, {}, static_cast<double>(value));
+    };
+    gauge("aptward_quota_bytes", "What the quota allows; 0: there is none", quota.bytes());
+    gauge("aptward_quota_over_bytes", "By which what has to stay is above the quota",
+          quota.over_bytes());
+    if (const auto count = quota.count())
+        gauge("aptward_held_bytes", "Bytes of held files, counted where there is a quota",
+              held_now(*count, services.blobs.stored_bytes()));
+    const auto last = archive::last_look(services.jobs).value_or(archive::LastLook{});
+    gauge("aptward_unmended_files",
+          "Files that are needed, damaged or gone, and given by no source", last.mending.unmended);
+}
+
 void add_events(Families& families, const std::map<std::string, std::uint64_t>& counts)
 {
     double failures = 0;
@@ -156,7 +173,8 @@ void add_source(Families& families, const std::string& archive, const fetch::Sou
 }  // namespace
 
 std::string render_metrics(const std::vector<ArchiveReport>& archives,
-                           const archive::Services& services, std::size_t connections)
+                           const archive::Services& services, const archive::Quota& quota,
+                           std::size_t connections)
 {
     Families families;
     const archive::Counters& counters = services.counters;
@@ -186,6 +204,7 @@ std::string render_metrics(const std::vector<ArchiveReport>& archives,
           services.deliveries.lost());
     add_events(families, services.events.counts());
     add_disk(families, services.tables);
+    add_held(families, services, quota);
     for (const ArchiveReport& report : archives) {
         const std::string& id = report.archive->settings().id;
         families.gauge("aptward_archive_unverified", "1 for an archive that is not verified",

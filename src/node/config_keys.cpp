@@ -48,8 +48,8 @@ const std::vector<ConfigKey>& config_keys()
          "How fast that reads the disk; 0 means as fast as it gives."},
         {"", "quota", "bytes", "\"0\"",
          "How much is held at most, such as \"200G\"; 0 means as much as comes. Near it, what "
-         "nobody "
-         "needs goes first, then what only earlier releases need (aptward gc --dry-run)."},
+         "nobody needs goes first, then what only earlier releases need (aptward gc --dry-run). "
+         "What has to stay may be more: aptward doctor says so."},
         {"", "hot-for", "duration", "\"14d\"",
          "Packages that are served now stay for so long after their last use, whatever the quota."},
         {"", "stock-wait", "duration", "\"10m\"",

@@ -196,15 +196,18 @@ bool Node::Parts::is_to_be_tried_again(std::int64_t collection) const
 http::Async<void> Node::Parts::keep_bounded()
 {
     constexpr std::chrono::seconds kLookEvery{10};
-    const auto high = static_cast<std::uint64_t>(static_cast<double>(config.quota_bytes) *
-                                                 (1 - archive::kHighWater));
-    std::uint64_t counted_at = 0;  // bytes that had come then
+    std::uint64_t counted_at = 0;   // bytes that had come then
+    std::uint64_t counted_for = 0;  // the quota then
     std::optional<std::int64_t> last;
-    while (config.quota_bytes > 0) {
-        const std::uint64_t came = blobs->stored_bytes();
-        const bool is_due = !last || came - counted_at >= high || is_to_be_tried_again(*last);
-        if (is_due && !jobs->is_busy(archive::kEviction)) {
+    for (;;) {
+        const std::uint64_t came = blobs->stored_bytes(), bound = quota->bytes();
+        const auto high =
+            static_cast<std::uint64_t>(static_cast<double>(bound) * (1 - archive::kHighWater));
+        const bool is_due = bound != counted_for || came - counted_at >= high ||
+                            (last && is_to_be_tried_again(*last));
+        if (bound > 0 && is_due && !jobs->is_busy(archive::kEviction)) {
             counted_at = came;
+            counted_for = bound;
             const auto started = jobs->start(archive::kEviction, "{}", "node");
             if (!started)
                 co_return;  // the node is stopping
@@ -299,6 +302,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->workers = std::make_unique<WorkerPool>(std::max(2U, cores));
     parts->dialers = std::make_unique<WorkerPool>(8);
     parts->events = std::make_unique<archive::EventLog>(*parts->state, *parts->state_thread);
+    parts->quota =
+        std::make_unique<archive::Quota>(parts->config.quota_bytes, parts->config.hot_for);
     parts->deliveries = std::make_unique<archive::Deliveries>(
         parts->config.state / "deliveries", parts->config.deliveries_kept, *parts->events);
     parts->jobs =
@@ -338,11 +343,9 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     const auto let_go = [loops = parts->loops.get()] {
         loops->on_each(archive::let_go_of_evicted);
     };
-    parts->jobs->add_kind(
-        archive::kEviction,
-        archive::make_eviction(*parts->services, find_archive,
-                               {parts->config.quota_bytes, parts->config.hot_for, let_go}));
-    const archive::RoomSettings room{parts->config.state, parts->config.quota_bytes, find_archive};
+    parts->jobs->add_kind(archive::kEviction, archive::make_eviction(*parts->services, find_archive,
+                                                                     {*parts->quota, let_go}));
+    const archive::RoomSettings room{parts->config.state, *parts->quota, find_archive};
     parts->jobs->add_kind(archive::kBundleImport,
                           archive::make_bundle_import(*parts->services, served, room));
     parts->jobs->add_kind(archive::kStockImport,
@@ -353,7 +356,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->jobs->add_kind(stock::kStock, parts->stock->make_job());
     parts->drill = std::make_unique<archive::Drill>(*parts->services);
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->drill,
-                                                    *parts->stock, *parts->loops);
+                                                    *parts->stock, *parts->quota, *parts->loops);
     parts->tell_notes(parts->config);
     parts->events->on_stored([admin = parts->admin.get()] { admin->wake_followers(); });
     auto node = std::unique_ptr<Node>(new Node(std::move(parts)));

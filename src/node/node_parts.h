@@ -15,6 +15,7 @@
 #include "archive/drill.h"
 #include "archive/hot_answers.h"
 #include "archive/jobs.h"
+#include "archive/quota.h"
 #include "archive/shelf.h"
 #include "console/admin.h"
 #include "node/listeners.h"
@@ -55,6 +56,7 @@ struct Node::Parts {
     std::unique_ptr<archive::EventLog> events;
     std::unique_ptr<archive::Deliveries> deliveries;
     archive::HotAnswers hot_answers;
+    std::unique_ptr<archive::Quota> quota;
     std::unique_ptr<archive::Jobs> jobs;
     SystemTime scrub_counted_from{};
     http::Client client;

@@ -167,7 +167,6 @@ void Node::Parts::tell_what_stays(const Config& fresh)
     compare("loops", fresh.loops == config.loops);
     compare("deliveries-kept", fresh.deliveries_kept == config.deliveries_kept);
     compare("scrub-every", fresh.scrub_every == config.scrub_every);
-    compare("quota", fresh.quota_bytes == config.quota_bytes);
     compare("hot-for", fresh.hot_for == config.hot_for);
     compare("scrub-rate", fresh.scrub_rate_bytes_per_s == config.scrub_rate_bytes_per_s);
     if (!keys.empty())
@@ -230,6 +229,7 @@ Result<void> Node::reload(Config config)
     if (const auto written = parts_->write_run_file(); !written)
         log_warning("state.unwritable", {}, written.error().message());
     parts_->stock->use(config.stock);
+    parts_->quota->set_bytes(config.quota_bytes);
     parts_->tell_what_stays(config);
     parts_->tell_notes(config);
     parts_->events->add({0, {}, "node.reloaded", "", "", "", "configuration reloaded", "", ""});

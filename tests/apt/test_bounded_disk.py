@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import threading
 import time
 
@@ -202,6 +203,53 @@ def test_R14_a_quota_smaller_than_what_has_to_stay_takes_nothing(story):
     done = node.command("gc")
     assert done.returncode == 1 and "60 kB cannot be kept, so nothing went" in done.stderr, done
     assert sorted(blob_files(node)) == before
+
+
+def restart_with(node, line):
+    node.stop()
+    node.config.write_text(line + "\n" + node.config.read_text())
+    node.start()
+
+
+def test_R14_a_quota_that_cannot_hold_is_seen_wherever_an_operator_looks(story):
+    _, _, node, packages, dates = story
+    assert "quota" not in node.command("status").stdout and node.status()["quota"] is None
+    stamps = [date.strftime("%Y%m%dT%H%M%SZ") for date in dates]
+    for stamp in stamps[1:]:
+        assert "quota" not in node.command("snapshot", "pin", "test", stamp).stdout
+    restart_with(node, 'quota = "60k"')
+    quota = until("it is counted", lambda: (now := node.status()["quota"]).get("over_bytes") and now)
+    assert quota["bytes"] == 60_000 and quota["held_bytes"] == held_bytes(node), quota
+    assert quota["kept_bytes"] > 50_000 and 0 < quota["over_bytes"] < quota["held_bytes"]
+    status = node.command("status").stdout
+    assert "of 60 kB" in status and "have to stay" in status, status
+    doctor = node.command("doctor")
+    assert doctor.returncode == 1 and "aptward snapshot drop" in doctor.stdout, doctor
+    assert re.search(r"^aptward_quota_over_bytes [1-9]", node.admin("/metrics"), re.M)
+    pinned = node.command("snapshot", "pin", "test", stamps[0])
+    assert pinned.returncode == 0 and "the quota of 60 kB cannot hold" in pinned.stdout, pinned
+
+
+def test_a_quota_that_holds_is_no_finding_and_says_what_is_held(story):
+    _, _, node, _, dates = story
+    restart_with(node, 'quota = "10M"')
+    until("it is counted", lambda: "held_bytes" in node.status()["quota"])
+    assert node.status()["quota"]["over_bytes"] == 0
+    assert "of 10 MB held" in node.command("status").stdout
+    assert re.search(r"^ok +quota: ", node.command("doctor").stdout, re.M)
+    assert re.search(r"^aptward_quota_over_bytes 0", node.admin("/metrics"), re.M)
+    assert "quota" not in node.command("snapshot", "pin", "test", dates[0].strftime("%Y%m%dT%H%M%SZ")).stdout
+
+
+def test_another_quota_counts_without_a_restart(story):
+    _, _, node, packages, _ = story
+    restart_with(node, 'quota = "10M"')
+    until("it is counted", lambda: "held_bytes" in node.status()["quota"])
+    grow_old(node)
+    node.config.write_text(node.config.read_text().replace('"10M"', '"90k"'))
+    node.process.send_signal(signal.SIGHUP)
+    until("the new one holds", lambda: [holds(node, package) for package in packages] == [False, False, True], 40)
+    assert node.status()["quota"]["bytes"] == 90_000 and "config.kept" not in node.log_text()
 
 
 @pytest.fixture
