@@ -278,11 +278,11 @@ std::vector<std::string> Node::Parts::notes_of_state() const
     const std::size_t lost = state->journal_damage().lost_lines;
     if (lost == 0)
         return {};
-    return {
-        fmt::format("{} lines of the journal are damaged, and the database has no copy of them: "
-                    "a freeze, a snapshot's name, an approval or the newest release may be "
-                    "forgotten; look at what is served, and decide it again",
-                    lost)};
+    return {fmt::format(
+        "{} lines of the journal are damaged, and the database has no copy of them: a freeze, a "
+        "snapshot's name, an approval or the newest release may be forgotten; look at what is "
+        "served and decide it again, then stop the node and take the damaged lines out of {}",
+        lost, (config.state / "journal").string())};
 }
 
 void Node::Parts::tell_notes(const Config& from)

@@ -242,6 +242,12 @@ def test_R7_what_rots_of_the_journal_in_both_places_is_told_until_somebody_decid
     assert doctor.returncode == 1 and "1 lines of the journal are damaged" in doctor.stdout
     assert "lines of the journal are damaged" in node.command("status").stdout
     assert node.counter("journal.damaged")
+    assert str(journal) in doctor.stdout, "which file to mend"
+    node.stop()
+    journal.write_bytes(b"".join(line for line in journal.read_bytes().splitlines(keepends=True)
+                                 if b'"snapshut"' not in line))
+    node.start()
+    assert node.command("doctor").returncode == 0 and not node.counter("journal.damaged")
 
 
 def rot(blob):
