@@ -7,6 +7,8 @@
 #include <memory>
 #include <utility>
 
+#include "base/log.h"
+
 namespace aptward::catalog {
 namespace {
 
@@ -18,6 +20,22 @@ using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
 bool is_damage(int code)
 {
     return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+}
+
+// SQLite would write its log back by itself after as many pages, and keep quiet when that fails:
+// the log goes on growing then, on a disk that has to be looked at.
+constexpr int kPagesOfLog = 1000;
+
+int write_back(void*, sqlite3* handle, const char* database, int pages)
+{
+    if (pages < kPagesOfLog)
+        return SQLITE_OK;
+    const int code =
+        sqlite3_wal_checkpoint_v2(handle, database, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    if (code != SQLITE_OK && code != SQLITE_BUSY)
+        log_error("state.failed", {},
+                  std::string("state database: writing its log back: ") + sqlite3_errmsg(handle));
+    return SQLITE_OK;
 }
 
 }  // namespace
@@ -88,6 +106,7 @@ Result<Sqlite> Sqlite::open(const std::filesystem::path& file, const char* schem
         schema, version);
     if (sqlite3_exec(handle, setup.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
         return sqlite.failure("preparing");
+    sqlite3_wal_hook(handle, write_back, nullptr);
     std::string verdict;
     TRY_VOID(
         sqlite.query("PRAGMA quick_check(1)", {}, [&](const Row& row) { verdict = row.text(0); }));

@@ -107,7 +107,7 @@ def test_R2_kill_9_at_every_call_tears_nothing(scene, action, record_property):
 
 
 def failures(node):
-    found = re.findall(r'code="(?:store|state|journal|index|table|release)\.(?!published)[^"]*"} (\d+)',
+    found = re.findall(r'code="(?:store|state|journal|index|table|release|deliveries)\.(?!published)[^"]*"} (\d+)',
                        node.admin("/metrics"))
     return sum(map(int, found))
 
