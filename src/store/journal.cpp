@@ -115,6 +115,8 @@ std::size_t mend(JournalLines& lines, const JournalLines& copy)
 
 Result<void> Journal::append(std::string_view json)
 {
+    if (unmended_)
+        return tl::unexpected<Error>(*unmended_);
     if (has_rest_)
         TRY_VOID(cut_off_rest());
     const std::string line = line_of(json);
@@ -150,8 +152,13 @@ Result<Journal::Opened> open_journal(const std::filesystem::path& file, const Jo
     JournalText parsed = parse_journal(bytes);
     const std::size_t mended = mend(parsed.lines, copy);
     std::uint64_t whole_bytes = parsed.whole_bytes;
+    std::optional<Error> unmended;
     if (mended > 0) {
-        TRY(whole_bytes, write_anew(file, parsed.lines));
+        auto written = write_anew(file, parsed.lines);
+        if (written)
+            whole_bytes = *written;
+        else
+            unmended = std::move(written).error().within("the journal cannot be mended");
     }
     Fd opened(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
     if (!opened)
@@ -160,8 +167,8 @@ Result<Journal::Opened> open_journal(const std::filesystem::path& file, const Jo
         ::ftruncate(opened.get(), static_cast<::off_t>(whole_bytes)) != 0)
         return fail_errno("shortening " + file.string(), errno);
     TRY_VOID(sync_directory(file.parent_path()));
-    return Journal::Opened{Journal(std::move(opened), whole_bytes), std::move(parsed.lines),
-                           mended};
+    return Journal::Opened{Journal(std::move(opened), whole_bytes, std::move(unmended)),
+                           std::move(parsed.lines), mended};
 }
 
 }  // namespace aptward::store

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,12 +34,16 @@ public:
 
 private:
     friend Result<Opened> open_journal(const std::filesystem::path& file, const JournalLines& copy);
-    Journal(Fd file, std::uint64_t bytes) : file_(std::move(file)), bytes_(bytes) {}
+    Journal(Fd file, std::uint64_t bytes, std::optional<Error> unmended)
+        : file_(std::move(file)), bytes_(bytes), unmended_(std::move(unmended))
+    {
+    }
     Result<void> cut_off_rest();
 
     Fd file_;
     std::uint64_t bytes_;  ///< Of whole, synced lines.
     bool has_rest_ = false;
+    const std::optional<Error> unmended_;  ///< Why the file has not what was read from its copy.
 };
 
 struct Journal::Opened {
@@ -64,7 +69,8 @@ std::size_t mend(JournalLines& lines, const JournalLines& copy);
 Result<std::vector<std::string>> read_journal(const std::filesystem::path& file);
 
 /// Creates the file when there is none. One that was mended from `copy` is written anew; the
-/// damaged file stays beside it, as "journal.damaged".
+/// damaged file stays beside it, as "journal.damaged". Where that cannot be written it is as it
+/// was, and takes no entry: one behind a gap would be of another journal.
 Result<Journal::Opened> open_journal(const std::filesystem::path& file,
                                      const JournalLines& copy = {});
 

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <csignal>
 #include <cstdlib>
 #include <map>
 #include <set>
@@ -17,7 +16,6 @@
 #include "code_of.h"
 #include "crypto/crypto.h"
 #include "store/hot_blobs.h"
-#include "store/journal.h"
 #include "store/private_marks.h"
 #include "store/store.h"
 
@@ -436,64 +434,6 @@ TEST_F(StoreTest, R25_TheLockKeepsASecondNodeOff)
     EXPECT_NE(second.error().message().find("in use by another node"), std::string::npos);
 }
 
-TEST_F(StoreTest, TheJournalCutsATornLineAndSkipsADamagedOne)
-{
-    const auto file = state / "journal";
-    {
-        auto opened = open_journal(file);
-        ASSERT_TRUE(opened && opened->journal.append("{\"a\":1}") &&
-                    opened->journal.append("{\"b\":2}") && opened->journal.append("{\"c\":3}"));
-    }
-    std::string bytes = *read_file(file, 1 << 20);
-    bytes[bytes.find("{\"b\"") + 2] = 'x';
-    ASSERT_TRUE(write_file_durably(file, bytes + "0123456789abcdef {\"torn"));
-    auto again = open_journal(file);
-    ASSERT_TRUE(again);
-    EXPECT_EQ(again->lines, (JournalLines{"{\"a\":1}", "", "{\"c\":3}"}));
-    ASSERT_TRUE(again->journal.append("{\"d\":4}"));
-    EXPECT_EQ(open_journal(file)->lines.back(), "{\"d\":4}");
-}
-
-TEST_F(StoreTest, R7_WhatIsDamagedOrGoneOfTheJournalComesBackFromItsCopy)
-{
-    const auto file = state / "journal";
-    const JournalLines copy = {"{\"a\":1}", "{\"b\":2}", "{\"c\":3}"};
-    {
-        auto opened = open_journal(file);
-        ASSERT_TRUE(opened);
-        for (const std::string& line : copy)
-            ASSERT_TRUE(opened->journal.append(line));
-    }
-    const std::string whole = *read_file(file, 1 << 20);
-    for (std::size_t at = 0; at < whole.size(); ++at) {  // a rotten byte anywhere, and an end there
-        std::string rotten = whole;
-        rotten[at] = static_cast<char>(rotten[at] ^ 1);
-        for (const std::string& bytes : {rotten, whole.substr(0, at)}) {
-            ASSERT_TRUE(write_file_durably(file, bytes));
-            auto opened = open_journal(file, copy);
-            ASSERT_TRUE(opened);
-            ASSERT_EQ(entries_of(opened->lines), copy) << at;
-            ASSERT_GT(opened->mended_lines, 0U);
-            ASSERT_EQ(*read_file(file, 1 << 20), whole) << at;
-            ASSERT_TRUE(opened->journal.append("{\"d\":4}"));
-            ASSERT_EQ(open_journal(file)->lines.size(), 4U);
-        }
-    }
-    EXPECT_TRUE(std::filesystem::exists(file.string() + ".damaged"));
-}
-
-TEST_F(StoreTest, TheCopyOfAnotherJournalMendsNothing)
-{
-    JournalLines lines = {"{\"a\":1}", "", "{\"c\":3}"};
-    const JournalLines before = lines;
-    EXPECT_EQ(mend(lines, {"{\"a\":2}", "{\"b\":2}", "{\"c\":3}", "{\"d\":4}"}), 0U);
-    EXPECT_EQ(lines, before);
-    EXPECT_EQ(mend(lines, {"{\"a\":1}"}), 0U) << "what the copy lacks stays damaged";
-    EXPECT_EQ(lines, before);
-    EXPECT_EQ(mend(lines, {"{\"a\":1}", "{\"b\":2}"}), 1U);
-    EXPECT_EQ(lines, (JournalLines{"{\"a\":1}", "{\"b\":2}", "{\"c\":3}"}));
-}
-
 TEST_F(StoreTest, R12_AScrubThatRunsOutOfDescriptorsSaysSoAndSetsNothingAside)
 {
     if (kHasAddressSanitizer)
@@ -552,28 +492,6 @@ TEST_F(StoreTest, HotBlobsStayWithinTheirBytesAndEntriesAndKeepWhatIsAskedFor)
     }
     std::filesystem::remove(path_of(favourite));
     EXPECT_TRUE(hot.get(*blobs, favourite)) << "what is asked for again and again stays in hand";
-}
-
-// What a full disk leaves of a line must not be glued to the next one, which is acknowledged.
-TEST_F(StoreTest, R3_R4_AJournalLineThatDidNotFitIsCutOffBeforeTheNext)
-{
-    const auto file = state / "journal";
-    auto opened = open_journal(file);
-    ASSERT_TRUE(opened);
-    ASSERT_TRUE(opened->journal.append(R"({"kind":"first"})"));
-    ::signal(SIGXFSZ, SIG_IGN);
-    ::rlimit before{};
-    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
-    ::rlimit small = before;
-    small.rlim_cur = std::filesystem::file_size(file) + 20;
-    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-    EXPECT_FALSE(opened->journal.append(R"({"kind":"too long for the disk"})"));
-    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
-    ASSERT_TRUE(opened->journal.append(R"({"kind":"acknowledged"})"));
-    const auto again = open_journal(file);
-    ASSERT_TRUE(again);
-    ASSERT_EQ(again->lines.size(), 2U);
-    EXPECT_EQ(again->lines.back(), R"({"kind":"acknowledged"})");
 }
 
 TEST_F(StoreTest, R24_AStateFolderOfANewerFormatIsRefused)
