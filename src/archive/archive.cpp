@@ -39,6 +39,19 @@ Archive::Archive(ArchiveSettings settings, Services& services)
 
 Archive::~Archive() = default;
 
+http::Async<void> Archive::wait_for_refreshes(SteadyTime deadline)
+{
+    std::vector<std::string> names;
+    for (const auto& [name, suite] : suites_)
+        names.push_back(name);
+    for (const std::string& name : names) {
+        const auto found = suites_.find(name);  // one that nobody has may have given way meanwhile
+        if (found != suites_.end()) {
+            co_await found->second->wait_for_refresh(deadline);
+        }
+    }
+}
+
 void Archive::ask_instead(std::vector<fetch::SourcePtr> stand_ins)
 {
     asked_ = std::make_shared<const std::vector<fetch::SourcePtr>>(std::move(stand_ins));

@@ -140,6 +140,8 @@ public:
     /// Whom it asks: the same, or stand-ins for them while a drill runs. Any thread.
     std::vector<fetch::SourcePtr> asked() const { return *asked_.load(); }
     void ask_instead(std::vector<fetch::SourcePtr> stand_ins);
+    /// Returns when no suite is being refreshed, or at the deadline. Control loop.
+    http::Async<void> wait_for_refreshes(SteadyTime deadline);
     /// Who has it as it was at moments.
     struct SnapshotHost {
         fetch::SourcePtr source;

@@ -16,6 +16,7 @@ using Whom = fetch::Disturbed::Whom;
 
 constexpr std::chrono::milliseconds kSettle{500};  // what was disturbed has ended by then
 constexpr std::chrono::seconds kLookLimit{10};
+constexpr std::chrono::seconds kRefreshLimit{3};  // guess
 
 std::string describe(const RunningDrill& drill)
 {
@@ -62,6 +63,9 @@ http::Task<RunningDrillPtr> Drill::start(std::shared_ptr<Archive> archive, Drill
         co_await services_.fetcher.stand_ins(std::move(sources), order.whom, disturbance);
     if (!stand_ins)
         co_return tl::unexpected<Error>(stand_ins.error());
+    // One that runs, as after the drill before, asks the sources: a client would join it, and meet
+    // nothing of this drill.
+    co_await archive->wait_for_refreshes(steady_now() + kRefreshLimit);
     auto drill = std::make_shared<RunningDrill>();
     drill->number = ++last_number_;
     drill->archive = archive->settings().id;

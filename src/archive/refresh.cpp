@@ -72,9 +72,7 @@ http::Async<void> Suite::refresh()
         co_return;
     }
     if (is_refreshing_) {
-        auto signal = co_await http::make_signal();
-        waiting_.push_back(signal);
-        co_await signal->wait_until(steady_now() + 2 * kAskLimit);
+        co_await wait_for_refresh(steady_now() + 2 * kAskLimit);
         co_return;
     }
     if (is_absent_ && !view_.current && steady_now() - last_try_ < kAbsentAgain)
@@ -90,6 +88,15 @@ http::Async<void> Suite::refresh()
     is_refreshing_ = false;
     for (const auto& signal : std::exchange(waiting_, {}))
         signal->notify();
+}
+
+http::Async<void> Suite::wait_for_refresh(SteadyTime deadline)
+{
+    if (!is_refreshing_)
+        co_return;
+    auto signal = co_await http::make_signal();
+    waiting_.push_back(signal);
+    co_await signal->wait_until(deadline);
 }
 
 http::Async<void> Suite::ask_all()

@@ -29,6 +29,8 @@ public:
     /// Asks every source, takes the newest release that the policy accepts, and publishes it when
     /// its indexes are there. Joins a refresh that runs already.
     http::Async<void> refresh();
+    /// Until the one that runs is over, or the deadline.
+    http::Async<void> wait_for_refresh(SteadyTime deadline);
 
     http::Async<void> restore(catalog::SuiteState state);
     /// Reads an index that a client fetched into a table, and remembers that clients use it.
