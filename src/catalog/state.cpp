@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "catalog/descriptions.h"
+#include "catalog/journal_copy.h"
+#include "catalog/replay.h"
 #include "catalog/sqlite.h"
 #include "store/journal.h"
 
@@ -31,184 +33,6 @@ constexpr const char* kSchema =
     " started INTEGER, ended INTEGER, done INTEGER, total INTEGER, unit TEXT, message TEXT,"
     " options TEXT, cursor TEXT, result TEXT);"
     "CREATE TABLE IF NOT EXISTS journal_lines (number INTEGER PRIMARY KEY, entry TEXT NOT NULL);";
-
-Json to_json(const trust::Floor& floor)
-{
-    Json json = {{"release", floor.release_id},
-                 {"origin", floor.origin},
-                 {"label", floor.label},
-                 {"codename", floor.codename},
-                 {"not_automatic", floor.not_automatic},
-                 {"but_automatic", floor.but_automatic_upgrades},
-                 {"signers", floor.signers},
-                 {"next_signed_by", floor.next_signed_by},
-                 {"approved", floor.approved}};
-    if (floor.date)
-        json["date"] = to_unix(*floor.date);
-    return json;
-}
-
-trust::Floor floor_of(const Json& json)
-{
-    trust::Floor floor;
-    if (!json.is_object())
-        return floor;
-    floor.release_id = json.value("release", "");
-    floor.origin = json.value("origin", "");
-    floor.label = json.value("label", "");
-    floor.codename = json.value("codename", "");
-    floor.not_automatic = json.value("not_automatic", false);
-    floor.but_automatic_upgrades = json.value("but_automatic", false);
-    floor.signers = json.value("signers", std::vector<std::string>());
-    floor.next_signed_by = json.value("next_signed_by", std::vector<std::string>());
-    floor.approved = json.value("approved", std::set<std::string>());
-    if (json.contains("date"))
-        floor.date = time_in(json, "date");
-    return floor;
-}
-
-Json to_json(const SuiteState& state)
-{
-    return {{"floor", to_json(state.floor)}, {"current", state.current()}, {"used", state.used}};
-}
-
-void note(SuiteState& state, const std::string& base)
-{
-    if (std::find(state.used.begin(), state.used.end(), base) == state.used.end())
-        state.used.push_back(base);
-}
-
-// False when the entry is of another kind.
-bool apply_decision(Replayed& decided, const std::string& kind, const Json& entry)
-{
-    if (kind != "keys" && kind != "snapshot" && kind != "snapshot-dropped" && kind != "frozen" &&
-        kind != "thawed")
-        return false;
-    ArchiveDecisions& archive = decided.archives[entry.value("archive", "")];
-    if (kind == "keys")
-        archive.approved_keys = entry.value("approved", std::set<std::string>());
-    else if (kind == "snapshot")
-        archive.snapshots[entry.value("name", "")] = time_in(entry, "at");
-    else if (kind == "snapshot-dropped")
-        archive.snapshots.erase(entry.value("name", ""));
-    else if (kind == "frozen")
-        archive.freeze = {time_in(entry, "at"), time_in(entry, "since"), entry.value("who", "")};
-    else
-        archive.freeze.reset();
-    return true;
-}
-
-// Replays one entry of the journal. Unknown kinds are of a newer version: ignored.
-void apply_entry(Replayed& decided, const Json& entry)
-{
-    const std::string kind = entry.value("kind", "");
-    if (apply_decision(decided, kind, entry))
-        return;
-    SuiteState& state = decided.suites[{entry.value("archive", ""), entry.value("suite", "")}];
-    if (kind == "published") {
-        state.floor = floor_of(entry.value("floor", Json::object()));
-        // Not always the release of the floor: what nobody signed raises none.
-        Published published;
-        published.release = entry.value("release", state.floor.release_id);
-        published.signers = state.floor.signers;
-        published.published = time_in(entry, entry.contains("published") ? "published" : "time");
-        published.date = entry.contains("date") ? time_in(entry, "date")
-                                                : state.floor.date.value_or(published.published);
-        note_published(state.timeline, std::move(published));
-    } else if (kind == "from-host") {
-        Published published;
-        published.release = entry.value("release", "");
-        published.signers = entry.value("signers", std::vector<std::string>());
-        published.date = time_in(entry, "date");
-        published.published = time_in(entry, "published");
-        published.stood_at = time_in(entry, "stood-at");
-        note_from_host(state.from_hosts, std::move(published));
-    } else if (kind == "approved") {
-        state.floor.approved.insert(entry.value("release", ""));
-    } else if (kind == "used") {
-        note(state, entry.value("index", ""));
-    }
-}
-
-}  // namespace
-
-std::set<std::string> SuiteState::releases() const
-{
-    std::set<std::string> ids;
-    for (const Timeline* each : {&timeline, &from_hosts})
-        for (const Published& one : *each)
-            ids.insert(one.release);
-    return ids;
-}
-
-Result<Replayed> replay(const std::vector<std::string>& journal_entries)
-{
-    Replayed decided;
-    std::size_t number = 0;
-    for (const std::string& text : journal_entries) {
-        ++number;
-        const Json entry = Json::parse(text, nullptr, false);
-        if (!entry.is_object())
-            continue;
-        try {
-            apply_entry(decided, entry);
-        } catch (const Json::exception&) {
-            // Its sum holds, so chance did not damage it; and without the floor that it may hold
-            // an older release could come back.
-            return fail(Errc::malformed,
-                        fmt::format("entry {} of the journal is not as any version writes it; "
-                                    "restore the journal, or take that line out of it",
-                                    number));
-        }
-    }
-    return decided;
-}
-
-namespace {
-
-// What the database has of the journal, up to the first line that it could not take.
-store::JournalLines read_copy(Sqlite& sqlite)
-{
-    store::JournalLines copy;
-    bool is_whole = true;
-    const auto read = sqlite.query("SELECT number, entry FROM journal_lines ORDER BY number", {},
-                                   [&](const Sqlite::Row& row) {
-                                       is_whole = is_whole && row.number(0) == std::ssize(copy);
-                                       if (is_whole)
-                                           copy.push_back(row.text(1));
-                                   });
-    if (!read)
-        log_error("state.failed", {}, read.error().message());
-    return copy;
-}
-
-Result<void> put_line(Sqlite& sqlite, std::size_t number, const std::string& entry)
-{
-    return sqlite.run("INSERT OR REPLACE INTO journal_lines VALUES (?, ?)",
-                      {static_cast<std::int64_t>(number), entry});
-}
-
-Result<void> put_lines(Sqlite& sqlite, std::size_t from, const store::JournalLines& lines)
-{
-    TRY_VOID(sqlite.run("DELETE FROM journal_lines WHERE number >= ?",
-                        {static_cast<std::int64_t>(from)}));
-    for (std::size_t i = from; i < lines.size() && !lines[i].empty(); ++i)
-        TRY_VOID(put_line(sqlite, i, lines[i]));
-    return {};
-}
-
-// After this the copy is of this journal, up to the first line that nobody knows.
-Result<void> follow(Sqlite& sqlite, const store::JournalLines& lines,
-                    const store::JournalLines& copy)
-{
-    const auto differ = std::mismatch(lines.begin(), lines.end(), copy.begin(), copy.end());
-    if (differ.first == lines.end() && differ.second == copy.end())
-        return {};
-    TRY_VOID(sqlite.run("BEGIN", {}));
-    auto put = put_lines(sqlite, static_cast<std::size_t>(differ.first - lines.begin()), lines);
-    const auto ended = sqlite.run(put ? "COMMIT" : "ROLLBACK", {});
-    return put ? ended : put;
-}
 
 }  // namespace
 
@@ -244,7 +68,7 @@ struct State::Database {
         entry["time"] = to_unix(system_now());
         const std::string line = entry.dump();
         TRY_VOID(journal.append(line));
-        if (const auto copied = put_line(sqlite, lines++, line); !copied)
+        if (const auto copied = put_in_copy(sqlite, lines++, line); !copied)
             log_error("state.failed", {}, copied.error().message());
         apply_entry(decided, entry);
         return {};
