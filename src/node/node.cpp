@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "node/node.h"
 
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -23,9 +22,7 @@
 namespace aptward::node {
 namespace {
 
-constexpr std::chrono::minutes kSaveEvery{5};
-constexpr std::chrono::seconds kScrubAgain = std::chrono::hours(24);  // after a cancelled one
-constexpr std::chrono::milliseconds kLookAgain{20};                   // at what another thread does
+constexpr std::chrono::milliseconds kLookAgain{20};  // at what another thread does
 constexpr const char* kFirstStart = "node.first-start";
 
 }  // namespace
@@ -106,192 +103,6 @@ Result<void> Node::Parts::write_run_file()
     return write_file_durably(config.state / "run.json", run.dump() + "\n");
 }
 
-http::Async<void> Node::Parts::save_sources()
-{
-    std::map<std::string, catalog::SourceState> learned;
-    const auto routes = front->routes();  // a reload may replace them meanwhile
-    for (const auto& archive : routes->archives) {
-        const auto reports = co_await fetcher->report(archive->all_sources());
-        for (const fetch::SourceReport& report : reports)
-            learned[report.url] = {report.latency_ms,        report.rate_bytes_per_s,
-                                   report.failures_in_a_row, report.last_fault,
-                                   report.last_fault_time,   report.last_good_time,
-                                   report.open_until,        report.distrusted_until};
-    }
-    auto job = [this, learned = std::move(learned),
-                asked_for = front->strangers().save()]() -> Result<void> {
-        TRY_VOID(state->put_fact(kStrangers, asked_for));
-        return state->put_sources(learned);
-    };
-    const auto saved = co_await http::on_worker(*state_thread, std::move(job));
-    if (!saved)
-        log_error("state.failed", {}, saved.error().message());
-}
-
-http::Async<void> Node::Parts::keep_saving()
-{
-    for (;;) {
-        co_await http::sleep_until(steady_now() + kSaveEvery);
-        co_await save_sources();
-    }
-}
-
-// Everything held is read again within the promised time (R26), counted from the last whole scrub.
-http::Async<void> Node::Parts::keep_scrubbing()
-{
-    using std::chrono::seconds;
-    const seconds every = config.scrub_every;
-    while (every.count() > 0) {
-        const seconds pause = std::clamp(every / 10, seconds(1), seconds(60));
-        co_await http::sleep_until(steady_now() + pause);
-        const SystemTime now = system_now();
-        const SystemTime done = jobs->last_done(archive::kScrub).value_or(scrub_counted_from);
-        const SystemTime over = jobs->last_over(archive::kScrub).value_or(scrub_counted_from);
-        const bool is_due = now - done >= every && now - over >= std::min(every, kScrubAgain);
-        if (!is_due || jobs->is_busy(archive::kScrub))
-            continue;
-        const auto started = jobs->start(
-            archive::kScrub, archive::scrub_options(config.scrub_rate_bytes_per_s), "node");
-        if (!started)
-            co_return;  // the node is stopping
-    }
-}
-
-// What no source gave when a scrub looked may be had later: nobody has to ask for it.
-http::Async<void> Node::Parts::keep_mending()
-{
-    constexpr std::chrono::seconds kLookEvery{10};
-    for (;;) {
-        co_await http::sleep_until(steady_now() + kLookEvery);
-        const auto last = archive::last_look(*jobs);
-        if (!last || last->mending.unmended == 0)
-            continue;
-        const SystemTime tried = jobs->last_over(archive::kRepair).value_or(last->at);
-        const auto since = system_now() - std::max(last->at, tried);
-        const bool is_due = since >= archive::kMendAgain || since.count() < 0;
-        if (!is_due || jobs->is_busy(archive::kScrub) || jobs->is_busy(archive::kRepair))
-            continue;
-        const auto started = jobs->start(archive::kRepair, "{}", "node");
-        if (!started)
-            co_return;  // the node is stopping
-    }
-}
-
-// Of the node's own only: an operator may have asked for less, or only what would go. One that
-// ended above its target, because what it might have taken was in use, is tried again.
-bool Node::Parts::is_to_be_tried_again(std::int64_t collection) const
-{
-    using State = catalog::JobRecord::State;
-    const auto view = jobs->find(collection);
-    if (!view)
-        return true;  // many came after it
-    const State how = view->record.state;
-    if (how == State::queued || how == State::running || how == State::done)
-        return false;
-    const auto since = system_now() - view->record.ended;
-    return since >= archive::kSpared || since.count() < 0;  // a clock that was ahead says nothing
-}
-
-// What is held is counted at the start, and then whenever what came since may be too much.
-http::Async<void> Node::Parts::keep_bounded()
-{
-    constexpr std::chrono::seconds kLookEvery{10};
-    std::uint64_t counted_at = 0;   // bytes that had come then
-    std::uint64_t counted_for = 0;  // the quota then
-    std::optional<std::int64_t> last;
-    for (;;) {
-        const std::uint64_t came = blobs->stored_bytes(), bound = quota->bytes();
-        const auto high =
-            static_cast<std::uint64_t>(static_cast<double>(bound) * (1 - archive::kHighWater));
-        const bool is_due = bound != counted_for || came - counted_at >= high ||
-                            (last && is_to_be_tried_again(*last));
-        if (bound > 0 && is_due && !jobs->is_busy(archive::kEviction)) {
-            counted_at = came;
-            counted_for = bound;
-            const auto started = jobs->start(archive::kEviction, "{}", "node");
-            if (!started)
-                co_return;  // the node is stopping
-            last = *started;
-        }
-        co_await http::sleep_until(steady_now() + kLookEvery);
-    }
-}
-
-// A disk that fills up starts a collection, with a quota or without one (R4): else what is current
-// could not be kept for the sake of what nobody needs.
-http::Async<void> Node::Parts::keep_room()
-{
-    constexpr std::chrono::seconds kLookEvery{5};
-    constexpr double kLowShare = 0.05, kEnoughShare = 0.10;
-    constexpr double kEnoughBytes = 4e9;  // of a large disk, where the other shares follow it
-    bool is_told = false;
-    std::uint64_t without_room = 0;  // files for which there was no room
-    std::optional<std::int64_t> last;
-    for (;;) {
-        co_await http::sleep_until(steady_now() + kLookEvery);
-        struct ::statvfs space{};
-        if (::statvfs(config.state.c_str(), &space) != 0 || space.f_blocks == 0)
-            continue;
-        const auto free = std::uint64_t{space.f_bavail} * space.f_frsize;
-        const auto all = static_cast<double>(std::uint64_t{space.f_blocks} * space.f_frsize);
-        const auto share = [&](double part) {
-            return static_cast<std::uint64_t>(std::min(all, kEnoughBytes / kEnoughShare) * part);
-        };
-        auto counts = events->counts();
-        const bool had_no_room =
-            std::exchange(without_room, counts["store.full"]) != counts["store.full"];
-        if (free >= share(kLowShare) && !had_no_room) {
-            is_told = is_told && free < share(kEnoughShare);
-            continue;
-        }
-        if (!std::exchange(is_told, true))
-            events->add({0,
-                         {},
-                         "disk.low",
-                         "",
-                         "",
-                         "",
-                         fmt::format("{} are left on the disk of {}: what nobody needs, and then "
-                                     "what only earlier releases need, goes (aptward jobs)",
-                                     human_size(free), config.state.string()),
-                         "",
-                         ""});
-        // One that found too little is tried again when what was used may go.
-        const auto view = last ? jobs->find(*last) : std::nullopt;
-        const bool has_helped = view && view->record.state == catalog::JobRecord::State::done;
-        const bool may_try = !last || has_helped || is_to_be_tried_again(*last);
-        if (!may_try || jobs->is_busy(archive::kEviction))
-            continue;
-        const auto started =
-            jobs->start(archive::kEviction,
-                        fmt::format("{{\"free\": {}}}",
-                                    had_no_room ? share(kEnoughShare) : share(kEnoughShare) - free),
-                        "node");
-        if (!started)
-            co_return;  // the node is stopping
-        last = *started;
-    }
-}
-
-std::vector<std::string> Node::Parts::notes_of_state() const
-{
-    const std::size_t lost = state->journal_damage().lost_lines;
-    if (lost == 0)
-        return {};
-    return {fmt::format(
-        "{} lines of the journal are damaged, and the database has no copy of them: a freeze, a "
-        "snapshot's name, an approval or the newest release may be forgotten; look at what is "
-        "served and decide it again, then stop the node and take the damaged lines out of {}",
-        lost, (config.state / "journal").string())};
-}
-
-void Node::Parts::tell_notes(const Config& from)
-{
-    std::vector<std::string> notes = notes_of_state();
-    notes.insert(notes.end(), from.notes.begin(), from.notes.end());
-    admin->set_notes(std::move(notes));
-}
-
 Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawner)
 {
     auto parts = std::make_unique<Parts>();
@@ -361,30 +172,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->events->on_stored([admin = parts->admin.get()] { admin->wake_followers(); });
     auto node = std::unique_ptr<Node>(new Node(std::move(parts)));
     TRY_VOID(node->parts_->listen());
-    if (node->parts_->state->was_rebuilt())
-        node->parts_->events->add({0,
-                                   {},
-                                   "state.rebuilt",
-                                   "",
-                                   "",
-                                   "",
-                                   "the state database was rebuilt from the journal",
-                                   "",
-                                   ""});
-    if (const auto damage = node->parts_->state->journal_damage(); damage.mended_lines > 0)
-        node->parts_->events->add({0,
-                                   {},
-                                   "journal.mended",
-                                   "",
-                                   "",
-                                   "",
-                                   fmt::format("{} lines of the journal were damaged or gone and "
-                                               "are back from the database",
-                                               damage.mended_lines),
-                                   "",
-                                   ""});
-    for (const std::string& note : node->parts_->notes_of_state())
-        node->parts_->events->add({0, {}, "journal.damaged", "", "", "", note, "", ""});
+    node->parts_->tell_of_state();
     http::spawn(node->parts_->services->control, "saving", node->parts_->keep_saving());
     node->parts_->jobs->restore();
     http::spawn(node->parts_->services->control, "scrubbing", node->parts_->keep_scrubbing());

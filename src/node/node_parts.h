@@ -74,9 +74,13 @@ struct Node::Parts {
     bool is_stopped = false;
 
     Result<void> open_state(crypto::Spawner& spawner);
+    /// An event of the node as a whole.
+    void tell(std::string code, std::string message) const;
     /// What an operator has to know of the state folder, one sentence each.
     std::vector<std::string> notes_of_state() const;
     void tell_notes(const Config& from);
+    /// What the start found of it, as events.
+    void tell_of_state() const;
     void remember_first_start();
     std::shared_ptr<archive::Routes> make_routes(const Config& from,
                                                  std::vector<std::string> own_addresses);

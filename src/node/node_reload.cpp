@@ -232,7 +232,7 @@ Result<void> Node::reload(Config config)
     parts_->quota->set_bytes(config.quota_bytes);
     parts_->tell_what_stays(config);
     parts_->tell_notes(config);
-    parts_->events->add({0, {}, "node.reloaded", "", "", "", "configuration reloaded", "", ""});
+    parts_->tell("node.reloaded", "configuration reloaded");
     parts_->config.archives = std::move(config.archives);
     return {};
 }
