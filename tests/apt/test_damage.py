@@ -100,14 +100,27 @@ def scrub(node):
     return done.returncode, json.loads(done.stdout.splitlines()[-1])
 
 
-def test_R7_R26_what_a_scrub_finds_damaged_it_gets_again_from_a_source(scene):
+def is_recorded(node, package):
+    return package.name in node.admin(f"/api/v1/deliveries?path={package.name}")
+
+
+@pytest.fixture
+def used(scene):
+    """A node whose client has taken a package, with the delivery on record."""
     archive = scene.archive()
     origin = scene.origin(archive)
     node = scene.node(archive, origin)
     apt = scene.apt(node)
     assert apt.update().returncode == 0 and apt.download("foo").returncode == 0
     package = archive.packages["foo"][1]
-    held = [blob_of(node, package.read_bytes()), blob_of(node, (archive.suite_folder / "main/binary-amd64/Packages.xz").read_bytes())]
+    blob = blob_of(node, package.read_bytes())
+    until("it is held, and on record", lambda: blob.exists() and is_recorded(node, package))
+    return archive, origin, node, package, blob
+
+
+def test_R7_R26_what_a_scrub_finds_damaged_it_gets_again_from_a_source(scene, used):
+    archive, origin, node, package, blob = used
+    held = [blob, blob_of(node, (archive.suite_folder / "main/binary-amd64/Packages.xz").read_bytes())]
     until("both are held", lambda: all(blob.exists() for blob in held))
     for blob in held:
         blob.chmod(0o644)
@@ -253,24 +266,6 @@ def test_R7_what_rots_of_the_journal_in_both_places_is_told_until_somebody_decid
 def rot(blob):
     blob.chmod(0o644)
     blob.write_bytes(b"x" * blob.stat().st_size)
-
-
-@pytest.fixture
-def used(scene):
-    """A node whose client has taken a package, with the delivery on record."""
-    archive = scene.archive()
-    origin = scene.origin(archive)
-    node = scene.node(archive, origin)
-    apt = scene.apt(node)
-    assert apt.update().returncode == 0 and apt.download("foo").returncode == 0
-    package = archive.packages["foo"][1]
-    blob = blob_of(node, package.read_bytes())
-    until("it is held, and on record", lambda: blob.exists() and is_recorded(node, package))
-    return archive, origin, node, package, blob
-
-
-def is_recorded(node, package):
-    return package.name in node.admin(f"/api/v1/deliveries?path={package.name}")
 
 
 def test_R7_I4_what_no_source_gave_is_looked_for_at_every_scrub_until_it_is_there(used):
