@@ -133,13 +133,17 @@ Result<std::unique_ptr<State>> State::open(const std::filesystem::path& state)
     if (damage.lost_lines > 0)
         log_error("journal.damaged", {{"lines", std::to_string(damage.lost_lines)}},
                   "lines of the journal do not match their checksums and were skipped");
-    if (const auto copied = follow(*sqlite, journal.lines, copy); !copied)
-        log_error("state.failed", {}, copied.error().message());
     // The journal is the truth: replaying it whole also repairs a projection that fell behind.
-    TRY(auto decided, replay(entries));
+    auto decided = replay(entries);
+    // An entry that nobody reads must not come back when an operator takes it out.
+    const auto copied = follow(*sqlite, decided ? journal.lines : store::JournalLines(), copy);
+    if (!copied)
+        log_error("state.failed", {}, copied.error().message());
+    if (!decided)
+        return tl::unexpected<Error>(std::move(decided).error());
     auto database = std::make_unique<Database>(
         Database{std::move(*sqlite), std::move(journal.journal), journal.lines.size(),
-                 std::move(decided), was_lost && !entries.empty(), damage});
+                 std::move(*decided), was_lost && !entries.empty(), damage});
     for (const auto& [key, suite] : database->decided.suites)
         if (const auto saved = database->save(key.first, key.second); !saved)
             log_error("state.failed", {{"suite", key.second}}, saved.error().message());

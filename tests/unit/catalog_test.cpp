@@ -10,6 +10,7 @@
 #include "catalog/table.h"
 #include "code_of.h"
 #include "crypto/crypto.h"
+#include "store/journal.h"
 
 namespace aptward::catalog {
 namespace {
@@ -182,6 +183,30 @@ TEST_F(CatalogTest, R9_R10_WhatWasPublishedSurvivesTheLossOfTheDatabase)
         EXPECT_EQ(suite.floor.approved, std::set<std::string>{"three"});
         EXPECT_EQ(suite.used.size(), 1U);
     }
+}
+
+// Else the database would bring back what an operator has to take out.
+TEST_F(CatalogTest, R24_AnEntryThatNobodyReadsStaysOutWhenItIsTakenOut)
+{
+    {
+        const auto state = State::open(folder);
+        ASSERT_TRUE(state) << state.error().message();
+        ASSERT_TRUE((*state)->publish("a", "stable", floor_at("one", 10), release_of("one", 10)));
+    }
+    const auto file = folder / "journal";
+    const std::string before = *read_file(file, 1 << 20);
+    {
+        auto opened = store::open_journal(file);
+        ASSERT_TRUE(opened && opened->journal.append(R"({"kind":"published","archive":7})"));
+    }
+    EXPECT_FALSE(State::open(folder));
+    EXPECT_FALSE(State::open(folder)) << "as often as it is tried";
+    ASSERT_TRUE(write_file_durably(file, before));
+    const auto state = State::open(folder);
+    ASSERT_TRUE(state) << state.error().message();
+    EXPECT_EQ((*state)->journal_damage().mended_lines, 0U);
+    EXPECT_EQ((*state)->suites().at({"a", "stable"}).current(), "one");
+    EXPECT_EQ(*read_file(file, 1 << 20), before);
 }
 
 TEST_F(CatalogTest, R9_WhatOperatorsDecidedAboutTimeSurvivesTheLossOfTheDatabase)
