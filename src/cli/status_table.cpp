@@ -74,7 +74,7 @@ Row frozen_row(const Json& archive, const Json& suite)
     const std::string newest = suite.value("generation", "");
     const bool is_newest = given->value("generation", "") == newest;
     return {{archive.value("id", ""), name, given->value("generation", "").substr(0, 12),
-             given->value("date_text", ""), signers(suite),
+             given->value("date_text", ""), signers(*given),
              is_newest ? "FROZEN, it is the newest"
                        : fmt::format("FROZEN, the newest is {} of {}", newest.substr(0, 12),
                                      suite.value("date_text", ""))},

@@ -81,6 +81,7 @@ Json generations_of(const catalog::ArchiveView& view)
     for (const auto& [name, suite] : view.suites)
         if (suite.current)
             suites[name] = {{"generation", suite.current->id()},
+                            {"signed_by", suite.current->verified().signers()},
                             {"date", to_unix(suite.current->date())},
                             {"date_text", deb::format_release_date(suite.current->date())}};
     return suites;

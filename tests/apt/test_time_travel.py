@@ -213,7 +213,7 @@ def test_tables_of_the_past_are_built_again_from_what_is_held(scene, story):
     assert versions(apt_at(scene, node, stamp(first))) == ["1"]
 
 
-def test_the_status_of_a_frozen_archive_is_of_what_clients_get(story):
+def test_the_status_of_a_frozen_archive_is_of_what_clients_get(scene, story):
     _, origin, node, _, first = story
     newest = node.suite()["generation"]
     assert node.command("doctor").returncode == 0
@@ -222,6 +222,7 @@ def test_the_status_of_a_frozen_archive_is_of_what_clients_get(story):
     assert not newest.startswith(given)
     frozen = node.status()["archives"][0]["frozen"]
     assert frozen["suites"]["stable"]["generation"].startswith(given) and frozen["not_had"] == {}
+    assert frozen["suites"]["stable"]["signed_by"] == [scene.key.fingerprint]
     (row,) = [line for line in node.command("status").stdout.splitlines() if line.startswith("test ") and "stable" in line]
     assert row.split()[2] == given[:12] and f"FROZEN, the newest is {newest[:12]}" in row
     doctor = node.command("doctor")
