@@ -15,6 +15,8 @@
 namespace aptward::http {
 namespace {
 
+// Whoever is on the way may have forgotten an idle connection without a word; guess.
+constexpr long kMostIdleSeconds = 30;
 constexpr std::uint64_t kMostFraming = 8;  // chunks of a byte each have five more; guess
 
 std::string address_text(const ::sockaddr& address)
@@ -166,6 +168,7 @@ Transfer::Transfer(std::uint64_t id, CURL* easy, UpstreamRequest request,
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_limit.count()));
     set(CURLOPT_TCP_KEEPALIVE, 1L);
+    set(CURLOPT_MAXAGE_CONN, kMostIdleSeconds);
     set(CURLOPT_PROXY, request_.proxy.c_str());  // "" also turns the environment's proxy off
     set(CURLOPT_PRIVATE, this);
     set(CURLOPT_ERRORBUFFER, error_);
@@ -264,13 +267,22 @@ std::size_t Transfer::on_write(char* bytes, std::size_t size, std::size_t count,
 {
     auto& transfer = *static_cast<Transfer*>(self);
     const std::string_view body(bytes, size * count);
-    if (transfer.is_mute_)
-        return 0;
-    if (!transfer.is_head_given_ && !transfer.give_head())
-        return 0;
-    const bool is_taken =
-        transfer.is_chunked_ ? transfer.give_chunks(body) : transfer.give_body(body);
-    return is_taken ? body.size() : 0;
+    transfer.came_ += body.size();
+    return transfer.take_body(body) || transfer.has_come_whole() ? body.size() : 0;
+}
+
+bool Transfer::take_body(std::string_view body)
+{
+    if (is_mute_ || (!is_head_given_ && !give_head()))
+        return false;
+    return is_chunked_ ? give_chunks(body) : give_body(body);
+}
+
+// Then the transfer ends by itself, also one that the receiver stopped, and its connection is free
+// for the next. An error would close it.
+bool Transfer::has_come_whole() const
+{
+    return head_.content_length == came_;
 }
 
 bool Transfer::give_body(std::string_view bytes)
@@ -281,7 +293,6 @@ bool Transfer::give_body(std::string_view bytes)
 
 bool Transfer::give_chunks(std::string_view bytes)
 {
-    chunked_bytes_ += bytes.size();
     std::string body;
     const auto decoded = chunks_.decode(bytes, body, bytes.size());
     body_bytes_ += body.size();
@@ -289,7 +300,7 @@ bool Transfer::give_chunks(std::string_view bytes)
         return false;
     if (!decoded)
         framing_error_ = decoded.error().message();
-    else if (chunked_bytes_ > kMostFraming * body_bytes_ + kMaxHeadBytes)
+    else if (came_ > kMostFraming * body_bytes_ + kMaxHeadBytes)
         framing_error_ = "chunked body: next to nothing but framing";
     return framing_error_.empty();
 }
@@ -321,7 +332,7 @@ bool Transfer::is_kept_off(const std::string& address)
 TransferEnd Transfer::end(CURLcode code)
 {
     using Reason = TransferEnd::Reason;
-    if (code == CURLE_OK) {
+    if (code == CURLE_OK && !is_stopped_) {
         // A body of no bytes never called on_write: its head is still to be given.
         if (!is_head_given_ && !give_head())
             return {Reason::stopped, "stopped"};

@@ -39,6 +39,8 @@ private:
     bool is_kept_off(const std::string& address);
     bool take_header(std::string_view line);
     bool give_head();
+    bool take_body(std::string_view body);
+    bool has_come_whole() const;
     bool give_chunks(std::string_view bytes);
     bool give_body(std::string_view bytes);
 
@@ -51,7 +53,8 @@ private:
     std::size_t head_bytes_ = 0;
     bool is_chunked_ = false;
     ChunkedDecoder chunks_{ChunkedDecoder::Padding::taken};
-    std::uint64_t chunked_bytes_ = 0, body_bytes_ = 0;  // as they came, and what they held
+    std::uint64_t came_ = 0;        // of the body, with the framing of chunks
+    std::uint64_t body_bytes_ = 0;  // that chunks held
     std::string framing_error_;
     bool is_head_given_ = false;
     bool is_stopped_ = false;

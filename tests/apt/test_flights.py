@@ -297,3 +297,18 @@ def test_A4_R15_only_plain_chunks_are_taken_and_others_are_no_lie(scene, coding,
     assert answer.status == (200 if is_taken else 503), answer.content
     assert ("source.protocol" in node.event_codes()) == (not is_taken)
     assert "release.portal" not in node.event_codes()
+
+
+def test_one_connection_does_for_files_that_come_one_after_the_other(scene):
+    archive = scene.archive(by_hash=False)
+    for number in range(40):
+        archive.add_bytes(f"p{number}", b"%d" % number * (5 if number % 2 else 50_000))
+    archive.publish()
+    (origin,) = odd_origins(scene, archive, 1)
+    node = scene.node(archive, origin)
+    learn(node)
+    (archive.root / "pool/p7_1_all.deb").unlink()
+    before = origin.connections
+    for number in range(40):
+        assert node.get(f"/test/pool/p{number}_1_all.deb").status == (503 if number == 7 else 200)
+    assert origin.connections == before, "an answer that came whole, and a 404, leave theirs open"
