@@ -32,12 +32,23 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kMostNamed = 20;  // of what is missing, in the JSON
 
+Placer::From from_of(store::Blobs::Held held, const Digest& digest)
+{
+    return {std::move(held), digest.size_bytes};
+}
+
+struct PoolFile {
+    std::string path;  ///< Below the export's folder.
+    Digest digest;
+    Placer::From from;
+};
+
 /// What one suite's folder is to be.
 struct Plan {
     std::string suite;
     catalog::GenerationPtr generation;
     std::vector<const deb::ListedFile*> indexes;
-    std::vector<ChosenFile> pool;
+    std::vector<PoolFile> pool;
     bool is_new = false;  ///< Another one than what stands there.
 };
 
@@ -128,9 +139,9 @@ private:
         return {};
     }
 
-    bool may_use(const Digest& digest) const
+    std::optional<store::Blobs::Held> look(const Digest& digest) const
     {
-        return blobs_.holds(digest) && marks_.may_give(digest, request_.archive);
+        return marks_.may_give(digest, request_.archive) ? blobs_.look(digest) : std::nullopt;
     }
 
     Result<void> choose_pool()
@@ -140,13 +151,15 @@ private:
             TRY_VOID(choose_indexes_of(plans_[i], i, chooser));
         TRY(const auto files, std::move(chooser).choose());
         for (const ChosenFile& file : files) {
-            if (!may_use(file.digest)) {
+            auto held = look(file.digest);
+            if (!held) {
                 report_.missing.push_back(file.path);
                 continue;
             }
             ++report_.files;
             report_.bytes += file.digest.size_bytes;
-            plans_[file.suite].pool.push_back(file);
+            plans_[file.suite].pool.push_back(
+                {file.path, file.digest, from_of(std::move(*held), file.digest)});
         }
         return {};
     }
@@ -161,7 +174,7 @@ private:
             bool is_held = false;
             for (const char* suffix : {"", ".gz", ".zst", ".xz", ".lzma", ".bz2"}) {
                 const deb::ListedFile* const file = release.find(index.base + suffix);
-                if (file == nullptr || !may_use(file->digests.front()))
+                if (file == nullptr || !look(file->digests.front()))
                     continue;
                 plan.indexes.push_back(file);
                 is_held = true;
@@ -209,7 +222,7 @@ private:
         for (Plan& plan : plans_) {
             ExportManifest::Suite& suite = manifest_.suites[plan.suite];
             std::set<std::string> pool;
-            for (const ChosenFile& file : plan.pool)
+            for (const PoolFile& file : plan.pool)
                 pool.insert(file.path);
             plan.is_new = !suite.is_whole || suite.generation != plan.generation->id() ||
                           suite.pool != pool || suite.by_hash != by_hash(plan) ||
@@ -231,10 +244,10 @@ private:
         return paths;
     }
 
-    Result<void> place(const Digest& digest, const std::filesystem::path& to, SystemTime modified)
+    Result<void> place(const Placer::From& from, const std::filesystem::path& to,
+                       SystemTime modified)
     {
-        TRY(const Fd blob, blobs_.read(digest));
-        TRY(const bool is_placed, placer_.place(blob, to, modified));
+        TRY(const bool is_placed, placer_.place(from, to, modified));
         report_.placed += is_placed ? 1 : 0;
         return {};
     }
@@ -242,8 +255,8 @@ private:
     Result<void> place_pool()
     {
         for (const Plan& plan : plans_)
-            for (const ChosenFile& file : plan.pool)
-                TRY_VOID(place(file.digest, folder_ / file.path, modified_of(file.digest)));
+            for (const PoolFile& file : plan.pool)
+                TRY_VOID(place(file.from, folder_ / file.path, modified_of(file.digest)));
         return {};
     }
 
@@ -268,12 +281,16 @@ private:
             if (!bytes->empty())
                 TRY_VOID(Placer::write(*bytes, folder / name, date));
         for (const deb::ListedFile* index : plan.indexes) {
-            TRY_VOID(place(index->digests.front(), folder / index->path, date));
+            const Digest& held_by = index->digests.front();
+            auto held = blobs_.look(held_by);
+            if (!held)
+                return fail(Errc::not_found, index->path + " is held no more: export it again");
+            const Placer::From from = from_of(std::move(*held), held_by);
+            TRY_VOID(place(from, folder / index->path, date));
             if (!plan.generation->release().acquire_by_hash)
                 continue;
             for (const Digest& digest : index->digests)
-                TRY_VOID(place(index->digests.front(), folder / by_hash_path(index->path, digest),
-                               date));
+                TRY_VOID(place(from, folder / by_hash_path(index->path, digest), date));
         }
         return keep_by_hash(plan, folder);
     }
@@ -282,15 +299,16 @@ private:
     Result<void> keep_by_hash(const Plan& plan, const std::filesystem::path& folder)
     {
         for (const std::string& path : before_.suites[plan.suite].by_hash) {
-            const Fd file(
-                ::open((target(plan.suite) / path).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+            auto from = target(plan.suite) / path;
             struct ::stat status{};
-            if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))
+            if (::lstat(from.c_str(), &status) != 0 || !S_ISREG(status.st_mode))
                 continue;
             std::error_code ignored;
             if (std::filesystem::exists(folder / path, ignored))
                 continue;
-            TRY_VOID(placer_.place(file, folder / path, from_unix(status.st_mtim.tv_sec)));
+            TRY_VOID(placer_.place({{std::move(from), status.st_dev, status.st_ino, status.st_mode},
+                                    static_cast<std::uint64_t>(status.st_size)},
+                                   folder / path, from_unix(status.st_mtim.tv_sec)));
         }
         return {};
     }
@@ -304,7 +322,7 @@ private:
             ExportManifest::Suite suite;
             suite.generation = plan.generation->id();
             suite.by_hash = by_hash(plan);
-            for (const ChosenFile& file : plan.pool)
+            for (const PoolFile& file : plan.pool)
                 suite.pool.insert(file.path);
             suite.previous = plan.is_new ? before.pool : before.previous;
             if (!before.is_whole)

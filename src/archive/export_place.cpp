@@ -26,17 +26,16 @@ Result<void> set_time(const Fd& file, SystemTime modified)
     return {};
 }
 
-// Readers see the old file or the new one.
-int link_over(const Fd& file, const std::filesystem::path& target)
+// Readers see the old file or the new one. `flags` as for linkat.
+int link_over(const std::string& from, int flags, const std::filesystem::path& target)
 {
-    const std::string from = path_of(file);
-    if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, target.c_str(), AT_SYMLINK_FOLLOW) == 0)
+    if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, target.c_str(), flags) == 0)
         return 0;
     if (errno != EEXIST)
         return errno;
     const std::filesystem::path beside = target.string() + ".aptward-new";
     ::unlink(beside.c_str());  // what a crash left
-    if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, beside.c_str(), AT_SYMLINK_FOLLOW) != 0 ||
+    if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, beside.c_str(), flags) != 0 ||
         ::rename(beside.c_str(), target.c_str()) != 0)
         return errno;
     return 0;
@@ -45,7 +44,7 @@ int link_over(const Fd& file, const std::filesystem::path& target)
 Result<void> link_unnamed(const Fd& file, const std::filesystem::path& target, SystemTime modified)
 {
     TRY_VOID(set_time(file, modified));
-    if (const int error = link_over(file, target); error != 0)
+    if (const int error = link_over(path_of(file), AT_SYMLINK_FOLLOW, target); error != 0)
         return fail_errno("naming " + target.string(), error);
     return {};
 }
@@ -68,21 +67,34 @@ Result<void> copy(const Fd& from, const Fd& to)
 }
 
 // A web server runs as another user.
-bool is_public(const struct ::stat& status)
+bool is_public(::mode_t mode)
 {
     constexpr ::mode_t kEverybody = 0444;
-    return (status.st_mode & kEverybody) == kEverybody;
+    return (mode & kEverybody) == kEverybody;
 }
 
-bool is_there(const Fd& from, const std::filesystem::path& target, SystemTime modified)
+bool is_there(const Placer::From& from, const std::filesystem::path& target, SystemTime modified)
 {
-    struct ::stat there{}, wanted{};
-    if (::lstat(target.c_str(), &there) != 0 || ::fstat(from.get(), &wanted) != 0 ||
-        !S_ISREG(there.st_mode) || !is_public(there))
+    struct ::stat there{};
+    if (::lstat(target.c_str(), &there) != 0 || !S_ISREG(there.st_mode) ||
+        !is_public(there.st_mode))
         return false;
-    const bool is_same = there.st_dev == wanted.st_dev && there.st_ino == wanted.st_ino;
-    return is_same || (there.st_size == wanted.st_size && there.st_mtim.tv_nsec == 0 &&
-                       there.st_mtim.tv_sec == to_unix(modified));
+    const bool is_same = there.st_dev == from.device && there.st_ino == from.file;
+    const bool has_size = static_cast<std::uint64_t>(there.st_size) == from.size_bytes;
+    return is_same ||
+           (has_size && there.st_mtim.tv_nsec == 0 && there.st_mtim.tv_sec == to_unix(modified));
+}
+
+Result<Fd> open_from(const Placer::From& from)
+{
+    Fd file(::open(from.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    struct ::stat status{};
+    if (!file && errno != ENOENT)
+        return fail_errno("opening " + from.path.string(), errno);
+    if (!file || ::fstat(file.get(), &status) != 0 || status.st_ino != from.file ||
+        status.st_dev != from.device)
+        return fail(Errc::not_found, from.path.string() + " is held no more: export it again");
+    return file;
 }
 
 }  // namespace
@@ -116,17 +128,19 @@ std::string_view to_string(Placer::Way way)
     return "";
 }
 
-Result<bool> Placer::try_reflink(const Fd& from, const std::filesystem::path& target,
+Result<bool> Placer::try_reflink(const From& from, const std::filesystem::path& target,
                                  SystemTime modified) const
 {
+    TRY(const Fd source, open_from(from));
     TRY(const Fd file, create_unnamed(target.parent_path(), 0644));
-    if (::ioctl(file.get(), FICLONE, from.get()) != 0)
+    if (::ioctl(file.get(), FICLONE, source.get()) != 0)
         return false;
     TRY_VOID(link_unnamed(file, target, modified));
     return true;
 }
 
-Result<bool> Placer::place(const Fd& from, const std::filesystem::path& target, SystemTime modified)
+Result<bool> Placer::place(const From& from, const std::filesystem::path& target,
+                           SystemTime modified)
 {
     if (is_there(from, target, modified))
         return false;
@@ -140,19 +154,17 @@ Result<bool> Placer::place(const Fd& from, const std::filesystem::path& target, 
             return true;
         way_ = Way::link;
     }
-    struct ::stat status{};
-    if (::fstat(from.get(), &status) != 0)
-        return fail_errno("looking at a held file", errno);
     // Older versions left blobs to the umask.
-    if (way_ == Way::link && is_public(status)) {
-        const int error = link_over(from, target);
+    if (way_ == Way::link && is_public(from.mode)) {
+        const int error = link_over(from.path.string(), 0, target);
         if (error == 0)
             return true;
-        if (error != EMLINK)  // too many names of this one
+        if (error != EMLINK && error != ENOENT)  // too many names of this one; gone
             way_ = Way::copy;
     }
+    TRY(const Fd source, open_from(from));
     TRY(const Fd file, create_unnamed(target.parent_path(), 0644));
-    TRY_VOID(copy(from, file));
+    TRY_VOID(copy(source, file));
     TRY_VOID(link_unnamed(file, target, modified));
     return true;
 }

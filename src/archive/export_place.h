@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/result.h"
+#include "store/store.h"
 
 namespace aptward::archive {
 
@@ -22,10 +23,15 @@ class Placer {
 public:
     enum class Way { reflink, link, copy };
 
+    /// A file whose bytes are to be placed.
+    struct From : store::Blobs::Held {
+        std::uint64_t size_bytes = 0;
+    };
     /// The bytes of `from` as `target`, which appears whole; folders are made. What stands there
     /// already stays when it is the same file, or has this size and this time: an earlier export's.
-    /// True when it was placed now. Nothing is synced. Fails with storage.
-    Result<bool> place(const Fd& from, const std::filesystem::path& target, SystemTime modified);
+    /// True when it was placed now. Nothing is synced. Fails with storage, and with not_found when
+    /// `from` is gone or is another file by now.
+    Result<bool> place(const From& from, const std::filesystem::path& target, SystemTime modified);
 
     /// The same for bytes in memory.
     static Result<void> write(std::string_view bytes, const std::filesystem::path& target,
@@ -35,7 +41,7 @@ public:
     Way way() const { return way_; }
 
 private:
-    Result<bool> try_reflink(const Fd& from, const std::filesystem::path& target,
+    Result<bool> try_reflink(const From& from, const std::filesystem::path& target,
                              SystemTime modified) const;
     Way way_ = Way::reflink;
     std::filesystem::path made_;  // the folder that is known to be there

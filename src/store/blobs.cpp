@@ -103,11 +103,14 @@ Result<Fd> Blobs::read(const Digest& digest) const
     return file;
 }
 
-bool Blobs::holds(const Digest& digest) const
+std::optional<Blobs::Held> Blobs::look(const Digest& digest) const
 {
+    auto path = path_of(digest);
     struct ::stat status{};
-    return ::lstat(path_of(digest).c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
-           static_cast<std::uint64_t>(status.st_size) == digest.size_bytes;
+    if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) ||
+        static_cast<std::uint64_t>(status.st_size) != digest.size_bytes)
+        return std::nullopt;
+    return Held{std::move(path), status.st_dev, status.st_ino, status.st_mode};
 }
 
 std::optional<Digest> Blobs::find(const Digest& hash_only) const

@@ -34,7 +34,15 @@ public:
     /// A file of another size counts as not held; what is no file is moved aside and reported.
     Result<Fd> read(const Digest& digest) const;
 
-    bool holds(const Digest& digest) const;
+    /// Where a held blob lies: for who gives it other names, or shares its bytes.
+    struct Held {
+        std::filesystem::path path;
+        std::uint64_t device = 0, file = 0;  ///< Which file it is.
+        std::uint32_t mode = 0;
+    };
+    /// Nothing: it is not held. Opens nothing, and is no use of it.
+    std::optional<Held> look(const Digest& digest) const;
+    bool holds(const Digest& digest) const { return look(digest).has_value(); }
 
     /// The digest of a held blob of which only the hash is known, with its size; or nothing.
     std::optional<Digest> find(const Digest& hash_only) const;
