@@ -96,6 +96,13 @@ fetch::Want Archive::want_of(const Digest& digest) const
     return want;
 }
 
+fetch::Want Archive::want_of_pool(const Digest& digest, std::string_view path) const
+{
+    fetch::Want want = want_of(digest);
+    want.paths.push_back(http::encode_path(path));
+    return want;
+}
+
 fetch::Want Archive::want_of(const std::string& suite, const catalog::Generation& generation,
                              const deb::ListedFile& file) const
 {

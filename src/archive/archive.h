@@ -235,6 +235,8 @@ public:
     }
     /// Bytes of this archive, wherever they may be. Any thread.
     fetch::Want want_of(const Digest& digest) const;
+    /// A file that an index lists under this path. Any thread.
+    fetch::Want want_of_pool(const Digest& digest, std::string_view path) const;
     /// A file that a generation of a suite lists, by its own name and by-hash. Any thread.
     fetch::Want want_of(const std::string& suite, const catalog::Generation& generation,
                         const deb::ListedFile& file) const;

@@ -176,9 +176,7 @@ private:
         for (const ChosenFile& file : wanted)
             digests.push_back(file.digest);
         const auto want_of = [archive = archive_, wanted](std::size_t number) {
-            fetch::Want want = archive->want_of(wanted[number].digest);
-            want.paths.push_back(http::encode_path(wanted[number].path));
-            return want;
+            return archive->want_of_pool(wanted[number].digest, wanted[number].path);
         };
         TRY(const auto failures, fetch(digests, want_of));
         for (const MassFetch::Failure& failure : failures)

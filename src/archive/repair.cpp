@@ -23,9 +23,7 @@ bool has_hash(const Digest& digest, const Digest& wanted)
 
 Repair::Named Repair::named_by(const Place& place, std::string_view path, const Digest& digest)
 {
-    Named named{place.archive->want_of(digest), std::string(path)};
-    named.want.paths.push_back(http::encode_path(named.path));
-    return named;
+    return {place.archive->want_of_pool(digest, path), std::string(path)};
 }
 
 // What a generation calls these bytes; nothing when it does not name them.

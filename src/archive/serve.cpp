@@ -438,8 +438,7 @@ http::Async<void> Archive::serve_pool(http::Exchange& exchange, const Name& name
     const auto found = co_await search_pool(name.rest);
     if (found && *found) {
         const Digest digest = **found;
-        fetch::Want want = want_of(digest);
-        want.paths.push_back(http::encode_path(name.rest));
+        fetch::Want want = want_of_pool(digest, name.rest);
         Provenance provenance;
         provenance.modified = modified_of(digest);
         provenance.archive = settings_.id;

@@ -302,8 +302,7 @@ http::Async<void> Archive::serve_past_pool(http::Exchange& exchange, const Name&
 http::Async<void> Archive::send_past_file(http::Exchange& exchange, const Name& name, Digest digest,
                                           catalog::ArchiveView past)
 {
-    fetch::Want want = want_of(digest);
-    want.paths.push_back(http::encode_path(name.rest));
+    fetch::Want want = want_of_pool(digest, name.rest);
     for (const auto& [suite, view] : past.suites) {
         const auto listed = view.current->find_pool(name.rest);
         if (listed && *listed == digest) {

@@ -233,9 +233,7 @@ std::shared_ptr<archive::MassFetch> Stock::make_fetch(
     archive::MassFetch::Options options;
     options.count = files->size();
     options.want = [archive, files](std::size_t number) {
-        fetch::Want want = archive->want_of((*files)[number].digest);
-        want.paths.push_back(http::encode_path((*files)[number].path));
-        return want;
+        return archive->want_of_pool((*files)[number].digest, (*files)[number].path);
     };
     pace_->set_rate(settings()->rate_bytes_per_s);
     options.pace = pace_;
