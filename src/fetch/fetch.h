@@ -32,6 +32,10 @@ namespace aptward::fetch {
 class FlightFile;
 class FlightRun;
 
+/// From this size on, what comes is passed on before it is proven, but for its end; what is smaller
+/// is stored first.
+inline constexpr std::uint64_t kStreamedFrom = 4 << 20;
+
 /// What is wanted and where it may be.
 struct Want {
     Digest digest;
@@ -39,10 +43,13 @@ struct Want {
     /// percent-encoded, without leading slash.
     std::vector<std::string> paths;
     std::vector<SourcePtr> sources;
-    /// Sources that have these bytes under names of their own, and are asked after the others.
+    /// Sources that have these bytes under names of their own.
     struct Elsewhere {
+        /// Asked after all others, or when its turn comes by what was measured.
+        enum class Turn { last, ranked };
         SourcePtr source;
         std::vector<std::string> paths;
+        Turn turn = Turn::last;
     };
     std::vector<Elsewhere> elsewhere;
     /// The names can belong to another generation at a source: a wrong size or hash there is a
@@ -75,7 +82,7 @@ public:
     std::shared_ptr<const Fd> file() const { return file_.load(); }
     /// After `failed`: not_found when every source of it answered that it has no such file,
     /// untrusted when one gave other bytes under its names, storage when neither the disk nor
-    /// memory had room for it; else unavailable.
+    /// memory had room for it; else unavailable. Peers count for neither of the first two.
     std::shared_ptr<const Error> error() const { return error_.load(); }
     /// Wakes `signal` at every change until it or the flight ends. Any thread.
     void follow(std::shared_ptr<http::Signal> signal);

@@ -58,7 +58,7 @@ void FlightRun::finish(const std::vector<Digest>& proven)
     if (is_lie)
         liars_.insert(attempt.source.get());
     else
-        takes_all_from_one_ = true;
+        take_all_from_one();
     tried_.clear();
     missing_ = 0;
     throw_away();
@@ -68,6 +68,15 @@ void FlightRun::finish(const std::vector<Digest>& proven)
              ? fmt::format("its bytes hash to {}, signed is {}", proven.back().hex(), digest_.hex())
              : "one of several sources gave wrong bytes: all is taken from one now");
     begin_epoch();
+}
+
+// Which of several lied is not known: the peers among them are not asked again.
+void FlightRun::take_all_from_one()
+{
+    takes_all_from_one_ = true;
+    for (const Source* giver : givers_)
+        if (giver->is_peer())
+            liars_.insert(giver);
 }
 
 // A rescue would go on in the middle of what is gone: it ends too.

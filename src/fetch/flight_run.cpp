@@ -12,6 +12,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// A peer that has no such file, gives it to nobody, or has enough to do.
+bool is_no_gift(int status)
+{
+    return status == 403 || status == 404 || status == 410 || status == 429;
+}
+
 constexpr int kRounds = 2;
 constexpr milliseconds kRoundPause{300};
 
@@ -57,8 +63,9 @@ bool FlightRun::join(std::vector<Want> wants)
             join({want.sources[i], want.paths, want.archive, want.is_mutable_name,
                   i == 0 ? want.lent : nullptr});
         for (Want::Elsewhere& place : want.elsewhere)
-            join({place.source, std::move(place.paths), want.archive, want.is_mutable_name, nullptr,
-                  true});
+            join({place.source, std::move(place.paths), want.archive,
+                  want.is_mutable_name && !place.source->is_peer(), nullptr,
+                  place.turn == Want::Elsewhere::Turn::last});
     }
     return offers_.size() > before;
 }
@@ -94,7 +101,10 @@ const FlightRun::Offer* FlightRun::next_offer() const
         if (tried_.count(&source) > 0 || liars_.count(&source) > 0)
             continue;
         constexpr double kLast = 5e8;  // before those whose breaker is open
-        const double score = source.rank(left, now) + (offer.is_last ? kLast : 0);
+        constexpr double kLater = 1e8;
+        const bool is_risk = digest_.size_bytes >= kStreamedFrom && !source.is_tried();
+        const double score =
+            source.rank(left, now) + (offer.is_last ? kLast : 0) + (is_risk ? kLater : 0);
         if (best == nullptr || score < best_score) {
             best = &offer;
             best_score = score;
@@ -146,6 +156,11 @@ bool FlightRun::on_head(Attempt& attempt, const http::UpstreamHead& head)
 {
     const std::uint64_t size = digest_.size_bytes;
     const SteadyTime now = steady_now();
+    if (attempt.source->is_peer() && is_no_gift(head.status)) {
+        attempt.source->answered(std::chrono::duration_cast<milliseconds>(now - attempt.started));
+        move_on(attempt);
+        return false;
+    }
     if (head.status == 404 || head.status == 410) {
         fail(attempt, Fault::missing, fmt::format("it answered {}", head.status));
         return false;
@@ -244,7 +259,7 @@ void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
     last_failure_ = fmt::format("{}: {}", source->url(), message);
     const bool is_refused =
         fault == Fault::wrong_bytes || fault == Fault::wrong_size || fault == Fault::mixed;
-    showed_others_ = showed_others_ || is_refused;
+    showed_others_ = showed_others_ || (is_refused && !source->is_peer());
     fetcher_.event(fmt::format("source.{}", to_string(fault)), attempt.offer.archive, source,
                    fmt::format("{}: {}", attempt.offer.paths[attempt.path_index], message),
                    is_refused ? digest_.hex() : std::string());
@@ -267,7 +282,11 @@ void FlightRun::move_on(Attempt& attempt)
 
 void FlightRun::next_round()
 {
-    const std::size_t honest = offers_.size() - liars_.size();
+    const auto may_know = [this](const Offer& offer) {
+        return !offer.source->is_peer() && liars_.count(offer.source.get()) == 0;
+    };
+    const auto honest =
+        static_cast<std::size_t>(std::count_if(offers_.begin(), offers_.end(), may_know));
     if (missing_ > 0 && missing_ >= honest) {
         if (!goes_on_for_others())
             end(Error(showed_others_ ? Errc::untrusted : Errc::not_found,

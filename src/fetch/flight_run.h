@@ -82,6 +82,7 @@ private:
     // Bytes
     bool take(Attempt& attempt, std::string_view bytes);
     bool is_being_written() const;
+    void take_all_from_one();
     void throw_away();
     void begin_epoch();
     bool goes_on_for_others();

@@ -130,6 +130,9 @@ void Pull::go(std::string url)
 
 void Pull::follow(const std::string& from_url, const std::string& location)
 {
+    if (request_.source->is_peer())
+        return events_->on_fault(Fault::redirect,
+                                 "a peer gives what it holds, and sends nobody on");
     if (++redirects_ > kMaxRedirects)
         return events_->on_fault(Fault::redirect,
                                  fmt::format("more than {} redirects", kMaxRedirects));

@@ -68,8 +68,10 @@ void Source::answered(std::chrono::milliseconds latency)
 void Source::delivered(std::uint64_t bytes, std::chrono::milliseconds taken, Proof proof)
 {
     bytes_ += bytes;
-    if (proof == Proof::digest)
+    if (proof == Proof::digest) {
         lies_in_a_row_ = 0;
+        proven_bytes_ += bytes;
+    }
     failures_in_a_row_ = 0;
     open_until_ = SteadyTime{};
     last_good_time_ = system_now();
@@ -93,6 +95,7 @@ void Source::charge(Fault fault, std::string_view message, SteadyTime now)
     open_until_ = now + std::min<std::chrono::seconds>(pause, kLongestPause);
     if (!is_lie(fault))
         return;
+    proven_bytes_ = 0;
     // A liar may answer everything else well, and so be the favourite again.
     const auto lies = std::min<std::uint64_t>(lies_in_a_row_++, 8);
     distrusted_until_ =
@@ -101,8 +104,9 @@ void Source::charge(Fault fault, std::string_view message, SteadyTime now)
 
 double Source::expected_ms(std::uint64_t bytes) const
 {
-    const double latency = latency_ms_ == 0 ? 50 : latency_ms_;  // a guess lets a new one be tried
-    const double rate = rate_ == 0 ? 1e6 : rate_;
+    // A guess lets a new one be tried; a neighbour is near until it is known not to be.
+    const double latency = latency_ms_ != 0 ? latency_ms_ : is_peer() ? 2 : 50;
+    const double rate = rate_ != 0 ? rate_ : is_peer() ? 5e7 : 1e6;
     return (latency + static_cast<double>(bytes) * 1000 / rate) *
                (1 + static_cast<double>(failures_in_a_row_)) +
            static_cast<double>(failures_in_a_row_) * 1000;

@@ -46,6 +46,10 @@ struct Credentials {
 using CredentialsPtr = std::shared_ptr<const Credentials>;
 
 struct SourceSettings {
+    /// A peer is another node: it gives held bytes by their digest, and knows nothing of the
+    /// archive. That it lacks a file says nothing, and wrong bytes of it are nobody's but its own.
+    enum class Kind { upstream, peer };
+    Kind kind = Kind::upstream;
     std::string url;  ///< "http://mirror.example/debian", no trailing slash, no credentials
     std::string user, password;
     bool may_be_private = true;  ///< Whether its name may lead to a private address (A19).
@@ -72,6 +76,9 @@ struct SourceReport {
     SystemTime last_fault_time{}, last_good_time{};
 };
 
+/// Of a peer, before it streams a large file to clients; guess.
+inline constexpr std::uint64_t kProvenToBeTried = 16 << 20;
+
 /// Lives on the fetch thread, like everything that calls it.
 class Source {
 public:
@@ -82,6 +89,7 @@ public:
 
     const SourceSettings& settings() const { return settings_; }
     const std::string& url() const { return settings_.url; }
+    bool is_peer() const { return settings_.kind == SourceSettings::Kind::peer; }
     /// Null for a source in the network.
     const ReadLocal& read_local() const { return read_local_; }
 
@@ -106,6 +114,9 @@ public:
     /// How long to wait for its first byte before another source is asked as well.
     std::chrono::milliseconds hedge_delay() const;
     double rate_bytes_per_s() const { return rate_; }
+    /// Whether it may give what is passed on before it is proven: an upstream, or a peer that has
+    /// given much and nothing wrong since.
+    bool is_tried() const { return !is_peer() || proven_bytes_ >= kProvenToBeTried; }
     /// Since its last good answer.
     std::uint64_t failures_in_a_row() const { return failures_in_a_row_; }
 
@@ -132,6 +143,7 @@ private:
     double latency_ms_ = 0;                           // exponentially weighted; 0: not known yet
     double rate_ = 0;
     std::uint64_t bytes_ = 0, answers_ = 0, failures_in_a_row_ = 0;
+    std::uint64_t proven_bytes_ = 0;  // since its last lie
     std::uint64_t lies_in_a_row_ = 0;
     SteadyTime open_until_{};
     SteadyTime distrusted_until_{};  // after a lie; only time ends it

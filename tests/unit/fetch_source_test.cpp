@@ -30,6 +30,39 @@ TEST(Source, R15_A1_NothingButTimeClosesTheBreakerThatALieOpened)
     EXPECT_FALSE(source.is_open(kNow + seconds(61)));
 }
 
+SourceSettings neighbour()
+{
+    SourceSettings settings;
+    settings.kind = SourceSettings::Kind::peer;
+    settings.url = "http://b.example:3142";
+    return settings;
+}
+
+TEST(Source, ANeighbourThatNobodyKnowsIsTriedBeforeAMirrorThatNobodyKnows)
+{
+    const Source near(neighbour()), far(mirror());
+    EXPECT_LT(near.rank(100'000, kNow), far.rank(100'000, kNow));
+    Source slow(neighbour()), fast(mirror());
+    slow.answered(milliseconds(400));
+    fast.answered(milliseconds(20));
+    EXPECT_GT(slow.rank(1000, kNow), fast.rank(1000, kNow)) << "what was measured counts";
+}
+
+TEST(Source, A1_ANeighbourIsTriedAfterMuchThatWasRightAndNotAfterALie)
+{
+    EXPECT_TRUE(Source(mirror()).is_tried());
+    Source peer(neighbour());
+    EXPECT_FALSE(peer.is_tried());
+    peer.delivered(kProvenToBeTried, milliseconds(5), Source::Proof::none);
+    EXPECT_FALSE(peer.is_tried()) << "a document proves nothing";
+    peer.delivered(kProvenToBeTried, milliseconds(5), Source::Proof::digest);
+    EXPECT_TRUE(peer.is_tried());
+    peer.charge(Fault::stalled, "bad luck", kNow);
+    EXPECT_TRUE(peer.is_tried());
+    peer.charge(Fault::wrong_bytes, "a lie", kNow);
+    EXPECT_FALSE(peer.is_tried());
+}
+
 TEST(Source, R15_A1_ALiarThatLiesAgainIsKeptOffForLonger)
 {
     Source source(mirror());
