@@ -8,6 +8,7 @@
 #include <random>
 
 #include "archive/hot_answers.h"
+#include "archive/neighbours.h"
 #include "archive/past.h"
 #include "archive/rings.h"
 #include "archive/shelf.h"
@@ -100,6 +101,8 @@ fetch::Want Archive::want_of_pool(const Digest& digest, std::string_view path) c
 {
     fetch::Want want = want_of(digest);
     want.paths.push_back(http::encode_path(path));
+    if (const Neighbours* near = neighbours())
+        near->add_pool(want, path);
     return want;
 }
 
@@ -112,6 +115,8 @@ fetch::Want Archive::want_of(const std::string& suite, const catalog::Generation
     if (generation.release().acquire_by_hash)
         want.paths.push_back(http::encode_path(folder + by_hash_path(file.path, want.digest)));
     want.paths.push_back(http::encode_path(folder + file.path));
+    if (const Neighbours* near = neighbours())
+        near->add_index(want, file.path);
     // Of what is served now the upstreams are asked alone: that none has it has to be known.
     const auto now = view_.load();
     const catalog::SuiteView* view = now->find(suite);

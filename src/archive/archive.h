@@ -30,6 +30,7 @@ namespace aptward::archive {
 class Deliveries;
 class HotAnswers;
 class Jobs;
+class Neighbours;
 class Prefetcher;
 class Shelf;
 
@@ -53,8 +54,9 @@ struct Services {
     HotAnswers& hot_answers;
     Shelf& shelf;
     std::string architecture;  ///< Of this machine ("amd64"): most likely its clients' too.
-    Prefetcher* prefetcher =
-        nullptr;  ///< Null: nothing is fetched ahead. Before anything is served.
+    // Set before anything is served:
+    Prefetcher* prefetcher = nullptr;  ///< Null: nothing is fetched ahead.
+    Neighbours* neighbours = nullptr;  ///< Null: no other node is asked.
 };
 
 /// What `status` shows of a suite.
@@ -241,6 +243,16 @@ public:
     fetch::Want want_of(const std::string& suite, const catalog::Generation& generation,
                         const deb::ListedFile& file) const;
 
+    /// Bytes that other nodes are given, and what they are here; for the delivery record.
+    struct Given {
+        std::string path;        ///< Below this archive.
+        std::string generation;  ///< Id of the release that lists an index; empty for a package.
+    };
+    /// Whether a release that clients of no ring get lists these bytes under this path
+    /// ("main/binary-amd64/Packages.xz"), or an index of one does. Any thread.
+    std::optional<Given> find_given_index(const Digest& digest, std::string_view path) const;
+    std::optional<Given> find_given_pool(const Digest& digest, std::string_view path) const;
+
     /// Bytes that a generation of the past names may be at the snapshot hosts too. Any thread.
     void want_elsewhere(fetch::Want& want, const catalog::Generation& generation) const;
 
@@ -248,6 +260,11 @@ private:
     friend class Past;
     friend class Rings;
     friend class Suite;
+
+    // give.cpp, any thread
+    bool is_for_everybody() const;
+    const Neighbours* neighbours() const;
+    std::shared_ptr<const catalog::ArchiveView> given() const;
 
     // serve.cpp, on the client's loop
     http::Async<void> serve_release_file(http::Exchange& exchange, const Name& name,

@@ -7,6 +7,7 @@
 
 #include "archive/deliveries.h"
 #include "archive/hot_answers.h"
+#include "archive/neighbours.h"
 #include "archive/send.h"
 #include "archive/snapshot_names.h"
 #include "base/text.h"
@@ -50,7 +51,7 @@ bool is_welcome(const Routes& routes, const std::string& address)
     return routes.clients.empty() || contain(routes.clients, address);
 }
 
-std::size_t ring_of(const Routes& routes, const std::string& address)
+std::size_t find_ring(const Routes& routes, const std::string& address)
 {
     for (std::size_t ring = 0; ring < routes.rings.size(); ++ring)
         if (contain(routes.rings[ring], address))
@@ -98,6 +99,11 @@ std::shared_ptr<Archive> Front::find_archive(const std::string& id) const
 bool Front::admits(const std::string& address) const
 {
     return is_welcome(*routes_.load(), address);
+}
+
+std::size_t Front::ring_of(const std::string& address) const
+{
+    return find_ring(*routes_.load(), address);
 }
 
 std::shared_ptr<Archive> Front::find_by_url(const std::string& url) const
@@ -180,7 +186,7 @@ http::Async<void> Front::answer(http::Exchange& exchange)
 http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes, std::uint64_t moment)
 {
     const http::Target& target = exchange.target();
-    const std::size_t ring = ring_of(routes, exchange.principal().address);
+    const std::size_t ring = find_ring(routes, exchange.principal().address);
     std::string host;
     std::string path = target.path;
     bool is_https = target.is_https;
@@ -191,6 +197,9 @@ http::Async<void> Front::route(http::Exchange& exchange, const Routes& routes, s
         host = path.substr(7, slash - 7);
         path = path.substr(slash);
         is_https = true;
+    } else if (path.starts_with(kNeighbourPaths) && services_.neighbours != nullptr) {
+        co_await services_.neighbours->answer(exchange);
+        co_return;
     } else if (path == "/.well-known/aptward") {
         http::Answer answer(200);
         answer.type("application/json");

@@ -55,6 +55,8 @@ public:
     std::shared_ptr<Archive> find_archive(const std::string& id) const;
     /// Whether the configuration's `clients` lists this address. Any thread.
     bool admits(const std::string& address) const;
+    /// The ring of a client at this address, 0 for none. Any thread.
+    std::size_t ring_of(const std::string& address) const;
     /// The archive that a source of this URL means, as a client writes it. Null: none. Any thread.
     std::shared_ptr<Archive> find_by_url(const std::string& url) const;
     Strangers& strangers() { return strangers_; }

@@ -18,7 +18,6 @@ namespace {
 using fetch::Flight;
 using std::chrono::milliseconds;
 
-constexpr std::uint64_t kStoredFirst = 4ULL << 20;  // below: stored and proven, then served
 constexpr std::uint64_t kTail = 64 * 1024;
 // apt gives up after 30 s without a byte; a clear error comes long before (D.2, 18).
 constexpr milliseconds kFirstByte{9000};
@@ -303,11 +302,24 @@ http::Async<void> send_text(http::Exchange& exchange, std::string_view bytes,
     record(exchange, provenance, provenance.generation_id, "", is_sent, services);
 }
 
-http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
-                              const Provenance& provenance, Services& services)
+namespace {
+
+Slice slice_for(const http::Exchange& exchange, const Digest& digest, const Provenance& provenance,
+                Services& services)
+{
+    auto decision =
+        range_of(exchange.head(), etag_of(digest), provenance.modified, digest.size_bytes);
+    if (decision.answer == http::RangeAnswer::part && services.fetcher.was_wrong_lately(digest))
+        decision = {};  // the client may hold a wrong beginning: it gets all of it again
+    return slice_of(decision, digest.size_bytes);
+}
+
+}  // namespace
+
+http::Async<bool> send_if_held(http::Exchange& exchange, Digest digest,
+                               const Provenance& provenance, Services& services)
 {
     Counters& counters = services.counters;
-    const Digest digest = want.digest;
     const std::string etag = etag_of(digest);
     const std::string_view hex = std::string_view(etag).substr(1, etag.size() - 2);
     if (is_unchanged(exchange.head(), etag, provenance.modified)) {
@@ -316,34 +328,44 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
         record(exchange, provenance, hex, "", is_sent, services);
         co_return true;
     }
-    auto decision = range_of(exchange.head(), etag, provenance.modified, digest.size_bytes);
-    if (decision.answer == http::RangeAnswer::part && services.fetcher.was_wrong_lately(digest))
-        decision = {};  // the client may hold a wrong beginning: it gets all of it again
-    const Slice slice = slice_of(decision, digest.size_bytes);
+    const Slice slice = slice_for(exchange, digest, provenance, services);
     auto held = hot_blobs().get(services.blobs, digest);
     if (!services.private_marks.may_give(digest, provenance.archive))
         held = fail(Errc::not_found, "it is held for another archive");
-    if (held || slice.status == 416) {
-        ++counters.hits;
-        http::Answer answer = answer_head(slice.status, etag, provenance, "aptward; hit");
-        if (!slice.content_range.empty())
-            answer.header("Content-Range", slice.content_range);
-        store::HotBlobPtr blob = held ? *held : nullptr;
-        keep_hot(exchange, answer, provenance, digest, blob, services);
-        const bool is_sent =
-            co_await send_held(exchange, std::move(answer), std::move(blob), slice);
-        record(exchange, provenance, hex, "", is_sent, services);
-        if (!is_sent && exchange.is_file_unreadable())
-            give_up_unreadable(services, provenance.archive, digest);
-        co_return true;
-    }
-    if (held.error().code() == Errc::storage)
+    if (!held && held.error().code() == Errc::storage)
         tell_unreadable(services, provenance.archive, digest, held.error().message());
+    if (!held && slice.status != 416)
+        co_return false;
+    ++counters.hits;
+    http::Answer answer = answer_head(slice.status, etag, provenance, "aptward; hit");
+    if (!slice.content_range.empty())
+        answer.header("Content-Range", slice.content_range);
+    store::HotBlobPtr blob = held ? *held : nullptr;
+    keep_hot(exchange, answer, provenance, digest, blob, services);
+    const bool is_sent = co_await send_held(exchange, std::move(answer), std::move(blob), slice);
+    record(exchange, provenance, hex, "", is_sent, services);
+    if (!is_sent && exchange.is_file_unreadable())
+        give_up_unreadable(services, provenance.archive, digest);
+    co_return true;
+}
+
+http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
+                              const Provenance& provenance, Services& services)
+{
+    const bool is_held = co_await send_if_held(exchange, want.digest, provenance, services);
+    if (is_held)
+        co_return true;
+    Counters& counters = services.counters;
+    const Digest digest = want.digest;
+    const std::string etag = etag_of(digest);
+    const std::string_view hex = std::string_view(etag).substr(1, etag.size() - 2);
+    const Slice slice = slice_for(exchange, digest, provenance, services);
     ++counters.misses;
     auto signal = co_await http::make_signal();
     const auto flight = services.fetcher.fetch(want);
     flight->follow(signal);
-    const bool is_streamed = digest.size_bytes >= kStoredFirst && exchange.head().method == "GET";
+    const bool is_streamed =
+        digest.size_bytes >= fetch::kStreamedFrom && exchange.head().method == "GET";
     const SteadyTime deadline = steady_now() + kFirstByte;
     while (!flight->is_over() && !(is_streamed && flight->available() > slice.first)) {
         const bool is_in_time = co_await signal->wait_until(deadline);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Sending proven bytes: from memory, from a blob, or from a flight with its tail held back.
-// Private to archive/.
+// For archive/ and peer/.
 
 #include "archive/archive.h"
 
@@ -30,6 +30,10 @@ SystemTime modified_of(const Digest& digest);
 http::Async<void> send_text(http::Exchange& exchange, std::string_view bytes,
                             const std::string& etag, const Provenance& provenance,
                             Services& services);
+
+/// The blob when it is held and this archive may give it; false, and nothing is sent, else.
+http::Async<bool> send_if_held(http::Exchange& exchange, Digest digest,
+                               const Provenance& provenance, Services& services);
 
 /// The blob when it is held, else a flight. `missing_is_proven`: what a not_found of all sources
 /// means is up to the caller, who gets it back: false when nothing was sent because of it.
