@@ -218,6 +218,23 @@ What if everybody is gone:
 The outage of April 2026 in two minutes:
 
     aptward drill ubuntu --trace 2026-04-30.json)"},
+        {"peer",
+         R"(Other nodes that this one asks for files that it does not hold: each has a [[peer]] in
+aptward.toml(5). What they give is proven by its digest; what they lack says nothing. They are asked
+before or after the upstreams, by what was measured; large files only after much that was right.
+Nothing of a private archive is asked for or given.
+
+The state is "linked"; "untried" at the beginning; "unreachable"; "no-node" where something else
+answers; "incompatible" for a node of another version; "mismatch" when it is not the identity that
+the configuration names; "self", "cloned" for this node and for a copy of its state folder;
+"duplicate" for a second URL of the same node. Only the first two are asked for files. Nodes look at
+each other every 30 seconds, and "ping" does it now.
+
+The exit status is 0 when all are linked, 1 when one is not, 2 when the command is wrong or names a
+peer that this node does not have, and 3 when no node answers.)",
+         R"(Whether the other nodes answer:
+
+    aptward peer ping)"},
         {"bundle",
          R"(Carries what the node holds of an archive to where no network leads, in one file: the
 releases that are served now, their indexes, and all packages that are held; or a few of them with

@@ -10,6 +10,7 @@
 #include "console/drill.h"
 #include "console/jobs.h"
 #include "console/orders.h"
+#include "console/peers.h"
 #include "console/proof.h"
 #include "console/stock.h"
 
@@ -18,6 +19,7 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr std::chrono::seconds kPingLimit{10};
 constexpr std::size_t kMaxJobBytes = 1024 * 1024;  // a list of packages may be long
 
 std::string verify_name(archive::Verify verify)
@@ -52,27 +54,6 @@ Json to_json(const archive::SuiteReport& suite)
     if (suite.valid_until)
         json["valid_until"] = to_unix(*suite.valid_until);
     return json;
-}
-
-Json to_json(const fetch::SourceReport& source)
-{
-    Json faults = Json::object();
-    for (std::size_t i = 0; i < source.faults.size(); ++i)
-        if (source.faults[i] > 0)
-            faults[std::string(to_string(static_cast<fetch::Fault>(i)))] = source.faults[i];
-    return {{"url", source.url},
-            {"health", source.is_open                                          ? "down"
-                       : source.failures_in_a_row > 0                          ? "shaky"
-                       : source.last_good_time.time_since_epoch().count() == 0 ? "untried"
-                                                                               : "good"},
-            {"latency_ms", source.latency_ms},
-            {"rate_bytes_per_s", source.rate_bytes_per_s},
-            {"bytes", source.bytes},
-            {"failures_in_a_row", source.failures_in_a_row},
-            {"faults", faults},
-            {"last_fault", source.last_fault},
-            {"last_fault_at", to_unix(source.last_fault_time)},
-            {"last_good_at", to_unix(source.last_good_time)}};
 }
 
 Json generations_of(const catalog::ArchiveView& view)
@@ -178,6 +159,7 @@ http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
 http::Async<std::string> Admin::status()
 {
     const auto archives = co_await gather(services_, front_.routes(), Sources::asked);
+    const auto peers = co_await describe(peers_);
     const archive::Counters& counters = services_.counters;
     Json document = {{"program", "aptward"},
                      {"version", version()},
@@ -187,6 +169,7 @@ http::Async<std::string> Admin::status()
                      {"drill", to_json(drill_.running())},
                      {"unmended", unmended_of(services_.jobs)},
                      {"quota", to_json(quota_, services_.blobs)},
+                     {"peers", peers["peers"]},
                      {"archives", Json::array()},
                      {"unproven",
                       {{"count", counters.unproven.load()},
@@ -200,7 +183,7 @@ http::Async<std::string> Admin::status()
         for (const auto& suite : report.suites)
             suites.push_back(to_json(suite));
         for (const auto& source : report.sources)
-            sources.push_back(to_json(source));
+            sources.push_back(console::to_json(source));
         Json proposed = Json::array();
         for (const archive::ProposedKey& key : report.proposed_keys)
             proposed.push_back({{"fingerprint", key.fingerprint},
@@ -221,8 +204,15 @@ http::Async<std::string> Admin::status()
 }
 
 Admin::Admin(archive::Services& services, archive::Front& front, archive::Drill& drill,
-             stock::Stock& stock, const archive::Quota& quota, const http::Loops& loops)
-    : services_(services), front_(front), drill_(drill), stock_(stock), quota_(quota), loops_(loops)
+             stock::Stock& stock, peer::Peers& peers, const archive::Quota& quota,
+             const http::Loops& loops)
+    : services_(services),
+      front_(front),
+      drill_(drill),
+      stock_(stock),
+      peers_(peers),
+      quota_(quota),
+      loops_(loops)
 {
     add("/healthz", "GET", http::Role::viewer, &Admin::answer_healthz);
     add("/readyz", "GET", http::Role::viewer, &Admin::answer_readyz);
@@ -245,6 +235,8 @@ Admin::Admin(archive::Services& services, archive::Front& front, archive::Drill&
     add("/api/v1/snapshots/drop", "POST", http::Role::operating, &Admin::drop_snapshot);
     add("/api/v1/freeze", "POST", http::Role::operating, &Admin::freeze);
     add("/api/v1/thaw", "POST", http::Role::operating, &Admin::thaw);
+    add("/api/v1/peers", "GET", http::Role::viewer, &Admin::answer_peers);
+    add("/api/v1/peers/ping", "POST", http::Role::operating, &Admin::ping_peers);
     add("/api/v1/drill", "GET", http::Role::viewer, &Admin::answer_drill);
     add("/api/v1/drill", "POST", http::Role::operating, &Admin::drill);
     add("/api/v1/drill/end", "POST", http::Role::operating, &Admin::end_drill);
@@ -344,6 +336,28 @@ bool Admin::is_asked(const http::Exchange& exchange) const
     return target.form == http::Target::Form::origin && router_.has_path("", target.path);
 }
 
+http::Async<void> Admin::answer_peers(http::Exchange& exchange)
+{
+    const auto found = co_await describe(peers_);
+    co_await send_json(exchange, found.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+// Answers as answer_peers() does, of a look that was begun now.
+http::Async<void> Admin::ping_peers(http::Exchange& exchange)
+{
+    const auto look = [&peers = peers_]() -> http::Task<bool> {
+        co_await peers.look_at_all();
+        co_return true;
+    };
+    const auto looked =
+        co_await http::on_loop(services_.control, "pinging peers", look, steady_now() + kPingLimit);
+    if (!looked) {
+        co_await send_text(exchange, 503, "node.busy: " + looked.error().message() + "\n");
+        co_return;
+    }
+    co_await answer_peers(exchange);
+}
+
 bool Admin::is_for_clients(const http::Exchange& exchange) const
 {
     const http::Target& target = exchange.target();
@@ -386,7 +400,9 @@ http::Async<void> Admin::answer_readyz(http::Exchange& exchange)
 http::Async<void> Admin::answer_metrics(http::Exchange& exchange)
 {
     const auto archives = co_await gather(services_, front_.routes(), Sources::configured);
-    const std::string text = render_metrics(archives, services_, quota_, loops_.connections());
+    const auto peers = co_await peers_.report();
+    const std::string text =
+        render_metrics(archives, peers, peers_.given(), services_, quota_, loops_.connections());
     http::Answer answer(200);
     answer.type("text/plain; version=0.0.4; charset=utf-8");
     co_await exchange.send(std::move(answer), text);

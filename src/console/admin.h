@@ -16,6 +16,7 @@
 #include "http/event_stream.h"
 #include "http/router.h"
 #include "http/server.h"
+#include "peer/peer.h"
 #include "stock/stock.h"
 
 namespace aptward::console {
@@ -32,7 +33,8 @@ inline constexpr std::size_t kMaxFollowers = 256;  ///< Of the events, at one ti
 class Admin {
 public:
     Admin(archive::Services& services, archive::Front& front, archive::Drill& drill,
-          stock::Stock& stock, const archive::Quota& quota, const http::Loops& loops);
+          stock::Stock& stock, peer::Peers& peers, const archive::Quota& quota,
+          const http::Loops& loops);
 
     void set_ready(bool is_ready) { is_ready_ = is_ready; }
     /// While the configuration is read again, no orders are taken: they would reach archives that
@@ -88,6 +90,8 @@ private:
     http::Async<std::string> quota_after_pin();
     http::Async<void> freeze(http::Exchange& exchange);
     http::Async<void> thaw(http::Exchange& exchange);
+    http::Async<void> answer_peers(http::Exchange& exchange);
+    http::Async<void> ping_peers(http::Exchange& exchange);
     http::Async<void> answer_drill(http::Exchange& exchange);
     http::Async<void> drill(http::Exchange& exchange);
     http::Async<void> end_drill(http::Exchange& exchange);
@@ -100,6 +104,7 @@ private:
     archive::Front& front_;
     archive::Drill& drill_;
     stock::Stock& stock_;
+    peer::Peers& peers_;
     const archive::Quota& quota_;
     const http::Loops& loops_;
     std::atomic<bool> is_ready_ = false;
@@ -132,6 +137,7 @@ http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
 
 /// Prometheus exposition text, made by prometheus-cpp.
 std::string render_metrics(const std::vector<ArchiveReport>& archives,
+                           const std::vector<peer::PeerReport>& peers, const peer::Given& given,
                            const archive::Services& services, const archive::Quota& quota,
                            std::size_t connections);
 

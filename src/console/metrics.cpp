@@ -170,9 +170,18 @@ void add_source(Families& families, const std::string& archive, const fetch::Sou
     }
 }
 
+void add_peer(Families& families, const peer::PeerReport& peer)
+{
+    families.gauge("aptward_peer_linked", "1 while the other node answers as it should",
+                   {{"peer", peer.url}}, peer.link.state == peer::State::linked ? 1 : 0);
+    families.counter("aptward_peer_bytes_total", "Bytes that the other node delivered",
+                     {{"peer", peer.url}}, static_cast<double>(peer.source.bytes));
+}
+
 }  // namespace
 
 std::string render_metrics(const std::vector<ArchiveReport>& archives,
+                           const std::vector<peer::PeerReport>& peers, const peer::Given& given,
                            const archive::Services& services, const archive::Quota& quota,
                            std::size_t connections)
 {
@@ -205,6 +214,10 @@ std::string render_metrics(const std::vector<ArchiveReport>& archives,
     add_events(families, services.events.counts());
     add_disk(families, services.tables);
     add_held(families, services, quota);
+    count("aptward_peer_given_total", "Files that other nodes were given", given.answers);
+    count("aptward_peer_given_bytes_total", "Bytes that other nodes were given", given.bytes);
+    for (const peer::PeerReport& peer : peers)
+        add_peer(families, peer);
     for (const ArchiveReport& report : archives) {
         const std::string& id = report.archive->settings().id;
         families.gauge("aptward_archive_unverified", "1 for an archive that is not verified",

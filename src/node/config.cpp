@@ -12,6 +12,7 @@
 #include "http/server.h"
 #include "node/config_checks.h"
 #include "node/config_listeners.h"
+#include "node/config_peers.h"
 #include "node/config_reader.h"
 #include "node/mirror_list.h"
 
@@ -414,6 +415,7 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
     const bool has_listen = !listen.empty() || reader.has("listen");
     read_listeners(reader, table, config, mistakes, has_listen);
     check_addresses(reader, config, listen.empty());
+    read_peers(reader, table, config, mistakes);
     const toml::node* archives = table.get("archive");
     if (archives == nullptr)
         return add_machine_archives(config, mistakes, "/");

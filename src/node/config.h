@@ -12,6 +12,7 @@
 #include "archive/settings.h"
 #include "base/log.h"
 #include "http/principal.h"
+#include "peer/peer.h"
 #include "stock/stock.h"
 
 namespace aptward::node {
@@ -43,6 +44,7 @@ struct Config {
     std::uint64_t quota_bytes = 0;                                        ///< 0: none
     std::chrono::seconds hot_for = std::chrono::hours(24 * 14);
     stock::Settings stock;
+    peer::Settings peers;
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::text;
     std::vector<archive::ArchiveSettings> archives;

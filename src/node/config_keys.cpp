@@ -64,6 +64,9 @@ const std::vector<ConfigKey>& config_keys()
         {"", "machine-reports", "clients or operators", "\"clients\"",
          "Who may say what a machine has installed (aptward client report): whoever may fetch, or "
          "operators only."},
+        {"", "peers-may-ask", "clients or nobody", "\"clients\"",
+         "Which other nodes are told what is held here and given it: whoever may fetch, or none. "
+         "What a private archive holds is given to none."},
         {"", "log-level", "debug, info, warning or error", "\"info\"", "The least that is logged."},
         {"", "log-format", "text or json", "\"text\"", "How log lines look."},
         {"ring", "name", "text", "", "What reports call this ring."},
@@ -84,6 +87,15 @@ const std::vector<ConfigKey>& config_keys()
          "(required unless machine)"},
         {"stock-list", "architecture", "name", "\"\"",
          "Its architecture then; empty means that of the node's machine."},
+        {"peer", "url", "URL", "",
+         "Another node, where it answers clients: asked for what is not held here, before or after "
+         "the upstreams, as it was measured."},
+        {"peer", "identity", "identity", "\"\"",
+         "The only key that this peer may have, as aptward peer list shows it there; empty means "
+         "whoever answers. Bytes are proven either way."},
+        {"peer", "ca", "path", "\"\"",
+         "File of the only certificate authorities that an https peer may show; empty means the "
+         "system's."},
         {"listener", "address", "address", "",
          "Where it listens: \"ADDRESS:PORT\", \"[V6]:PORT\" or \"unix:PATH\"."},
         {"listener", "serves", "list of archive, admin", "[\"archive\"]",

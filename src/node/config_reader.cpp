@@ -2,8 +2,11 @@
 #include "node/config_reader.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "base/text.h"
 
@@ -38,12 +41,10 @@ Reader::Reader(const toml::table& table, std::string section, std::string file,
     for (const auto& [key, value] : table_) {
         const std::string name(key.str());
         const auto& keys = config_keys();
-        const bool is_section =
-            name == "archive" || name == "listener" || name == "ring" || name == "stock-list";
-        const bool is_known = (section_.empty() && is_section) ||
-                              std::any_of(keys.begin(), keys.end(), [&](const ConfigKey& known) {
-                                  return section_ == known.section && name == known.name;
-                              });
+        const bool is_known = std::any_of(keys.begin(), keys.end(), [&](const ConfigKey& known) {
+            return (section_ == known.section && name == known.name) ||
+                   (section_.empty() && !name.empty() && name == known.section);
+        });
         if (!is_known)
             mistake(name, "there is no such key; accepted are: " + known_names());
     }
@@ -122,11 +123,14 @@ void Reader::read(const char* key, std::chrono::seconds& to)
 std::string Reader::known_names() const
 {
     std::string names;
+    std::set<std::string_view> sections;
     for (const ConfigKey& key : config_keys())
         if (section_ == key.section)
             names += (names.empty() ? "" : ", ") + std::string(key.name);
+        else if (*key.section != '\0')
+            sections.insert(key.section);
     if (section_.empty())
-        names += ", and the tables [[archive]], [[listener]]";
+        names += fmt::format(", and the tables [[{}]]", fmt::join(sections, "]], [["));
     return names;
 }
 

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "deb/deb.h"
 #include "node/node_parts.h"
+#include "tlog/identity.h"
 
 namespace aptward::node {
 namespace {
@@ -81,6 +82,19 @@ Result<void> Node::Parts::open_state(crypto::Spawner& spawner)
     if (!may_be)
         remember_first_start();
     return {};
+}
+
+// Without room for a key this node serves, and has no peers (I6).
+std::optional<tlog::SignerKey> Node::Parts::identity() const
+{
+    auto key = tlog::load_identity(config.state);
+    if (key)
+        return std::move(*key);
+    tell("peer.no-identity",
+         "this node has no key, so it neither asks other nodes nor gives to "
+         "them: " +
+             key.error().message());
+    return std::nullopt;
 }
 
 Result<void> Node::Parts::listen()
@@ -166,8 +180,12 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->services->prefetcher = parts->stock.get();
     parts->jobs->add_kind(stock::kStock, parts->stock->make_job());
     parts->drill = std::make_unique<archive::Drill>(*parts->services);
+    parts->peers = std::make_unique<peer::Peers>(*parts->services, *parts->front, parts->identity(),
+                                                 parts->config.peers);
+    parts->services->neighbours = parts->peers.get();
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->drill,
-                                                    *parts->stock, *parts->quota, *parts->loops);
+                                                    *parts->stock, *parts->peers, *parts->quota,
+                                                    *parts->loops);
     parts->tell_notes(parts->config);
     parts->events->on_stored([admin = parts->admin.get()] { admin->wake_followers(); });
     auto node = std::unique_ptr<Node>(new Node(std::move(parts)));
@@ -179,6 +197,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     http::spawn(node->parts_->services->control, "mending", node->parts_->keep_mending());
     http::spawn(node->parts_->services->control, "bounding", node->parts_->keep_bounded());
     http::spawn(node->parts_->services->control, "stocking", node->parts_->stock->keep());
+    http::spawn(node->parts_->services->control, "keeping peers", node->parts_->peers->keep());
     http::spawn(node->parts_->services->control, "keeping room", node->parts_->keep_room());
     node->parts_->admin->set_ready(true);
     // A full disk keeps nothing from being served that is held (I6).
@@ -291,6 +310,8 @@ void Node::stop()
     }
     if (parts_->stock)
         parts_->stock->stop();
+    if (parts_->peers)
+        parts_->peers->stop();
     if (parts_->jobs)
         parts_->jobs->stop();
     // First every thread ends: those that start work, then those that do it. A job holds signals of

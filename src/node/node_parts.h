@@ -20,6 +20,7 @@
 #include "console/admin.h"
 #include "node/listeners.h"
 #include "node/node.h"
+#include "peer/peer.h"
 #include "stock/stock.h"
 
 namespace aptward::node {
@@ -65,6 +66,7 @@ struct Node::Parts {
     std::unique_ptr<archive::Services> services;
     std::unique_ptr<archive::Front> front;
     std::unique_ptr<stock::Stock> stock;
+    std::unique_ptr<peer::Peers> peers;
     std::unique_ptr<archive::Drill> drill;
     std::unique_ptr<console::Admin> admin;
     std::unique_ptr<http::Loops> control;  // one loop
@@ -82,6 +84,7 @@ struct Node::Parts {
     /// What the start found of it, as events.
     void tell_of_state() const;
     void remember_first_start();
+    std::optional<tlog::SignerKey> identity() const;
     std::shared_ptr<archive::Routes> make_routes(const Config& from,
                                                  std::vector<std::string> own_addresses);
     void tell_what_stays(const Config& fresh);

@@ -229,6 +229,7 @@ Result<void> Node::reload(Config config)
     if (const auto written = parts_->write_run_file(); !written)
         log_warning("state.unwritable", {}, written.error().message());
     parts_->stock->use(config.stock);
+    parts_->peers->use(config.peers);
     parts_->quota->set_bytes(config.quota_bytes);
     parts_->tell_what_stays(config);
     parts_->tell_notes(config);

@@ -46,7 +46,7 @@ std::vector<std::string> own_addresses()
     return addresses;
 }
 
-bool leads_here(const std::string& host)
+bool leads_here(const std::string& host, Lookup lookup)
 {
     char own[256] = {};
     ::gethostname(own, sizeof own - 1);
@@ -54,6 +54,7 @@ bool leads_here(const std::string& host)
         return true;
     ::addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = lookup == Lookup::none ? AI_NUMERICHOST : 0;
     ::addrinfo* found = nullptr;
     if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0)
         return false;
@@ -85,7 +86,8 @@ std::string authority_of(std::string_view uri)
     return has_port ? authority : authority + (is_https ? ":443" : ":80");
 }
 
-bool is_own_authority(const std::string& authority, const std::vector<std::string>& listen)
+bool is_own_authority(const std::string& authority, const std::vector<std::string>& listen,
+                      Lookup lookup)
 {
     if (std::find(listen.begin(), listen.end(), authority) != listen.end())
         return true;
@@ -97,7 +99,7 @@ bool is_own_authority(const std::string& authority, const std::vector<std::strin
     std::string host = authority.substr(0, colon);
     if (host.size() > 2 && host.front() == '[' && host.back() == ']')
         host = host.substr(1, host.size() - 2);
-    return is_our_port && leads_here(host);
+    return is_our_port && leads_here(host, lookup);
 }
 
 }  // namespace aptward::node

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// `aptward peer`: the other nodes that this one asks, and whether they answer.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "cli/commands.h"
+
+namespace aptward::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Options {
+    Reach reach;
+    bool is_json = false;
+    std::string url;
+};
+
+int failed(const std::string& sentence, int status)
+{
+    std::fprintf(stderr, "aptward: %s\n", sentence.c_str());
+    return status;
+}
+
+void print_clock(const Json& peer)
+{
+    constexpr std::int64_t kWorthSaying = 10'000;
+    const auto ahead = peer.value("clock_ahead_ms", std::int64_t{0});
+    if (std::abs(ahead) > kWorthSaying)
+        fmt::print("    its clock is {} {} of this node's: one of the two is wrong\n",
+                   human_seconds(std::abs(ahead) / 1000), ahead > 0 ? "ahead" : "behind");
+}
+
+void print(const Json& peer)
+{
+    const std::string state = peer.value("state", ""), why = peer.value("why", "");
+    const Json source = peer.value("source", Json::object());
+    const auto bytes = source.value("bytes", std::uint64_t{0});
+    std::string line = fmt::format("{}  {}", peer.value("url", ""), state);
+    if (state == "linked")
+        line += fmt::format(", {} ms away", peer.value("round_trip_ms", std::int64_t{0}));
+    if (bytes > 0)
+        line += fmt::format(", has given {}", human_size(bytes));
+    fmt::print("{}\n", line);
+    if (!peer.value("identity", "").empty())
+        fmt::print("    {}\n", peer.value("identity", ""));
+    if (!why.empty())
+        fmt::print("    {}\n", why);
+    if (source.value("health", "") == "down")
+        fmt::print("    is asked last for now: {}\n", printable(source.value("last_fault", "")));
+    print_clock(peer);
+}
+
+// 0 when all that were asked about are linked.
+int show(const Options& options, Json document)
+{
+    if (!options.url.empty()) {
+        Json chosen = Json::array();
+        for (const Json& peer : document.value("peers", Json::array()))
+            if (peer.value("url", "") == options.url)
+                chosen.push_back(peer);
+        if (chosen.empty())
+            return failed(
+                fmt::format("this node has no peer {}: aptward peer list names those it has",
+                            printable(options.url)),
+                kUsage);
+        document["peers"] = chosen;
+    }
+    const Json peers = document.value("peers", Json::array());
+    bool are_linked = true;
+    for (const Json& peer : peers)
+        are_linked = are_linked && peer.value("state", "") == "linked";
+    if (options.is_json) {
+        fmt::print("{}\n", document.dump(1));
+        return are_linked ? kOk : kNo;
+    }
+    fmt::print("this node: {}\n", document.value("identity", ""));
+    for (const Json& peer : peers)
+        print(peer);
+    if (peers.empty())
+        fmt::print("it has no peers: a [[peer]] with a url in its configuration names one\n");
+    return are_linked ? kOk : kNo;
+}
+
+int ask(const Options& options, const char* method, const char* path)
+{
+    const auto config = load_config_to_ask(options.reach);
+    if (!config)
+        return kUsage;
+    const auto answer = ask_admin(config->admin, method, path);
+    if (!answer)
+        return failed(answer.error().message(), kUnknown);
+    if (answer->status != 200)
+        return failed(answer->sentence(), kUnknown);
+    Json document = Json::parse(answer->body, nullptr, false);
+    if (!document.is_object())
+        return failed("the node's answer is no JSON", kUnknown);
+    return show(options, std::move(document));
+}
+
+}  // namespace
+
+void add_peer(CLI::App& app, Action& action)
+{
+    auto options = std::make_shared<Options>();
+    CLI::App* peer = app.add_subcommand("peer", "Show the other nodes that this one asks");
+    peer->require_subcommand(1);
+    CLI::App* list = peer->add_subcommand(
+        "list", "This node's identity and its peers, as they were when they were looked at last");
+    add_reach_options(*list, options->reach);
+    list->add_flag("--json", options->is_json, "Print the facts as JSON");
+    list->callback([&action, options] {
+        action = [options] { return ask(*options, "GET", "/api/v1/peers"); };
+    });
+    CLI::App* ping = peer->add_subcommand("ping", "Look at the peers now; 0 when all are linked");
+    add_reach_options(*ping, options->reach);
+    ping->add_option("URL", options->url, "Only this one");
+    ping->add_flag("--json", options->is_json, "Print the facts as JSON");
+    ping->callback([&action, options] {
+        action = [options] { return ask(*options, "POST", "/api/v1/peers/ping"); };
+    });
+}
+
+}  // namespace aptward::cli

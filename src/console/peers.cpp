@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "console/peers.h"
+
+namespace aptward::console {
+namespace {
+
+using Json = nlohmann::json;
+
+Json to_json(const peer::PeerReport& report)
+{
+    const peer::Link& link = report.link;
+    return {{"url", report.url},
+            {"state", to_string(link.state)},
+            {"why", link.why},
+            {"identity", link.key ? link.key->to_string() : ""},
+            {"program", link.program},
+            {"round_trip_ms", link.round_trip.count()},
+            {"clock_ahead_ms", link.clock_ahead.count()},
+            {"since", to_unix(link.since)},
+            {"source", console::to_json(report.source)}};
+}
+
+}  // namespace
+
+Json to_json(const fetch::SourceReport& source)
+{
+    Json faults = Json::object();
+    for (std::size_t i = 0; i < source.faults.size(); ++i)
+        if (source.faults[i] > 0)
+            faults[std::string(to_string(static_cast<fetch::Fault>(i)))] = source.faults[i];
+    return {{"url", source.url},
+            {"health", source.is_open                                          ? "down"
+                       : source.failures_in_a_row > 0                          ? "shaky"
+                       : source.last_good_time.time_since_epoch().count() == 0 ? "untried"
+                                                                               : "good"},
+            {"latency_ms", source.latency_ms},
+            {"rate_bytes_per_s", source.rate_bytes_per_s},
+            {"bytes", source.bytes},
+            {"failures_in_a_row", source.failures_in_a_row},
+            {"faults", faults},
+            {"last_fault", source.last_fault},
+            {"last_fault_at", to_unix(source.last_fault_time)},
+            {"last_good_at", to_unix(source.last_good_time)}};
+}
+
+http::Async<Json> describe(peer::Peers& peers)
+{
+    const auto reports = co_await peers.report();
+    const peer::Given given = peers.given();
+    Json list = Json::array();
+    for (const peer::PeerReport& report : reports)
+        list.push_back(to_json(report));
+    co_return Json{
+        {"identity", peers.identity()},
+        {"peers", list},
+        {"given",
+         {{"answers", given.answers}, {"bytes", given.bytes}, {"not_held", given.not_held}}}};
+}
+
+}  // namespace aptward::console

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// What nodes tell each other, as signed notes. Pure. Spec: docs/formats/peer.md.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "tlog/note.h"
+
+namespace aptward::peer {
+
+/// Of the note by which a node says who it is; room for lines of later versions.
+inline constexpr std::size_t kMaxNodeBytes = 4096;
+
+/// Who a node is. `run` tells two processes with the same key apart: a state folder was copied.
+struct NodeText {
+    tlog::VerifierKey key;
+    std::string run;      ///< 16 hexadecimal digits, new at each start.
+    std::string program;  ///< "aptward/0.1.0"; hostile text without control characters.
+    std::vector<unsigned> protocols;
+    std::chrono::milliseconds time{};  ///< Of its clock, since 1970.
+    std::string nonce;
+};
+
+/// The text of the note, which its key is to sign.
+std::string to_text(const NodeText& node);
+
+/// The note that answers `nonce`. Lines that are not known are skipped.
+/// Fails with malformed for what is no such note, untrusted when its key has not signed it or it
+/// answers something else.
+Result<NodeText> read_node(std::string_view note, std::string_view nonce);
+
+}  // namespace aptward::peer

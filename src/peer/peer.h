@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The face of peer/: the nodes that this one asks for bytes, and what it gives to those that ask.
+//
+// Nobody needs to trust a peer: what it gives is proven by its digest, and what it does not give
+// says nothing. docs/formats/peer.md, docs/decisions/0027-peers.md.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "archive/front.h"
+#include "archive/neighbours.h"
+#include "peer/link.h"
+#include "peer/request.h"
+#include "tlog/note.h"
+
+namespace aptward::peer {
+
+/// One [[peer]].
+struct PeerSettings {
+    std::string url;                            ///< "http://b.example:3142", no trailing slash
+    std::optional<tlog::VerifierKey> identity;  ///< Whose answers count; nothing: whoever answers.
+    std::string ca;                             ///< As fetch::SourceSettings has it.
+    bool operator==(const PeerSettings&) const = default;
+};
+
+/// Whom this node tells what it holds, of those who may fetch here.
+enum class MayAsk { clients, nobody };
+
+struct Settings {
+    std::vector<PeerSettings> peers;
+    MayAsk may_ask = MayAsk::clients;
+};
+
+inline constexpr std::size_t kMostPeers = 32;  ///< A want names each of them; guess.
+
+/// What `aptward peer list` shows of one.
+struct PeerReport {
+    std::string url;
+    Link link;
+    fetch::SourceReport source;
+};
+
+/// What was given to others since the start.
+struct Given {
+    std::uint64_t answers = 0, bytes = 0, not_held = 0;
+};
+
+class Peers : public archive::Neighbours {
+public:
+    /// Both outlive it. Without `identity` nobody is told who this node is, and none is asked.
+    Peers(archive::Services& services, archive::Front& front,
+          std::optional<tlog::SignerKey> identity, Settings settings);
+
+    /// A reload: what is known of peers that stay is kept. Any thread.
+    void use(Settings settings);
+    /// Of all peers. Any thread.
+    std::vector<fetch::SourcePtr> sources() const;
+
+    // Any thread
+    void add_index(fetch::Want& want, std::string_view path) const override;
+    void add_pool(fetch::Want& want, std::string_view path) const override;
+    http::Async<void> answer(http::Exchange& exchange) override;
+
+    /// Looks at the peers from time to time, until stop(). Control loop.
+    http::Async<void> keep();
+    /// Looks at them now. Control loop.
+    http::Async<void> look_at_all();
+    void stop() { is_stopping_ = true; }
+
+    /// Any loop.
+    http::Async<std::vector<PeerReport>> report();
+    Given given() const { return {answers_.load(), bytes_.load(), not_held_.load()}; }
+    /// Empty when this node has no key.
+    std::string identity() const;
+
+private:
+    struct Peer {
+        Peer(PeerSettings from);
+        const PeerSettings settings;
+        const fetch::SourcePtr source;
+        std::atomic<std::shared_ptr<const Link>> link{std::make_shared<const Link>()};
+        SteadyTime next_look{};  // control loop, as the next
+        bool is_looked_at = false;
+    };
+    using PeerPtr = std::shared_ptr<Peer>;
+    using List = std::vector<PeerPtr>;
+
+    void add(fetch::Want& want, const AskedFile& asked) const;
+    http::Async<void> look_at(PeerPtr peer);
+    http::Async<Link> ask(PeerPtr peer);
+    bool is_second(const Peer& peer, const Link& link) const;
+    void note(const Peer& peer, const Link& before, const Link& now) const;
+    http::Async<void> tell_who(http::Exchange& exchange, AskedNode asked);
+    http::Async<void> give(http::Exchange& exchange, AskedFile asked);
+
+    archive::Services& services_;
+    archive::Front& front_;
+    const std::optional<tlog::SignerKey> identity_;
+    const std::string run_;  // of this process
+    std::atomic<std::shared_ptr<const List>> peers_;
+    std::atomic<MayAsk> may_ask_{MayAsk::clients};
+    std::atomic<std::uint64_t> answers_{0}, bytes_{0}, not_held_{0};
+    std::atomic<bool> is_stopping_{false};
+};
+
+}  // namespace aptward::peer

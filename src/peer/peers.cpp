@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The neighbours that are configured, looked at from time to time.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "crypto/crypto.h"
+#include "peer/peer.h"
+
+namespace aptward::peer {
+namespace {
+
+constexpr std::chrono::milliseconds kLookAgain{250};
+constexpr std::chrono::milliseconds kNodeLimit{5000};
+
+fetch::SourceSettings source_settings(const PeerSettings& peer)
+{
+    fetch::SourceSettings settings;
+    settings.kind = fetch::SourceSettings::Kind::peer;
+    settings.url = peer.url;
+    settings.ca = peer.ca;
+    return settings;
+}
+
+std::chrono::milliseconds clock_now()
+{
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+}
+
+}  // namespace
+
+Peers::Peer::Peer(PeerSettings from)
+    : settings(std::move(from)), source(std::make_shared<fetch::Source>(source_settings(settings)))
+{
+}
+
+Peers::Peers(archive::Services& services, archive::Front& front,
+             std::optional<tlog::SignerKey> identity, Settings settings)
+    : services_(services),
+      front_(front),
+      identity_(std::move(identity)),
+      run_(crypto::random_hex(8)),
+      peers_(std::make_shared<const List>())
+{
+    use(std::move(settings));
+}
+
+void Peers::use(Settings settings)
+{
+    const auto before = peers_.load();
+    auto list = std::make_shared<List>();
+    for (PeerSettings& one : settings.peers) {
+        const auto known = std::find_if(before->begin(), before->end(),
+                                        [&](const PeerPtr& peer) { return peer->settings == one; });
+        list->push_back(known != before->end() ? *known : std::make_shared<Peer>(std::move(one)));
+    }
+    may_ask_ = settings.may_ask;
+    peers_ = std::move(list);
+}
+
+std::vector<fetch::SourcePtr> Peers::sources() const
+{
+    std::vector<fetch::SourcePtr> sources;
+    for (const PeerPtr& peer : *peers_.load())
+        sources.push_back(peer->source);
+    return sources;
+}
+
+std::string Peers::identity() const
+{
+    return identity_ ? identity_->verifier().to_string() : std::string();
+}
+
+void Peers::add(fetch::Want& want, const AskedFile& asked) const
+{
+    if (!identity_)
+        return;
+    using Turn = fetch::Want::Elsewhere::Turn;
+    for (const PeerPtr& peer : *peers_.load())
+        if (is_asked(peer->link.load()->state))
+            want.elsewhere.push_back({peer->source, {path_of(asked)}, Turn::ranked});
+}
+
+void Peers::add_index(fetch::Want& want, std::string_view path) const
+{
+    add(want, {AskedFile::Kind::index, want.digest, std::string(path)});
+}
+
+void Peers::add_pool(fetch::Want& want, std::string_view path) const
+{
+    add(want, {AskedFile::Kind::pool, want.digest, std::string(path)});
+}
+
+http::Async<void> Peers::keep()
+{
+    while (!is_stopping_) {
+        for (const PeerPtr& peer : *peers_.load())
+            if (identity_ && !peer->is_looked_at && peer->next_look <= steady_now()) {
+                peer->is_looked_at = true;
+                http::spawn(services_.control, "looking at a peer", look_at(peer));
+            }
+        co_await http::sleep_until(steady_now() + kLookAgain);
+    }
+}
+
+http::Async<void> Peers::look_at_all()
+{
+    const auto peers = peers_.load();
+    for (const PeerPtr& peer : *peers)
+        peer->next_look = SteadyTime{};
+    const auto is_over = [&peers] {
+        return std::all_of(peers->begin(), peers->end(), [](const PeerPtr& peer) {
+            return !peer->is_looked_at && peer->next_look != SteadyTime{};
+        });
+    };
+    const SteadyTime deadline = steady_now() + kNodeLimit + kLookAgain * 2;
+    while (identity_ && !is_over() && steady_now() < deadline) {
+        co_await http::sleep_until(steady_now() + kLookAgain / 5);
+    }
+}
+
+http::Async<void> Peers::look_at(PeerPtr peer)
+{
+    auto now = co_await ask(peer);
+    const auto before = peer->link.load();
+    if (now.state == State::unreachable) {
+        now.failures = before->failures + 1;
+        now.key = before->key;
+        now.program = before->program;
+    } else if (now.state == State::linked && is_second(*peer, now)) {
+        now.state = State::duplicate;
+        now.why = "another [[peer]] leads to the same node";
+    }
+    now.since = now.state == before->state ? before->since : system_now();
+    note(*peer, *before, now);
+    const auto pause = pause_after(now);
+    peer->link = std::make_shared<const Link>(std::move(now));
+    peer->next_look = steady_now() + pause;
+    peer->is_looked_at = false;
+}
+
+http::Async<Link> Peers::ask(PeerPtr peer)
+{
+    const AskedNode asked{crypto::random_hex(16)};
+    fetch::DocumentRequest request;
+    request.source = peer->source;
+    request.path = path_of(asked);
+    request.limit_bytes = kMaxNodeBytes;
+    request.time_limit = kNodeLimit;
+    request.is_optional = true;
+    const SteadyTime began = steady_now();
+    const auto document = co_await services_.fetcher.document(std::move(request));
+    Link link;
+    if (!document) {
+        const bool is_somebody = document.error().code() != Errc::unavailable;
+        link.state = is_somebody ? State::no_node : State::unreachable;
+        link.why = is_somebody
+                       ? "no Aptward node answers there, or one that does not know peers: " +
+                             document.error().message()
+                       : document.error().message();
+        co_return link;
+    }
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(steady_now() - began);
+    const auto node = read_node(document->body, asked.nonce);
+    if (!node) {
+        link.state = State::no_node;
+        link.why = node.error().message();
+        co_return link;
+    }
+    link = judge(*node, {identity_->verifier(), run_}, peer->settings.identity);
+    link.round_trip = took;
+    link.clock_ahead = node->time - (clock_now() - took / 2);
+    co_return link;
+}
+
+// The first of the configuration's that leads there is asked.
+bool Peers::is_second(const Peer& peer, const Link& link) const
+{
+    for (const PeerPtr& other : *peers_.load()) {
+        if (other.get() == &peer)
+            return false;
+        const auto known = other->link.load();
+        if (known->state == State::linked && known->key == link.key)
+            return true;
+    }
+    return false;
+}
+
+void Peers::note(const Peer& peer, const Link& before, const Link& now) const
+{
+    const auto tell = [&](std::string code, std::string message) {
+        catalog::Event event;
+        event.code = std::move(code);
+        event.source = peer.settings.url;
+        event.message = std::move(message);
+        services_.events.add(std::move(event));
+    };
+    if (now.state != before.state)
+        tell(fmt::format("peer.{}", to_string(now.state)),
+             now.state == State::linked ? "it is " + now.key->to_string() : now.why);
+    else if (now.state == State::linked && now.key != before.key)
+        tell("peer.identity-changed", fmt::format("it was {} and is {} now; an identity in its "
+                                                  "[[peer]] allows one only",
+                                                  before.key->to_string(), now.key->to_string()));
+    const auto is_off = [](const Link& link) {
+        return link.state == State::linked &&
+               std::chrono::abs(link.clock_ahead) > kMostClockDifference;
+    };
+    if (is_off(now) && !is_off(before))
+        tell("peer.clock",
+             fmt::format("its clock is {} s {} of this node's: one of the two is wrong",
+                         std::chrono::abs(now.clock_ahead).count() / 1000,
+                         now.clock_ahead.count() > 0 ? "ahead" : "behind"));
+}
+
+http::Async<std::vector<PeerReport>> Peers::report()
+{
+    const auto peers = peers_.load();
+    auto asked = sources();
+    const auto reports = co_await services_.fetcher.report(std::move(asked));
+    std::vector<PeerReport> found;
+    for (const PeerPtr& peer : *peers) {
+        PeerReport one{peer->settings.url, *peer->link.load(), {}};
+        for (const fetch::SourceReport& source : reports)
+            if (source.url == one.url)
+                one.source = source;
+        found.push_back(std::move(one));
+    }
+    co_return found;
+}
+
+}  // namespace aptward::peer

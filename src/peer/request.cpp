@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "peer/request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "archive/neighbours.h"
+#include "base/text.h"
+#include "deb/deb.h"
+#include "http/message.h"
+
+namespace aptward::peer {
+namespace {
+
+constexpr std::string_view kVersion = "v1/";
+constexpr std::string_view kNonce = "nonce=";
+constexpr std::size_t kNonceDigits = 32;
+
+constexpr std::array<std::pair<AskedFile::Kind, std::string_view>, 2> kKinds{
+    {{AskedFile::Kind::index, "index"}, {AskedFile::Kind::pool, "pool"}}};
+
+// The part in front of the next slash, which is taken off with it.
+std::string_view take_part(std::string_view& path)
+{
+    const std::size_t slash = std::min(path.find('/'), path.size());
+    const std::string_view part = path.substr(0, slash);
+    path.remove_prefix(std::min(slash + 1, path.size()));
+    return part;
+}
+
+bool is_nonce(std::string_view text)
+{
+    return text.size() == kNonceDigits && std::all_of(text.begin(), text.end(), [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+           });
+}
+
+// Upper-case digits would be a second name for the same bytes.
+std::optional<Digest> read_digest(std::string_view algorithm, std::string_view hex,
+                                  std::string_view size)
+{
+    const auto bytes = parse_number(size);
+    const auto digest = bytes ? parse_digest(hex, *bytes) : std::nullopt;
+    const bool is_right = digest && digest->hex() == hex && std::to_string(*bytes) == size &&
+                          to_lower(to_string(digest->algorithm)) == algorithm;
+    return is_right ? digest : std::nullopt;
+}
+
+Result<Asked> parse_file(AskedFile::Kind kind, std::string_view path)
+{
+    const std::string_view algorithm = take_part(path);
+    const std::string_view hex = take_part(path);
+    const std::string_view size = take_part(path);
+    const auto digest = read_digest(algorithm, hex, size);
+    if (!digest)
+        return fail(Errc::malformed, "a file is asked for as sha256/HEX/SIZE/PATH");
+    const auto clean = deb::clean_relative_path(path);
+    if (path.empty() || clean != path)
+        return fail(Errc::malformed, "the path of a file is relative and clean");
+    return AskedFile{kind, *digest, std::string(path)};
+}
+
+}  // namespace
+
+Result<Asked> parse_request(std::string_view path, std::string_view query)
+{
+    if (!path.starts_with(archive::kNeighbourPaths))
+        return fail(Errc::malformed, "it is none of the paths of nodes");
+    path.remove_prefix(archive::kNeighbourPaths.size());
+    if (!path.starts_with(kVersion))
+        return fail(Errc::stale, "this node speaks version 1 of the protocol");
+    path.remove_prefix(kVersion.size());
+    if (path == "node") {
+        if (!query.starts_with(kNonce) || !is_nonce(query.substr(kNonce.size())))
+            return fail(Errc::malformed, "node is asked with nonce= and 32 hexadecimal digits");
+        return AskedNode{std::string(query.substr(kNonce.size()))};
+    }
+    const std::string_view name = take_part(path);
+    for (const auto& [kind, word] : kKinds)
+        if (name == word)
+            return parse_file(kind, path);
+    return fail(Errc::malformed, "what can be asked for is node, index and pool");
+}
+
+std::string path_of(const AskedNode& asked)
+{
+    return fmt::format("{}{}node?{}{}", archive::kNeighbourPaths.substr(1), kVersion, kNonce,
+                       asked.nonce);
+}
+
+std::string path_of(const AskedFile& asked)
+{
+    const auto kind = std::find_if(kKinds.begin(), kKinds.end(),
+                                   [&](const auto& one) { return one.first == asked.kind; });
+    return fmt::format("{}{}{}/{}/{}/{}/{}", archive::kNeighbourPaths.substr(1), kVersion,
+                       kind->second, to_lower(to_string(asked.digest.algorithm)),
+                       asked.digest.hex(), asked.digest.size_bytes, http::encode_path(asked.path));
+}
+
+}  // namespace aptward::peer

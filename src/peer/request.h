@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// What nodes ask each other, as paths. Pure. Spec: docs/formats/peer.md.
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/digest.h"
+#include "base/result.h"
+
+namespace aptward::peer {
+
+/// Who answers here, proven by its key. `nonce`: 32 hexadecimal digits that the asker made up.
+struct AskedNode {
+    std::string nonce;
+};
+
+/// Bytes by digest, and what they are: a name that a release or an index lists, so that the answer
+/// needs no list of all digests.
+struct AskedFile {
+    enum class Kind { index, pool };
+    Kind kind = Kind::pool;
+    Digest digest;
+    std::string path;  ///< Clean: no leading slash, no "..".
+};
+
+using Asked = std::variant<AskedNode, AskedFile>;
+
+/// `path` as http::parse_target gives it, `query` without '?'.
+/// Fails with malformed; with stale for another version of the protocol than this one.
+Result<Asked> parse_request(std::string_view path, std::string_view query);
+
+/// Behind the URL of a peer, encoded, without leading slash.
+std::string path_of(const AskedNode& asked);
+std::string path_of(const AskedFile& asked);
+
+}  // namespace aptward::peer

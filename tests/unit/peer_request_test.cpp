@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "peer/request.h"
+
+#include <gtest/gtest.h>
+
+#include "code_of.h"
+#include "http/message.h"
+
+namespace aptward::peer {
+namespace {
+
+const std::string kHex(64, 'a');
+const std::string kHex512(128, 'b');
+
+Result<Asked> parse(const std::string& target)
+{
+    const auto parsed = http::parse_target("GET", target);
+    return parse_request(parsed->path, parsed->query);
+}
+
+TEST(PeerRequest, IsReadAsItIsWritten)
+{
+    for (const auto kind : {AskedFile::Kind::index, AskedFile::Kind::pool})
+        for (const std::string& hex : {kHex, kHex512})
+            for (const char* path :
+                 {"Packages", "pool/main/f/foo_1.0+b1~deb12u1_all.deb", "a b/c"}) {
+                const AskedFile file{kind, *parse_digest(hex, 12), path};
+                const auto asked = parse("/" + path_of(file));
+                ASSERT_TRUE(asked) << path_of(file);
+                const auto& read = std::get<AskedFile>(*asked);
+                EXPECT_EQ(read.kind, kind);
+                EXPECT_EQ(read.digest, file.digest);
+                EXPECT_EQ(read.path, path);
+            }
+    const std::string nonce(32, '7');
+    const auto node = parse("/" + path_of(AskedNode{nonce}));
+    ASSERT_TRUE(node);
+    EXPECT_EQ(std::get<AskedNode>(*node).nonce, nonce);
+}
+
+TEST(PeerRequest, HasOneNameForEachThing)
+{
+    const std::string base = "/.well-known/aptward/v1/";
+    for (const std::string& path :
+         {"pool/sha256/" + std::string(64, 'A') + "/1/x", "pool/SHA256/" + kHex + "/1/x",
+          "pool/sha512/" + kHex + "/1/x", "pool/sha256/" + kHex512 + "/1/x",
+          "pool/sha256/" + kHex + "/01/x", "pool/sha256/" + kHex + "/-1/x",
+          "pool/sha256/" + kHex + "/99999999999999999999/x", "pool/sha256/" + kHex + "/1/",
+          "pool/sha256/" + kHex + "/1", "pool/sha256/" + kHex, "blob/sha256/" + kHex + "/1/x",
+          std::string("node"), std::string("node?nonce=1"), "node?nonce=" + std::string(32, 'G'),
+          "node?nonce=" + std::string(33, '1'), std::string("")})
+        EXPECT_EQ(code_of(parse(base + path)), Errc::malformed) << path;
+    EXPECT_EQ(
+        code_of(parse_request("/.well-known/aptward/v1/pool/sha256/" + kHex + "/1/a/../b", "")),
+        Errc::malformed);
+}
+
+TEST(PeerRequest, OfAnotherVersionIsToldFromAMistake)
+{
+    EXPECT_EQ(code_of(parse("/.well-known/aptward/v2/node")), Errc::stale);
+    EXPECT_EQ(code_of(parse("/.well-known/other")), Errc::malformed);
+}
+
+}  // namespace
+}  // namespace aptward::peer
