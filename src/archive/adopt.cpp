@@ -180,8 +180,8 @@ bool Suite::must_wait_for_stock(const Observation& observation) const
 {
     const std::string& id = observation.judgement.id;
     return services_.prefetcher != nullptr && services_.prefetcher->has_patience() &&
-           view_.current && observation.source != nullptr && stocked_ != id &&
-           floor_.approved.count(id) == 0 && !archive_.settings_.is_private &&
+           view_.current && (observation.source != nullptr || observation.is_from_peer) &&
+           stocked_ != id && floor_.approved.count(id) == 0 && !archive_.settings_.is_private &&
            !is_security(archive_.settings_, name_);
 }
 

@@ -169,6 +169,7 @@ void Archive::publish_view(const std::string& suite, catalog::SuiteView view)
     next->suites[suite] = std::move(view);
     view_.store(std::move(next));
     services_.hot_answers.forget();
+    tell_neighbours();
     if (is_new)
         http::spawn(services_.control, "keeping " + suite + " fresh", keep_fresh(suite));
 }

@@ -214,6 +214,15 @@ public:
     http::Async<Offered> offer(std::string suite, catalog::ReleaseFiles files, std::string origin,
                                std::vector<std::string> indexes);
 
+    /// The same for what another node gives: it counts only under verify = "enforce", of suites
+    /// that clients or the configuration name, and never as the first that says who signs a suite.
+    /// What is refused is told, and charged where nobody honest would have given it. Control loop.
+    http::Async<Offered> take_shown(std::string suite, catalog::ReleaseFiles files,
+                                    fetch::SourcePtr peer);
+    /// Whether it would look at a release that another node says it has. Control loop.
+    bool wants_shown(const std::string& suite, const std::string& release_id,
+                     SystemTime date) const;
+
     /// Ends its schedules, and publishes nothing more: another configuration took over. Any thread.
     void retire() { is_retired_ = true; }
     bool is_retired() const { return is_retired_; }
@@ -252,6 +261,10 @@ public:
     /// ("main/binary-amd64/Packages.xz"), or an index of one does. Any thread.
     std::optional<Given> find_given_index(const Digest& digest, std::string_view path) const;
     std::optional<Given> find_given_pool(const Digest& digest, std::string_view path) const;
+    /// The current releases that other nodes are given, by suite, and one of them or of those
+    /// before by its id; null when there is none. Any thread.
+    std::map<std::string, catalog::GenerationPtr> given_releases() const;
+    catalog::GenerationPtr find_given_release(std::string_view id) const;
 
     /// Bytes that a generation of the past names may be at the snapshot hosts too. Any thread.
     void want_elsewhere(fetch::Want& want, const catalog::Generation& generation) const;
@@ -263,8 +276,13 @@ private:
 
     // give.cpp, any thread
     bool is_for_everybody() const;
+    bool may_share() const;
     const Neighbours* neighbours() const;
     std::shared_ptr<const catalog::ArchiveView> given() const;
+    void for_each_given(
+        const std::function<void(const std::string& suite,
+                                 const catalog::GenerationPtr& generation)>& visit) const;
+    void tell_neighbours() const;
 
     // serve.cpp, on the client's loop
     http::Async<void> serve_release_file(http::Exchange& exchange, const Name& name,

@@ -18,40 +18,80 @@ bool Archive::is_for_everybody() const
                        [](const fetch::SourceSettings& one) { return one.user.empty(); });
 }
 
+// What is not proven here is nobody else's either.
+bool Archive::may_share() const
+{
+    return is_for_everybody() && settings_.verify == Verify::enforce && !is_retired_;
+}
+
 const Neighbours* Archive::neighbours() const
 {
     return is_for_everybody() ? services_.neighbours : nullptr;
 }
 
+void Archive::tell_neighbours() const
+{
+    if (services_.neighbours != nullptr)
+        services_.neighbours->note_changed();
+}
+
 // Null: nothing. A freeze is for other nodes too.
 std::shared_ptr<const catalog::ArchiveView> Archive::given() const
 {
-    if (!is_for_everybody() || settings_.verify != Verify::enforce || is_retired_)
+    if (!may_share())
         return nullptr;
     if (const FrozenPtr frozen = past_->frozen())
         return {frozen->past, &frozen->past->view};
     return view_.load();
 }
 
-std::optional<Archive::Given> Archive::find_given_index(const Digest& digest,
-                                                        std::string_view path) const
+// With those before the current ones: clients may have one of them.
+void Archive::for_each_given(
+    const std::function<void(const std::string& suite, const catalog::GenerationPtr& generation)>&
+        visit) const
 {
     const auto view = given();
     if (view == nullptr)
-        return std::nullopt;
+        return;
     for (const auto& [name, suite] : view->suites) {
-        std::vector<catalog::GenerationPtr> generations{suite.current};
-        generations.insert(generations.end(), suite.recent.begin(), suite.recent.end());
-        for (const auto& generation : generations) {
-            if (generation == nullptr)
-                continue;
-            const deb::ListedFile* const file = generation->release().find(path);
-            if (file != nullptr && std::find(file->digests.begin(), file->digests.end(), digest) !=
-                                       file->digests.end())
-                return Given{suite_folder(name) + file->path, generation->id()};
-        }
+        if (suite.current != nullptr)
+            visit(name, suite.current);
+        for (const auto& generation : suite.recent)
+            visit(name, generation);
     }
-    return std::nullopt;
+}
+
+std::map<std::string, catalog::GenerationPtr> Archive::given_releases() const
+{
+    std::map<std::string, catalog::GenerationPtr> releases;
+    if (const auto view = given())
+        for (const auto& [name, suite] : view->suites)
+            if (suite.current != nullptr)
+                releases.emplace(name, suite.current);
+    return releases;
+}
+
+catalog::GenerationPtr Archive::find_given_release(std::string_view id) const
+{
+    catalog::GenerationPtr found;
+    for_each_given([&](const std::string&, const catalog::GenerationPtr& generation) {
+        if (generation->id() == id)
+            found = generation;
+    });
+    return found;
+}
+
+std::optional<Archive::Given> Archive::find_given_index(const Digest& digest,
+                                                        std::string_view path) const
+{
+    std::optional<Given> found;
+    for_each_given([&](const std::string& suite, const catalog::GenerationPtr& generation) {
+        const deb::ListedFile* const file = generation->release().find(path);
+        if (file != nullptr &&
+            std::find(file->digests.begin(), file->digests.end(), digest) != file->digests.end())
+            found = Given{suite_folder(suite) + file->path, generation->id()};
+    });
+    return found;
 }
 
 std::optional<Archive::Given> Archive::find_given_pool(const Digest& digest,

@@ -100,7 +100,8 @@ http::Async<trust::Judgement> Suite::judge_under(catalog::ReleaseFiles files,
 
 void Suite::refuse(const Observation& observation)
 {
-    verdict_ = observation.judgement.verdict;
+    if (!observation.is_from_peer)  // its word says nothing of what the sources show
+        verdict_ = observation.judgement.verdict;
     tell_refused(observation);
 }
 

@@ -3,12 +3,16 @@
 // Other nodes that may hold what is wanted, and want what is held. peer/ knows them; archive/ only
 // says what it is called.
 
+#include <memory>
+#include <string>
 #include <string_view>
 
 #include "fetch/fetch.h"
 #include "http/server.h"
 
 namespace aptward::archive {
+
+class Archive;
 
 /// What nodes ask each other begins so.
 inline constexpr std::string_view kNeighbourPaths = "/.well-known/aptward/";
@@ -23,6 +27,12 @@ public:
     virtual void add_index(fetch::Want& want, std::string_view path) const = 0;
     /// The same for a file that an index lists under this path.
     virtual void add_pool(fetch::Want& want, std::string_view path) const = 0;
+
+    /// What clients get has changed: those who wait for it are told.
+    virtual void note_changed() = 0;
+
+    /// Control loop: offers the archive the releases of this suite that they are known to have.
+    virtual http::Async<void> look_for(std::shared_ptr<Archive> archive, std::string suite) = 0;
 
     /// Answers what one of them asks, of whoever may fetch here. Any loop.
     virtual http::Async<void> answer(http::Exchange& exchange) = 0;

@@ -89,6 +89,61 @@ http::Async<Offered> Suite::offer(catalog::ReleaseFiles files, std::string origi
     co_return offered;
 }
 
+namespace {
+
+// What no honest node has, whatever its policy and its clock.
+bool is_nobodys(const std::string& code)
+{
+    return code == "release.malformed" || code == "release.portal" || code == "release.unsigned" ||
+           code == "release.bad-signature";
+}
+
+}  // namespace
+
+bool Suite::wants_shown(const std::string& release_id, SystemTime date) const
+{
+    return !view_.current || (view_.current->id() != release_id && view_.current->date() < date);
+}
+
+http::Async<Offered> Suite::take_shown(catalog::ReleaseFiles files, fetch::SourcePtr peer)
+{
+    if (archive_.settings_.pins_first_signer && !floor_.date)
+        co_return Offered{Outcome::refused,
+                          {"peer.first-signer", "the first signer of a suite is no peer's to say"}};
+    Observation observation;
+    observation.origin = peer->url();
+    observation.is_from_peer = true;
+    observation.files = files;
+    auto judgement = co_await judge_under(std::move(files), archive_.settings_.keyring,
+                                          archive_.policy(archive_.settings_),
+                                          trust::Freshness::live, system_now());
+    observation.judgement = std::move(judgement);
+    note_seen(observation.judgement);
+    const std::string id = observation.judgement.id;
+    Offered offered = describe(observation.judgement);
+    if (offered.outcome == Outcome::refused)
+        refuse_shown(observation, peer);
+    if (offered.outcome != Outcome::published)
+        co_return offered;
+    co_await adopt(std::move(observation));
+    if (!view_.current || view_.current->id() != id)
+        offered = {Outcome::held, {"release.held", held_.empty() ? verdict_.message : held_}};
+    co_return offered;
+}
+
+// Another node may have another policy or a wrong clock. Two releases of one moment are everybody's
+// concern (A13): both are kept.
+void Suite::refuse_shown(const Observation& observation, const fetch::SourcePtr& peer)
+{
+    const trust::Verdict& verdict = observation.judgement.verdict;
+    if (verdict.code == "release.equivocation")
+        return tell_refused(observation);
+    event("peer.release-refused", observation.origin, verdict.code + ": " + verdict.message,
+          observation.judgement.id);
+    if (is_nobodys(verdict.code))
+        services_.fetcher.charge(peer, fetch::Fault::untrusted, name_ + ": " + verdict.message);
+}
+
 bool Archive::may_be_offered(const std::string& name)
 {
     return may_have_suite(name) && has_room_for(name);
@@ -115,6 +170,26 @@ http::Async<Offered> Archive::offer(std::string name, catalog::ReleaseFiles file
         co_return not_served_here(name);
     Suite& target = suite(name);
     co_return co_await target.offer(std::move(files), std::move(origin), std::move(indexes));
+}
+
+bool Archive::wants_shown(const std::string& name, const std::string& release_id,
+                          SystemTime date) const
+{
+    const auto found = suites_.find(name);
+    if (!may_share())
+        return false;
+    return found == suites_.end() ? is_known(name) : found->second->wants_shown(release_id, date);
+}
+
+// A suite that neither clients nor the configuration name is not remembered for a peer's word.
+http::Async<Offered> Archive::take_shown(std::string name, catalog::ReleaseFiles files,
+                                         fetch::SourcePtr peer)
+{
+    const bool is_wanted = suites_.count(name) > 0 || is_known(name);
+    if (!may_share() || !is_wanted || !may_be_offered(name))
+        co_return not_served_here(name);
+    Suite& target = suite(name);
+    co_return co_await target.take_shown(std::move(files), std::move(peer));
 }
 
 }  // namespace aptward::archive

@@ -284,12 +284,14 @@ http::Async<void> Past::freeze_in_turn(catalog::ArchiveDecisions::Freeze order)
     frozen_.store(std::make_shared<const Frozen>(Frozen{std::move(order), std::move(frozen_to)}));
     forget();
     archive_.services_.hot_answers.forget();
+    archive_.tell_neighbours();
 }
 
 void Past::thaw_in_turn()
 {
     frozen_.store(nullptr);
     forget();
+    archive_.tell_neighbours();
 }
 
 SystemTime Past::time_to_publish() const

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 
+#include "archive/neighbours.h"
 #include "archive/suite.h"
 #include "base/text.h"
 
@@ -87,6 +88,9 @@ http::Async<void> Suite::ask_all()
     gathering->signal = co_await http::make_signal();
     const std::vector<fetch::SourcePtr> sources = archive_.asked();
     gathering->asked = gathering->pending = sources.size();
+    if (!view_.current && archive_.neighbours() != nullptr)
+        http::spawn(services_.control, "asking neighbours for " + name_,
+                    ask_neighbours(archive_.shared_from_this()));
     for (const fetch::SourcePtr& source : sources)
         http::spawn(services_.control, "asking " + source->url(),
                     ask(archive_.shared_from_this(), gathering, source));
@@ -102,6 +106,18 @@ http::Async<void> Suite::ask_all()
     co_await take_newest(std::move(gathering->accepted));
     // One that waits for stock does so by the operator's wish.
     not_refreshed_ = is_stocking_ ? "" : held_;
+}
+
+// Somebody's first request for a suite may come when no source answers any more; `archive` keeps
+// this suite alive.
+http::Async<void> Suite::ask_neighbours(std::shared_ptr<Archive> archive)
+{
+    ++asks_running_;
+    co_await http::sleep_until(steady_now() + kGrace);
+    if (!view_.current && !is_absent_ && archive->neighbours() != nullptr) {
+        co_await services_.neighbours->look_for(archive, name_);
+    }
+    --asks_running_;
 }
 
 http::Async<void> Suite::take_newest(std::vector<Observation> accepted)

@@ -57,6 +57,10 @@ public:
     http::Async<Offered> offer(catalog::ReleaseFiles files, std::string origin,
                                std::vector<std::string> indexes);
 
+    /// Of one that another node gave: what Archive::take_shown says.
+    http::Async<Offered> take_shown(catalog::ReleaseFiles files, fetch::SourcePtr peer);
+    bool wants_shown(const std::string& release_id, SystemTime date) const;
+
     /// Serves nothing any more whose signers a revocation left too few. Control loop.
     http::Async<void> withdraw();
 
@@ -88,7 +92,8 @@ private:
     /// What one source showed, or somebody handed in.
     struct Observation {
         fetch::SourcePtr source;  ///< Null: it came from no source.
-        std::string origin;       ///< The source's URL, or another name for people.
+        bool is_from_peer = false;
+        std::string origin;  ///< The source's URL, or another name for people.
         catalog::ReleaseFiles files;
         trust::Judgement judgement;
     };
@@ -122,6 +127,8 @@ private:
                                               SystemTime now);
     http::Async<void> ask_for_detached();
     void refuse(const Observation& observation);
+    void refuse_shown(const Observation& observation, const fetch::SourcePtr& peer);
+    http::Async<void> ask_neighbours(std::shared_ptr<Archive> archive);
     void tell_refused(const Observation& observation);
     http::Async<void> ask_host(std::shared_ptr<Archive> archive,
                                std::shared_ptr<Gathering> gathering, std::size_t host,

@@ -222,7 +222,8 @@ The outage of April 2026 in two minutes:
          R"(Other nodes that this one asks for files that it does not hold: each has a [[peer]] in
 aptward.toml(5). What they give is proven by its digest; what they lack says nothing. They are asked
 before or after the upstreams, by what was measured; large files only after much that was right.
-Nothing of a private archive is asked for or given.
+Nothing of a private archive is asked for or given. A newer release that a peer has is judged here as one
+that a source shows, and published when the policy accepts it.
 
 The state is "linked"; "untried" at the beginning; "unreachable"; "no-node" where something else
 answers; "incompatible" for a node of another version; "mismatch" when it is not the identity that

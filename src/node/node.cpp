@@ -302,6 +302,8 @@ void Node::stop()
         if (std::exchange(parts_->is_stopped, true))
             return;
     }
+    if (parts_->peers)
+        parts_->peers->stop();
     if (parts_->loops) {
         parts_->loops->stop(std::chrono::seconds(5));
         if (parts_->front && parts_->front->routes())
@@ -310,8 +312,6 @@ void Node::stop()
     }
     if (parts_->stock)
         parts_->stock->stop();
-    if (parts_->peers)
-        parts_->peers->stop();
     if (parts_->jobs)
         parts_->jobs->stop();
     // First every thread ends: those that start work, then those that do it. A job holds signals of

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "tlog/note.h"
 
@@ -26,6 +27,29 @@ struct NodeText {
     std::string nonce;
 };
 
+/// A release that a node gives.
+struct Head {
+    std::string id;  ///< As catalog::Generation::id(): 64 hexadecimal digits.
+    SystemTime date{};
+    bool has_inrelease = false, has_detached = false;
+    std::string suite;
+    std::string archive;  ///< Its id there: a hint.
+    bool operator==(const Head&) const = default;
+};
+
+inline constexpr std::size_t kMostHeads = 200;  ///< They fit a note.
+
+/// Which releases a node gives. `number` grows with every change, within one run.
+struct Heads {
+    tlog::VerifierKey key;
+    std::string run;
+    std::uint64_t number = 0;
+    std::vector<Head> heads;
+};
+
+/// Whether these names can stand in a note: no blanks, nothing but ASCII.
+bool can_be_told(const Head& head);
+
 /// The text of the note, which its key is to sign.
 std::string to_text(const NodeText& node);
 
@@ -33,5 +57,9 @@ std::string to_text(const NodeText& node);
 /// Fails with malformed for what is no such note, untrusted when its key has not signed it or it
 /// answers something else.
 Result<NodeText> read_node(std::string_view note, std::string_view nonce);
+
+std::string to_text(const Heads& heads);
+/// Fails with malformed, also for more than kMostHeads; untrusted when `key` has not signed it.
+Result<Heads> read_heads(std::string_view note, const tlog::VerifierKey& key);
 
 }  // namespace aptward::peer

@@ -15,7 +15,9 @@
 
 #include "archive/front.h"
 #include "archive/neighbours.h"
+#include "http/event_stream.h"
 #include "peer/link.h"
+#include "peer/own_heads.h"
 #include "peer/request.h"
 #include "tlog/note.h"
 
@@ -37,11 +39,13 @@ struct Settings {
     MayAsk may_ask = MayAsk::clients;
 };
 
-inline constexpr std::size_t kMostPeers = 32;  ///< A want names each of them; guess.
+inline constexpr std::size_t kMostWaiting = 256;  ///< For news, of all that ask; guess.
+inline constexpr std::size_t kMostPeers = 32;     ///< A want names each of them; guess.
 
 /// What `aptward peer list` shows of one.
 struct PeerReport {
     std::string url;
+    std::size_t releases = 0;  ///< That it says it gives.
     Link link;
     fetch::SourceReport source;
 };
@@ -62,16 +66,24 @@ public:
     /// Of all peers. Any thread.
     std::vector<fetch::SourcePtr> sources() const;
 
-    // Any thread
+    // Any thread, but for look_for()
     void add_index(fetch::Want& want, std::string_view path) const override;
     void add_pool(fetch::Want& want, std::string_view path) const override;
+    void note_changed() override { waiting_.wake(); }
+    http::Async<void> look_for(std::shared_ptr<archive::Archive> archive,
+                               std::string suite) override;
     http::Async<void> answer(http::Exchange& exchange) override;
 
     /// Looks at the peers from time to time, until stop(). Control loop.
     http::Async<void> keep();
     /// Looks at them now. Control loop.
     http::Async<void> look_at_all();
-    void stop() { is_stopping_ = true; }
+    /// Those who wait for news are answered. Any thread.
+    void stop()
+    {
+        is_stopping_ = true;
+        waiting_.wake();
+    }
 
     /// Any loop.
     http::Async<std::vector<PeerReport>> report();
@@ -84,19 +96,37 @@ private:
         Peer(PeerSettings from);
         const PeerSettings settings;
         const fetch::SourcePtr source;
+        // For what is no file: an answer that was waited for would count as a slow one.
+        const fetch::SourcePtr talk;
         std::atomic<std::shared_ptr<const Link>> link{std::make_shared<const Link>()};
-        SteadyTime next_look{};  // control loop, as the next
-        bool is_looked_at = false;
+        std::atomic<std::shared_ptr<const std::vector<Head>>> heads{
+            std::make_shared<const std::vector<Head>>()};  // as it told them last
+        // Control loop:
+        SteadyTime next_look{}, follow_again{};
+        bool is_looked_at = false, is_followed = false;
     };
     using PeerPtr = std::shared_ptr<Peer>;
     using List = std::vector<PeerPtr>;
 
     void add(fetch::Want& want, const AskedFile& asked) const;
+    void begin_with(const PeerPtr& peer);
     http::Async<void> look_at(PeerPtr peer);
     http::Async<Link> ask(PeerPtr peer);
     bool is_second(const Peer& peer, const Link& link) const;
     void note(const Peer& peer, const Link& before, const Link& now) const;
+    void tell(const Peer& peer, std::string code, std::string message) const;
+
+    // releases.cpp, control loop
+    bool is_followed_on(const PeerPtr& peer) const;
+    http::Async<void> follow(PeerPtr peer);
+    http::Async<void> consider(PeerPtr peer);
+    http::Async<void> take(PeerPtr peer, Head head, std::shared_ptr<archive::Archive> archive);
+    http::Task<catalog::ReleaseFiles> get_release(PeerPtr peer, Head head);
+
+    // serve.cpp, on the client's loop
     http::Async<void> tell_who(http::Exchange& exchange, AskedNode asked);
+    http::Async<void> tell_heads(http::Exchange& exchange, AskedHeads asked);
+    http::Async<void> give_release(http::Exchange& exchange, AskedRelease asked);
     http::Async<void> give(http::Exchange& exchange, AskedFile asked);
 
     archive::Services& services_;
@@ -106,6 +136,9 @@ private:
     std::atomic<std::shared_ptr<const List>> peers_;
     std::atomic<MayAsk> may_ask_{MayAsk::clients};
     std::atomic<std::uint64_t> answers_{0}, bytes_{0}, not_held_{0};
+    std::optional<OwnHeads> own_heads_;  // with an identity
+    http::Wakers waiting_{kMostWaiting};
+    std::map<std::string, SteadyTime> tried_;  // "ARCHIVE ID" until then; control loop
     std::atomic<bool> is_stopping_{false};
 };
 

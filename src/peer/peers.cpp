@@ -31,7 +31,9 @@ std::chrono::milliseconds clock_now()
 }  // namespace
 
 Peers::Peer::Peer(PeerSettings from)
-    : settings(std::move(from)), source(std::make_shared<fetch::Source>(source_settings(settings)))
+    : settings(std::move(from)),
+      source(std::make_shared<fetch::Source>(source_settings(settings))),
+      talk(std::make_shared<fetch::Source>(source_settings(settings)))
 {
 }
 
@@ -43,6 +45,8 @@ Peers::Peers(archive::Services& services, archive::Front& front,
       run_(crypto::random_hex(8)),
       peers_(std::make_shared<const List>())
 {
+    if (identity_)
+        own_heads_.emplace(*identity_, run_);
     use(std::move(settings));
 }
 
@@ -57,6 +61,7 @@ void Peers::use(Settings settings)
     }
     may_ask_ = settings.may_ask;
     peers_ = std::move(list);
+    note_changed();
 }
 
 std::vector<fetch::SourcePtr> Peers::sources() const
@@ -96,11 +101,23 @@ http::Async<void> Peers::keep()
 {
     while (!is_stopping_) {
         for (const PeerPtr& peer : *peers_.load())
-            if (identity_ && !peer->is_looked_at && peer->next_look <= steady_now()) {
-                peer->is_looked_at = true;
-                http::spawn(services_.control, "looking at a peer", look_at(peer));
-            }
+            begin_with(peer);
         co_await http::sleep_until(steady_now() + kLookAgain);
+    }
+}
+
+void Peers::begin_with(const PeerPtr& peer)
+{
+    if (!identity_)
+        return;
+    if (!peer->is_looked_at && peer->next_look <= steady_now()) {
+        peer->is_looked_at = true;
+        http::spawn(services_.control, "looking at a peer", look_at(peer));
+    }
+    const bool is_linked = peer->link.load()->state == State::linked;
+    if (is_linked && !peer->is_followed && peer->follow_again <= steady_now()) {
+        peer->is_followed = true;
+        http::spawn(services_.control, "following a peer", follow(peer));
     }
 }
 
@@ -135,16 +152,20 @@ http::Async<void> Peers::look_at(PeerPtr peer)
     now.since = now.state == before->state ? before->since : system_now();
     note(*peer, *before, now);
     const auto pause = pause_after(now);
+    const bool is_linked = now.state == State::linked;
     peer->link = std::make_shared<const Link>(std::move(now));
     peer->next_look = steady_now() + pause;
     peer->is_looked_at = false;
+    if (is_linked) {
+        co_await consider(peer);
+    }
 }
 
 http::Async<Link> Peers::ask(PeerPtr peer)
 {
     const AskedNode asked{crypto::random_hex(16)};
     fetch::DocumentRequest request;
-    request.source = peer->source;
+    request.source = peer->talk;
     request.path = path_of(asked);
     request.limit_bytes = kMaxNodeBytes;
     request.time_limit = kNodeLimit;
@@ -187,28 +208,31 @@ bool Peers::is_second(const Peer& peer, const Link& link) const
     return false;
 }
 
+void Peers::tell(const Peer& peer, std::string code, std::string message) const
+{
+    catalog::Event event;
+    event.code = std::move(code);
+    event.source = peer.settings.url;
+    event.message = std::move(message);
+    services_.events.add(std::move(event));
+}
+
 void Peers::note(const Peer& peer, const Link& before, const Link& now) const
 {
-    const auto tell = [&](std::string code, std::string message) {
-        catalog::Event event;
-        event.code = std::move(code);
-        event.source = peer.settings.url;
-        event.message = std::move(message);
-        services_.events.add(std::move(event));
-    };
     if (now.state != before.state)
-        tell(fmt::format("peer.{}", to_string(now.state)),
+        tell(peer, fmt::format("peer.{}", to_string(now.state)),
              now.state == State::linked ? "it is " + now.key->to_string() : now.why);
     else if (now.state == State::linked && now.key != before.key)
-        tell("peer.identity-changed", fmt::format("it was {} and is {} now; an identity in its "
-                                                  "[[peer]] allows one only",
-                                                  before.key->to_string(), now.key->to_string()));
+        tell(peer, "peer.identity-changed",
+             fmt::format("it was {} and is {} now; an identity in its "
+                         "[[peer]] allows one only",
+                         before.key->to_string(), now.key->to_string()));
     const auto is_off = [](const Link& link) {
         return link.state == State::linked &&
                std::chrono::abs(link.clock_ahead) > kMostClockDifference;
     };
     if (is_off(now) && !is_off(before))
-        tell("peer.clock",
+        tell(peer, "peer.clock",
              fmt::format("its clock is {} s {} of this node's: one of the two is wrong",
                          std::chrono::abs(now.clock_ahead).count() / 1000,
                          now.clock_ahead.count() > 0 ? "ahead" : "behind"));
@@ -221,7 +245,7 @@ http::Async<std::vector<PeerReport>> Peers::report()
     const auto reports = co_await services_.fetcher.report(std::move(asked));
     std::vector<PeerReport> found;
     for (const PeerPtr& peer : *peers) {
-        PeerReport one{peer->settings.url, *peer->link.load(), {}};
+        PeerReport one{peer->settings.url, peer->heads.load()->size(), *peer->link.load(), {}};
         for (const fetch::SourceReport& source : reports)
             if (source.url == one.url)
                 one.source = source;

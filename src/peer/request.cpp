@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::string_view kVersion = "v1/";
 constexpr std::string_view kNonce = "nonce=";
-constexpr std::size_t kNonceDigits = 32;
+constexpr std::string_view kWait = "wait=";
+constexpr std::size_t kNonceDigits = 32, kIdDigits = 64;
 
 constexpr std::array<std::pair<AskedFile::Kind, std::string_view>, 2> kKinds{
     {{AskedFile::Kind::index, "index"}, {AskedFile::Kind::pool, "pool"}}};
@@ -30,11 +31,17 @@ std::string_view take_part(std::string_view& path)
     return part;
 }
 
-bool is_nonce(std::string_view text)
+bool is_hex(std::string_view text, std::size_t digits)
 {
-    return text.size() == kNonceDigits && std::all_of(text.begin(), text.end(), [](char c) {
+    return text.size() == digits && std::all_of(text.begin(), text.end(), [](char c) {
                return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
            });
+}
+
+// "NAME=VALUE" and nothing else.
+std::optional<std::string_view> only_value(std::string_view query, std::string_view name)
+{
+    return query.starts_with(name) ? std::optional(query.substr(name.size())) : std::nullopt;
 }
 
 // Upper-case digits would be a second name for the same bytes.
@@ -62,6 +69,26 @@ Result<Asked> parse_file(AskedFile::Kind kind, std::string_view path)
     return AskedFile{kind, *digest, std::string(path)};
 }
 
+Result<Asked> parse_heads(std::string_view query)
+{
+    const auto text = only_value(query, kWait);
+    const auto seconds = text ? parse_number<unsigned>(*text) : std::nullopt;
+    if (!seconds || std::chrono::seconds(*seconds) > kLongestWait ||
+        std::to_string(*seconds) != *text)
+        return fail(Errc::malformed, "heads is asked with wait= and at most 25 seconds");
+    return AskedHeads{std::chrono::seconds(*seconds)};
+}
+
+Result<Asked> parse_release(std::string_view path)
+{
+    const std::string_view id = take_part(path);
+    const bool is_name = path == "InRelease" || path == "Release" || path == "Release.gpg";
+    if (!is_hex(id, kIdDigits) || !is_name)
+        return fail(Errc::malformed,
+                    "a release is asked for as ID/InRelease, Release, Release.gpg");
+    return AskedRelease{std::string(id), std::string(path)};
+}
+
 }  // namespace
 
 Result<Asked> parse_request(std::string_view path, std::string_view query)
@@ -73,21 +100,38 @@ Result<Asked> parse_request(std::string_view path, std::string_view query)
         return fail(Errc::stale, "this node speaks version 1 of the protocol");
     path.remove_prefix(kVersion.size());
     if (path == "node") {
-        if (!query.starts_with(kNonce) || !is_nonce(query.substr(kNonce.size())))
+        const auto nonce = only_value(query, kNonce);
+        if (!nonce || !is_hex(*nonce, kNonceDigits))
             return fail(Errc::malformed, "node is asked with nonce= and 32 hexadecimal digits");
-        return AskedNode{std::string(query.substr(kNonce.size()))};
+        return AskedNode{std::string(*nonce)};
     }
+    if (path == "heads")
+        return parse_heads(query);
     const std::string_view name = take_part(path);
+    if (name == "release")
+        return parse_release(path);
     for (const auto& [kind, word] : kKinds)
         if (name == word)
             return parse_file(kind, path);
-    return fail(Errc::malformed, "what can be asked for is node, index and pool");
+    return fail(Errc::malformed, "what can be asked for is node, heads, release, index and pool");
 }
 
 std::string path_of(const AskedNode& asked)
 {
     return fmt::format("{}{}node?{}{}", archive::kNeighbourPaths.substr(1), kVersion, kNonce,
                        asked.nonce);
+}
+
+std::string path_of(const AskedHeads& asked)
+{
+    return fmt::format("{}{}heads?{}{}", archive::kNeighbourPaths.substr(1), kVersion, kWait,
+                       asked.wait.count());
+}
+
+std::string path_of(const AskedRelease& asked)
+{
+    return fmt::format("{}{}release/{}/{}", archive::kNeighbourPaths.substr(1), kVersion, asked.id,
+                       asked.name);
 }
 
 std::string path_of(const AskedFile& asked)

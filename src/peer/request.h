@@ -2,6 +2,7 @@
 #pragma once
 // What nodes ask each other, as paths. Pure. Spec: docs/formats/peer.md.
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -16,6 +17,17 @@ struct AskedNode {
     std::string nonce;
 };
 
+/// Which releases are given here: once they are others than `If-None-Match` says, or after so long.
+struct AskedHeads {
+    std::chrono::seconds wait{};
+};
+
+/// A file of one of them.
+struct AskedRelease {
+    std::string id;    ///< 64 lower-case hexadecimal digits.
+    std::string name;  ///< "InRelease", "Release" or "Release.gpg"
+};
+
 /// Bytes by digest, and what they are: a name that a release or an index lists, so that the answer
 /// needs no list of all digests.
 struct AskedFile {
@@ -25,7 +37,9 @@ struct AskedFile {
     std::string path;  ///< Clean: no leading slash, no "..".
 };
 
-using Asked = std::variant<AskedNode, AskedFile>;
+using Asked = std::variant<AskedNode, AskedHeads, AskedRelease, AskedFile>;
+
+inline constexpr std::chrono::seconds kLongestWait{25};
 
 /// `path` as http::parse_target gives it, `query` without '?'.
 /// Fails with malformed; with stale for another version of the protocol than this one.
@@ -33,6 +47,8 @@ Result<Asked> parse_request(std::string_view path, std::string_view query);
 
 /// Behind the URL of a peer, encoded, without leading slash.
 std::string path_of(const AskedNode& asked);
+std::string path_of(const AskedHeads& asked);
+std::string path_of(const AskedRelease& asked);
 std::string path_of(const AskedFile& asked);
 
 }  // namespace aptward::peer

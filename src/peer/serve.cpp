@@ -47,6 +47,14 @@ http::Async<void> Peers::answer(http::Exchange& exchange)
         co_await tell_who(exchange, std::move(*node));
         co_return;
     }
+    if (const auto* heads = std::get_if<AskedHeads>(&*asked)) {
+        co_await tell_heads(exchange, *heads);
+        co_return;
+    }
+    if (auto* release = std::get_if<AskedRelease>(&*asked)) {
+        co_await give_release(exchange, std::move(*release));
+        co_return;
+    }
     auto file = std::get<AskedFile>(std::move(*asked));
     co_await give(exchange, std::move(file));
 }
@@ -61,6 +69,49 @@ http::Async<void> Peers::tell_who(http::Exchange& exchange, AskedNode asked)
     answer.type("text/plain; charset=utf-8").header("Cache-Control", "no-store");
     const std::string body = tlog::to_string(identity_->sign(to_text(node)));
     co_await exchange.send(std::move(answer), body);
+}
+
+http::Async<void> Peers::tell_heads(http::Exchange& exchange, AskedHeads asked)
+{
+    auto signal = co_await http::make_signal();
+    const bool may_wait = waiting_.enter(signal);
+    const SteadyTime deadline = steady_now() + asked.wait;
+    const auto known = exchange.head().header("If-None-Match");
+    auto heads = own_heads_->now(front_.routes()->archives);
+    while (known == heads->etag && may_wait && !is_stopping_ && steady_now() < deadline) {
+        co_await signal->wait_until(deadline);
+        heads = own_heads_->now(front_.routes()->archives);
+    }
+    const bool is_known = known == heads->etag;
+    http::Answer answer(is_known ? 304 : 200);
+    answer.type("text/plain; charset=utf-8").header("ETag", heads->etag);
+    const std::string_view body = is_known ? std::string_view() : heads->note;
+    co_await exchange.send(std::move(answer), body);
+}
+
+http::Async<void> Peers::give_release(http::Exchange& exchange, AskedRelease asked)
+{
+    const auto routes = front_.routes();
+    for (const auto& archive : routes->archives) {
+        const auto generation = archive->find_given_release(asked.id);
+        if (generation == nullptr)
+            continue;
+        const catalog::ReleaseFiles& files = generation->files();
+        const std::string& bytes = asked.name == "InRelease" ? files.inrelease
+                                   : asked.name == "Release" ? files.release
+                                                             : files.release_gpg;
+        if (bytes.empty())
+            break;
+        http::Answer answer(200);
+        answer.type("text/plain; charset=utf-8");
+        ++answers_;
+        bytes_ += bytes.size();
+        co_await exchange.send(std::move(answer), bytes);
+        co_return;
+    }
+    ++not_held_;
+    co_await refuse(exchange, 404, "peer.not-held",
+                    "this release is not held here; that says nothing about the archive");
 }
 
 http::Async<void> Peers::give(http::Exchange& exchange, AskedFile asked)

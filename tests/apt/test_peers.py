@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Nodes that give each other what they hold, and nodes that should not be believed."""
+import datetime
 import hashlib
 import http.server
 import json
@@ -7,17 +8,17 @@ import pathlib
 import shutil
 import subprocess
 import threading
+import time
 
 import pytest
 
+from archive import Archive
+from forger import BASE, Forger, PeerKey
 from node import PROGRAM, Node, until
 from test_flights import learn
 from test_listeners import reload
 
 pytestmark = pytest.mark.smoke
-
-BASE = "/.well-known/aptward/v1"
-
 
 def peers(*nodes, extra=""):
     return "".join(f'[[peer]]\nurl = "{getattr(node, "url", None) or node.proxy}"\n{extra}' for node in nodes)
@@ -241,6 +242,10 @@ def test_only_what_a_release_names_is_given_and_only_if_it_is_held(scene):
     (f"{BASE}/pool/sha256/{'A' * 64}/1/x", 400, "peer.malformed"),
     (f"{BASE}/pool/sha256/{'a' * 64}/1/", 400, "peer.malformed"),
     (f"{BASE}/everything", 400, "peer.malformed"),
+    (f"{BASE}/heads", 400, "peer.malformed"),
+    (f"{BASE}/heads?wait=26", 400, "peer.malformed"),
+    (f"{BASE}/release/abc/InRelease", 400, "peer.malformed"),
+    (f"{BASE}/release/{chr(97) * 64}/Packages", 400, "peer.malformed"),
     ("/.well-known/aptward/v2/node", 404, "peer.protocol"),
 ])
 def test_what_is_no_request_of_a_node_is_refused_in_one_sentence(scene, path, status, code):
@@ -372,3 +377,196 @@ def test_what_was_learned_of_a_peer_stays_over_a_reload(scene):
     reload(second)
     kept, fresh = json.loads(second.admin("/api/v1/peers"))["peers"]
     assert (kept["state"], kept["since"]) == ("linked", before) and fresh["url"].endswith(":9")
+
+
+def release(node):
+    return node.get("/test/dists/stable/InRelease").content
+
+
+def test_a_newer_release_comes_from_a_neighbour_when_the_vendor_is_gone(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    first, second = two(scene, archive, origin)
+    third = scene.node(archive, origin, tail=peers(second))
+    until("it is linked", lambda: linked(third))
+    for node in (first, second, third):
+        learn(node)
+    archive.add("fresh")
+    archive.publish()
+    # Of the vendor's answers only the first node's come.
+    origin.always("status", 503)
+    reachable = scene.origin(archive, "127.0.0.3")
+    first.config.write_text(first.config.read_text().replace(origin.url, reachable.url))
+    reload(first)
+    newest = (archive.suite_folder / "InRelease").read_bytes()
+    until("the first has it", lambda: release(first) == newest)
+    until("the others have it", lambda: release(second) == newest and release(third) == newest, seconds=10)
+    assert {"peer.release", "release.published"} <= second.event_codes()
+    fresh = first.get(pool("fresh")).content
+    assert fresh == (archive.root / "pool/fresh_1_all.deb").read_bytes()
+    until("it is held", lambda: first.get(file_path("pool", "pool/fresh_1_all.deb", fresh)).status == 200)
+    assert second.get(pool("fresh")).content == fresh
+
+
+def test_a_client_asks_for_a_suite_for_the_first_time_when_the_vendor_is_gone(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    first = scene.node(archive, origin)
+    apt = scene.apt(first)
+    apt.update(), apt.install("foo")
+    origin.die()
+    second = scene.node(archive, origin, tail=peers(first))
+    until("they are linked", lambda: linked(second))
+    apt = scene.apt(second)
+    until("apt updates", lambda: apt.update().returncode == 0)
+    assert apt.install("foo").returncode == 0
+
+
+def test_what_a_neighbour_shows_is_judged_as_what_a_source_shows(scene, other_key):
+    """Signed by nobody who counts: told, and nothing of it is served."""
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    stranger = Archive(scene.folder / "stranger", other_key)
+    stranger.add("evil")
+    stranger.publish(date=archive.when + datetime.timedelta(hours=1))
+    wrong_origin = scene.origin(stranger)
+    wrong = scene.node(stranger, wrong_origin)
+    learn(wrong)
+    node = scene.node(archive, origin, tail=peers(wrong))
+    until("it is linked", lambda: linked(node))
+    learn(node)
+    before = release(node)
+    until("it was looked at", lambda: "peer.release-refused" in node.event_codes())
+    assert release(node) == before
+    assert node.suite()["verdict"]["code"] in ("release.accepted", "release.unchanged"), node.suite()
+    (peer,) = node.status()["peers"]
+    assert peer["source"]["faults"] == {}, "another node may have another policy"
+
+
+def test_suites_that_nobody_here_asked_for_are_not_taken(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    first, second = two(scene, archive, origin)
+    learn(first)
+    until("it was told", lambda: second.status()["peers"][0]["releases"] == 1)
+    assert peer_command(second, "ping").returncode == 0
+    assert second.status()["archives"][0]["suites"] == []
+    assert json.loads(first.admin("/api/v1/peers"))["given"]["answers"] == 0, "nor asked for"
+
+
+def test_news_are_waited_for_and_told_at_once(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin)
+    before = node.get(f"{BASE}/heads?wait=0")
+    assert before.status == 200 and b"head " not in before.content
+    tag = {"If-None-Match": before.headers["ETag"]}
+    assert node.get(f"{BASE}/heads?wait=0", **tag).status == 304
+    told = []
+    waiting = threading.Thread(target=lambda: told.append(node.get(f"{BASE}/heads?wait=25", **tag)))
+    waiting.start()
+    learn(node)
+    waiting.join(10)
+    (after,) = told
+    assert after.status == 200
+    head = after.content.decode().split("head ")[1].split()
+    assert node.get(f"{BASE}/release/{head[0]}/InRelease").content == release(node)
+    assert head[3:5] == ["stable", "test"]
+    assert node.get(f"{BASE}/release/{'0' * 64}/InRelease").status == 404
+    assert node.get(f"{BASE}/release/{head[0]}/Release.gpg").status == 404
+
+
+def test_a_node_stops_at_once_although_others_wait_for_news(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    first, second = two(scene, archive, origin)
+    until("it waits", lambda: first.status()["connections"] > 0)
+    started = time.monotonic()
+    first.stop()
+    assert time.monotonic() - started < 4
+
+
+@pytest.fixture
+def forger(scene):
+    made = Forger(scene.folder / "forger")
+    yield made
+    made.close()
+
+
+def forged(scene, forger):
+    """A node that learned all of its archive, and the forger as its neighbour."""
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    node = scene.node(archive, origin, tail=peers(forger))
+    until("it is linked", lambda: linked(node))
+    learn(node)
+    return archive, node
+
+
+def head(number, date, suite="stable"):
+    return f"head {number:064x} {int(date.timestamp())} i {suite} test"
+
+
+def faults(node):
+    (peer,) = node.status()["peers"]
+    return peer["source"]["faults"]
+
+
+def test_A6_an_old_release_under_a_new_date_takes_nothing_back(scene, forger):
+    archive, node = forged(scene, forger)
+    old = release(node)
+    archive.add("newer")
+    archive.publish()
+    until("the newer one is shown", lambda: release(node) != old)
+    before = release(node)
+    forger.files[f"release/{1:064x}/InRelease"] = old
+    forger.tell(head(1, archive.when + datetime.timedelta(hours=1)))
+    until("it was asked for", lambda: any("release/" in path for path in forger.asked))
+    assert release(node) == before and faults(node) == {}
+
+
+def test_A20_what_is_no_release_at_all_is_charged(scene, forger):
+    archive, node = forged(scene, forger)
+    before = release(node)
+    forger.files[f"release/{1:064x}/InRelease"] = b"<html>please log in</html>"
+    forger.tell(head(1, archive.when + datetime.timedelta(hours=1)))
+    until("it is charged", lambda: faults(node).get("untrusted"))
+    assert release(node) == before and "peer.release-refused" in node.event_codes()
+
+
+def test_what_was_refused_is_not_asked_for_again_and_again(scene, forger):
+    archive, node = forged(scene, forger)
+    forger.files[f"release/{1:064x}/InRelease"] = b"-----BEGIN PGP SIGNED MESSAGE-----"
+    later = archive.when + datetime.timedelta(hours=1)
+    forger.tell(head(1, later))
+    until("it was refused", lambda: "peer.release-refused" in node.event_codes())
+    forger.tell(head(1, later), head(2, later))
+    until("the next one is asked for", lambda: any(f"{2:064x}" in path for path in forger.asked))
+    assert len([path for path in forger.asked if f"{1:064x}" in path]) == 1
+
+
+@pytest.mark.parametrize("wrong", ["too many", "too long", "no form", "another key"])
+def test_news_in_no_known_form_are_told_and_change_nothing(scene, forger, wrong):
+    archive, node = forged(scene, forger)
+    before = release(node)
+    later = archive.when + datetime.timedelta(hours=1)
+    if wrong == "another key":
+        forger.heads_key = PeerKey(scene.folder / "other-forger")
+    forger.tell(*{"too many": [head(number, later) for number in range(201)],
+                  "too long": [head(number, later, "s" * 200) for number in range(1000)],
+                  "no form": ["head 1 2 3"], "another key": [head(1, later)]}[wrong])
+    until("it is told", lambda: {"peer.malformed", "source.protocol"} & node.event_codes())
+    assert not [path for path in forger.asked if "release/" in path]
+    assert release(node) == before
+
+
+def test_an_archive_that_is_only_observed_neither_gives_nor_takes(scene, forger):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive), verify="observe", tail=peers(forger))
+    until("it is linked", lambda: linked(node))
+    learn(node)
+    assert node.get(pool()).status == 200
+    forger.tell(head(1, archive.when + datetime.timedelta(hours=1)))
+    until("it was told, and asks for more", lambda: len([path for path in forger.asked if "heads" in path]) > 1)
+    assert not [path for path in forger.asked if "release/" in path]
+    assert b"head " not in node.get(f"{BASE}/heads?wait=0").content

@@ -72,6 +72,74 @@ TEST(PeerNode, IsNothingElse)
     EXPECT_FALSE(read_node("<html>", node().nonce));
 }
 
+Heads heads()
+{
+    const std::string id(64, 'a');
+    return {signer(1).verifier(),
+            "0123456789abcdef",
+            7,
+            {{id, from_unix(1'777'000'000), true, false, "bookworm", "debian"},
+             {id, from_unix(1'777'000'001), false, true, "sub/dir/", "own"},
+             {id, from_unix(0), true, true, "/", "flat"}}};
+}
+
+TEST(PeerHeads, AreReadAsTheyAreWritten)
+{
+    const auto read = read_heads(note_of(to_text(heads())), signer(1).verifier());
+    ASSERT_TRUE(read) << read.error().message();
+    EXPECT_EQ(read->number, 7U);
+    EXPECT_EQ(read->heads, heads().heads);
+}
+
+TEST(PeerHeads, OfALaterVersionMaySayMore)
+{
+    std::string text = to_text(heads()) + "have 17\n";
+    text.insert(text.find(" debian") + 7, " Debian");
+    EXPECT_TRUE(read_heads(note_of(text), signer(1).verifier()));
+}
+
+TEST(PeerHeads, CountOnlyWithTheKeyThatWasLinked)
+{
+    const std::string note = note_of(to_text(heads()));
+    EXPECT_EQ(code_of(read_heads(note, signer(2).verifier())), Errc::untrusted);
+    EXPECT_EQ(code_of(read_heads(note_of(to_text(heads()), signer(2)), signer(1).verifier())),
+              Errc::untrusted);
+}
+
+TEST(PeerHeads, AreBounded)
+{
+    Heads many = heads();
+    many.heads.resize(kMostHeads, many.heads.front());
+    EXPECT_TRUE(read_heads(note_of(to_text(many)), signer(1).verifier()));
+    many.heads.push_back(many.heads.front());
+    EXPECT_EQ(code_of(read_heads(note_of(to_text(many)), signer(1).verifier())), Errc::malformed);
+}
+
+TEST(PeerHeads, AreNothingElse)
+{
+    const std::string id(64, 'a');
+    for (const std::string& line :
+         {std::string("head"), "head " + id, "head " + id + " 1 x s a", "head " + id + " -1 i s a",
+          "head " + id + " 1 i s", "head " + std::string(64, 'A') + " 1 i s a",
+          "head " + std::string(63, 'a') + " 1 i s a", "head " + id + " 99999999999999 i s a",
+          std::string("number 8"), std::string("run x")})
+        EXPECT_EQ(
+            code_of(read_heads(note_of(to_text(heads()) + line + "\n"), signer(1).verifier())),
+            Errc::malformed)
+            << line;
+    EXPECT_EQ(code_of(read_heads(note_of(to_text(node())), signer(1).verifier())), Errc::malformed);
+}
+
+TEST(PeerHeads, HaveNamesThatStandInALine)
+{
+    Head head = heads().heads.front();
+    EXPECT_TRUE(can_be_told(head));
+    for (const char* name : {"", "a b", "a\nb", "\xc3\xa4"}) {
+        head.suite = name;
+        EXPECT_FALSE(can_be_told(head)) << name;
+    }
+}
+
 TEST(PeerLink, TellsWhoAnswers)
 {
     const Self self{signer(1).verifier(), node().run};

@@ -32,6 +32,15 @@ TEST(PeerRequest, IsReadAsItIsWritten)
                 EXPECT_EQ(read.digest, file.digest);
                 EXPECT_EQ(read.path, path);
             }
+    for (const char* name : {"InRelease", "Release", "Release.gpg"}) {
+        const auto asked = parse("/" + path_of(AskedRelease{kHex, name}));
+        ASSERT_TRUE(asked) << name;
+        EXPECT_EQ(std::get<AskedRelease>(*asked).id, kHex);
+        EXPECT_EQ(std::get<AskedRelease>(*asked).name, name);
+    }
+    const auto heads = parse("/" + path_of(AskedHeads{kLongestWait}));
+    ASSERT_TRUE(heads);
+    EXPECT_EQ(std::get<AskedHeads>(*heads).wait, kLongestWait);
     const std::string nonce(32, '7');
     const auto node = parse("/" + path_of(AskedNode{nonce}));
     ASSERT_TRUE(node);
@@ -41,14 +50,29 @@ TEST(PeerRequest, IsReadAsItIsWritten)
 TEST(PeerRequest, HasOneNameForEachThing)
 {
     const std::string base = "/.well-known/aptward/v1/";
-    for (const std::string& path :
-         {"pool/sha256/" + std::string(64, 'A') + "/1/x", "pool/SHA256/" + kHex + "/1/x",
-          "pool/sha512/" + kHex + "/1/x", "pool/sha256/" + kHex512 + "/1/x",
-          "pool/sha256/" + kHex + "/01/x", "pool/sha256/" + kHex + "/-1/x",
-          "pool/sha256/" + kHex + "/99999999999999999999/x", "pool/sha256/" + kHex + "/1/",
-          "pool/sha256/" + kHex + "/1", "pool/sha256/" + kHex, "blob/sha256/" + kHex + "/1/x",
-          std::string("node"), std::string("node?nonce=1"), "node?nonce=" + std::string(32, 'G'),
-          "node?nonce=" + std::string(33, '1'), std::string("")})
+    for (const std::string& path : {"pool/sha256/" + std::string(64, 'A') + "/1/x",
+                                    "pool/SHA256/" + kHex + "/1/x",
+                                    "pool/sha512/" + kHex + "/1/x",
+                                    "pool/sha256/" + kHex512 + "/1/x",
+                                    "pool/sha256/" + kHex + "/01/x",
+                                    "pool/sha256/" + kHex + "/-1/x",
+                                    "pool/sha256/" + kHex + "/99999999999999999999/x",
+                                    "pool/sha256/" + kHex + "/1/",
+                                    "pool/sha256/" + kHex + "/1",
+                                    "pool/sha256/" + kHex,
+                                    "blob/sha256/" + kHex + "/1/x",
+                                    std::string("node"),
+                                    std::string("node?nonce=1"),
+                                    "node?nonce=" + std::string(32, 'G'),
+                                    "node?nonce=" + std::string(33, '1'),
+                                    std::string("heads"),
+                                    std::string("heads?wait=26"),
+                                    std::string("heads?wait=01"),
+                                    std::string("heads?wait=1&x"),
+                                    "release/" + kHex + "/Packages",
+                                    "release/" + kHex,
+                                    "release/" + std::string(64, 'A') + "/InRelease",
+                                    std::string("")})
         EXPECT_EQ(code_of(parse(base + path)), Errc::malformed) << path;
     EXPECT_EQ(
         code_of(parse_request("/.well-known/aptward/v1/pool/sha256/" + kHex + "/1/a/../b", "")),
