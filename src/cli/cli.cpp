@@ -50,6 +50,12 @@ void add_commands(CLI::App& app, Action& action)
     add_solver(app, action);
 }
 
+int failed(const std::string& sentence, int status)
+{
+    std::fprintf(stderr, "aptward: %s\n", sentence.c_str());
+    return status;
+}
+
 namespace {
 
 // The command that was meant, as far as there is one: "aptward snapshot pin".

@@ -7,7 +7,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <memory>
 
 #include "base/file.h"
@@ -29,12 +28,6 @@ struct Options {
     std::string node, name;
     bool only_prints = false;
 };
-
-int failed(const std::string& message, int status)
-{
-    std::fprintf(stderr, "aptward: %s\n", message.c_str());
-    return status;
-}
 
 // Empty for a file that is not there: most machines have no preferences.
 std::string text_of(const std::filesystem::path& root, const std::string& path)

@@ -58,6 +58,9 @@ void add_stock(CLI::App& app, Action& action);
 void add_client_report(CLI::App& client, Action& action);
 void add_solver(CLI::App& app, Action& action);
 
+/// Says on standard error what went wrong; the exit status.
+int failed(const std::string& sentence, int status);
+
 /// Adds --config with its default.
 void add_config_option(CLI::App& command, std::string& file);
 

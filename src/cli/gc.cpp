@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -23,12 +22,6 @@ struct Options {
     bool is_json = false, is_dry_run = false;
     std::string to;
 };
-
-int failed(const std::string& sentence, int status)
-{
-    std::fprintf(stderr, "aptward: %s\n", sentence.c_str());
-    return status;
-}
 
 std::string why(const Json& file)
 {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -23,12 +22,6 @@ struct Options {
     std::string folder, archive;
     bool is_json = !is_terminal(), waits = true;
 };
-
-int failed(const std::string& message, int status)
-{
-    std::fprintf(stderr, "aptward: %s\n", message.c_str());
-    return status;
-}
 
 // 1 when the folder was of no use at all, or a release of it waits for what it lacks.
 int status_of(const Json& result)

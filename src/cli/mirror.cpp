@@ -29,12 +29,6 @@ struct Options {
     std::string export_folder;  ///< Empty: none.
 };
 
-int failed(const std::string& message, int status)
-{
-    std::fprintf(stderr, "aptward: %s\n", message.c_str());
-    return status;
-}
-
 int follow(const node::Config& config, const Options& options, std::int64_t id)
 {
     if (!options.waits) {

@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -22,12 +21,6 @@ struct Options {
     bool is_json = false;
     std::string url;
 };
-
-int failed(const std::string& sentence, int status)
-{
-    std::fprintf(stderr, "aptward: %s\n", sentence.c_str());
-    return status;
-}
 
 void print_clock(const Json& peer)
 {

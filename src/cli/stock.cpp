@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -30,12 +29,6 @@ struct Options {
     std::string package_file, forgotten;
     bool is_json = false, wants_all = false;
 };
-
-int failed(const std::string& message, int status)
-{
-    std::fprintf(stderr, "aptward: %s\n", message.c_str());
-    return status;
-}
 
 std::string bytes_of(const Json& json, const char* key)
 {
