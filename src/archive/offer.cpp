@@ -102,7 +102,8 @@ bool is_nobodys(const std::string& code)
 
 bool Suite::wants_shown(const std::string& release_id, SystemTime date) const
 {
-    return !view_.current || (view_.current->id() != release_id && view_.current->date() < date);
+    // Another one of the same moment is no news, but somebody has to know of it.
+    return !view_.current || (view_.current->id() != release_id && view_.current->date() <= date);
 }
 
 http::Async<Offered> Suite::take_shown(catalog::ReleaseFiles files, fetch::SourcePtr peer)
@@ -132,7 +133,7 @@ http::Async<Offered> Suite::take_shown(catalog::ReleaseFiles files, fetch::Sourc
 }
 
 // Another node may have another policy or a wrong clock. Two releases of one moment are everybody's
-// concern (A13): both are kept.
+// concern: both are kept.
 void Suite::refuse_shown(const Observation& observation, const fetch::SourcePtr& peer)
 {
     const trust::Verdict& verdict = observation.judgement.verdict;

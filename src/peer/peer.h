@@ -139,6 +139,7 @@ private:
     std::optional<OwnHeads> own_heads_;  // with an identity
     http::Wakers waiting_{kMostWaiting};
     std::map<std::string, SteadyTime> tried_;  // "ARCHIVE ID" until then; control loop
+    std::atomic<bool> must_try_again_{false};  // the policy may be another one
     std::atomic<bool> is_stopping_{false};
 };
 

@@ -61,6 +61,7 @@ void Peers::use(Settings settings)
     }
     may_ask_ = settings.may_ask;
     peers_ = std::move(list);
+    must_try_again_ = true;
     note_changed();
 }
 

@@ -112,17 +112,19 @@ http::Async<void> Peers::take(PeerPtr peer, Head head, std::shared_ptr<archive::
 {
     using Outcome = archive::Offered::Outcome;
     const std::string key = archive->settings().id + " " + head.id;
+    if (must_try_again_.exchange(false) || tried_.size() >= kMostTried)
+        tried_.clear();
     const auto known = tried_.find(key);
     if (known != tried_.end() && steady_now() < known->second)
         co_return;
-    if (tried_.size() >= kMostTried)
-        tried_.clear();
     tried_[key] = steady_now() + kHeldFor;  // nobody else takes it meanwhile
     auto files = co_await get_release(peer, head);
     if (!files)
         co_return;
     const auto offered = co_await archive->take_shown(head.suite, std::move(*files), peer->source);
-    if (offered.outcome == Outcome::published)
+    if (archive->is_retired())  // the one that took its place has not looked at it
+        tried_.erase(key);
+    else if (offered.outcome == Outcome::published)
         tell(*peer, "peer.release",
              fmt::format("{} {} has a newer release, from this peer", archive->settings().id,
                          head.suite));

@@ -2,7 +2,6 @@
 """Nodes that give each other what they hold, and nodes that should not be believed."""
 import datetime
 import hashlib
-import http.server
 import json
 import pathlib
 import shutil
@@ -49,50 +48,20 @@ def peer_command(node, *words):
     return node.command("peer", *words)
 
 
-class Liar:
-    """Says what an honest node says of itself, which it asks, and gives wrong bytes for every file."""
+class Liar(Forger):
+    """Gives wrong bytes of the right size for every file."""
 
-    def __init__(self, node):
-        self.asked = []
-        liar = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def do_GET(self):
-                liar.asked.append(self.path)
-                if "/node?" in self.path:
-                    content = node.get(self.path).content
-                else:
-                    size = int(self.path.split("/")[7])
-                    content = b"x" * size
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+    def answer(self, path):
+        if path.startswith(("pool/", "index/")):
+            return b"x" * int(path.split("/")[3])
+        return super().answer(path)
 
 
 @pytest.fixture
 def liar(scene):
-    made = []
-
-    def make(node):
-        made.append(Liar(node))
-        return made[-1]
-    yield make
-    for one in made:
-        one.close()
+    made = Liar(scene.folder / "liar")
+    yield made
+    made.close()
 
 
 def test_a_package_comes_from_the_neighbour_that_holds_it_when_all_sources_are_dead(scene):
@@ -166,34 +135,27 @@ def test_that_a_neighbour_lacks_a_file_says_nothing(scene):
 
 def test_A1_C1_a_neighbour_that_lies_is_charged_and_the_upstream_gives_the_file(scene, liar):
     archive = scene.archive()
-    origin = scene.origin(archive)
-    honest = scene.node(archive, origin)
-    wrong = liar(honest)
-    node = scene.node(archive, origin, tail=peers(wrong))
+    node = scene.node(archive, scene.origin(archive), tail=peers(liar))
     until("it is linked", lambda: linked(node))
     learn(node)
     assert node.get(pool()).content == (archive.root / "pool/foo_1_all.deb").read_bytes()
     (peer,) = node.status()["peers"]
     assert peer["source"]["faults"].get("wrong-bytes"), peer
     assert "source.wrong-bytes" in node.event_codes()
-    asked = len(wrong.asked)
+    asked = len(liar.asked)
     assert node.get(pool("bar")).status == 200
-    assert not [path for path in wrong.asked[asked:] if "bar" in path], "it is not asked again for now"
+    assert not [path for path in liar.asked[asked:] if "bar" in path], "it is not asked again for now"
 
 
 def test_A1_a_large_file_is_not_streamed_from_a_neighbour_that_nobody_knows(scene, liar):
     archive = scene.archive()
     deb = archive.add("large", payload_bytes=5_000_000)
     archive.publish()
-    origin = scene.origin(archive)
-    honest = scene.node(archive, origin)
-    wrong = liar(honest)
-    node = scene.node(archive, origin, tail=peers(wrong))
+    node = scene.node(archive, scene.origin(archive), tail=peers(liar))
     until("it is linked", lambda: linked(node))
-    wrong_before = len(wrong.asked)
     assert node.get("/test/dists/stable/InRelease").status == 200
     assert node.get(pool("large")).content == deb.read_bytes(), "no client was cut"
-    assert not [path for path in wrong.asked[wrong_before:] if "large" in path]
+    assert not [path for path in liar.asked if "large" in path]
 
 
 def test_archives_behind_passwords_are_neither_asked_for_nor_given(scene):
@@ -523,6 +485,24 @@ def test_A6_an_old_release_under_a_new_date_takes_nothing_back(scene, forger):
     forger.tell(head(1, archive.when + datetime.timedelta(hours=1)))
     until("it was asked for", lambda: any("release/" in path for path in forger.asked))
     assert release(node) == before and faults(node) == {}
+
+
+def test_another_release_of_the_same_moment_is_told_and_kept(scene, forger):
+    archive, node = forged(scene, forger)
+    before = release(node)
+    scene.origins[0].die()
+    archive.add("other")
+    archive.publish(later=0)
+    other = (archive.suite_folder / "InRelease").read_bytes()
+    assert other != before
+    forger.files[f"release/{1:064x}/InRelease"] = other
+    forger.tell(head(1, archive.when))
+    until("it is told", lambda: "release.equivocation" in node.event_codes())
+    assert release(node) == before and faults(node) == {}
+    (kept,) = [entry for entry in json.loads(node.admin("/api/v1/events?limit=100"))
+               if entry["code"] == "release.equivocation"]
+    assert kept["source"] == forger.url and kept["evidence"]
+    assert (node.folder / "state/refused" / kept["evidence"]).exists()
 
 
 def test_A20_what_is_no_release_at_all_is_charged(scene, forger):
