@@ -184,6 +184,28 @@ std::optional<Finding> judge_unmended(const Json& status, std::int64_t now)
             files[0].value("name", ""), files[0].value("why", ""))};
 }
 
+// Nothing without peers.
+std::optional<Finding> judge_peers(const Json& status)
+{
+    const Json peers = status.value("peers", Json::array());
+    if (peers.empty())
+        return std::nullopt;
+    std::vector<std::string> troubles;
+    for (const Json& peer : peers) {
+        const std::string state = peer.value("state", "");
+        if (state != "linked" && state != "untried")
+            troubles.push_back(fmt::format("{} is not asked ({}): {}", peer.value("url", ""), state,
+                                           peer.value("why", "")));
+    }
+    Finding finding;
+    finding.subject = "peers";
+    finding.is_fine = troubles.empty();
+    finding.sentence =
+        fmt::format("{} of {} peers are asked{}", peers.size() - troubles.size(), peers.size(),
+                    troubles.empty() ? "." : "; " + joined(troubles) + ".");
+    return finding;
+}
+
 int diagnose(const Reach& reach, bool is_json)
 {
     const auto config = load_config_to_ask(reach);
@@ -204,6 +226,8 @@ int diagnose(const Reach& reach, bool is_json)
     findings.push_back(judge_disk(config->state));
     if (auto quota = judge_quota(status))
         findings.push_back(std::move(*quota));
+    if (auto peers = judge_peers(status))
+        findings.push_back(std::move(*peers));
     if (auto unmended = judge_unmended(status, now))
         findings.push_back(std::move(*unmended));
     if (const Json drill = status.value("drill", Json()); drill.is_object())

@@ -256,8 +256,10 @@ def test_peers_are_listed_and_pinged(scene):
     first, second = two(scene, archive, origin)
     listed = peer_command(second, "list")
     assert listed.returncode == 0 and f"{first.proxy}  linked" in listed.stdout, listed
+    assert "1 of 1 peers are asked." in second.command("doctor").stdout
     first.kill()
     pinged = peer_command(second, "ping")
+    assert f"{first.proxy} is not asked (unreachable)" in second.command("doctor").stdout
     assert pinged.returncode == 1 and f"{first.proxy}  unreachable" in pinged.stdout, pinged
     assert "peer.unreachable" in second.event_codes()
     assert peer_command(second, "ping", "http://x.example:3142").returncode == 2
