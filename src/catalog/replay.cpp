@@ -37,7 +37,19 @@ void note(SuiteState& state, const std::string& base)
         state.used.push_back(base);
 }
 
-// False when the entry is of another kind.
+// False when the entry is of another kind, as the next.
+bool apply_peer(Replayed& decided, const std::string& kind, const Json& entry)
+{
+    if (kind == "peer")
+        decided.peers[entry.value("url", "")] = {entry.value("identity", ""),
+                                                 entry.value("who", "")};
+    else if (kind == "peer-removed")
+        decided.peers.erase(entry.value("url", ""));
+    else
+        return false;
+    return true;
+}
+
 bool apply_decision(Replayed& decided, const std::string& kind, const Json& entry)
 {
     if (kind != "keys" && kind != "snapshot" && kind != "snapshot-dropped" && kind != "frozen" &&
@@ -83,7 +95,7 @@ Json to_json(const SuiteState& state)
 void apply_entry(Replayed& decided, const Json& entry)
 {
     const std::string kind = entry.value("kind", "");
-    if (apply_decision(decided, kind, entry))
+    if (apply_decision(decided, kind, entry) || apply_peer(decided, kind, entry))
         return;
     SuiteState& state = decided.suites[{entry.value("archive", ""), entry.value("suite", "")}];
     if (kind == "published") {

@@ -237,6 +237,22 @@ Result<void> State::thaw(const std::string& archive, const std::string& who)
     return database_->append({{"kind", "thawed"}, {"archive", archive}, {"who", who}});
 }
 
+std::map<std::string, PeerOrder> State::peers() const
+{
+    return database_->decided.peers;
+}
+
+Result<void> State::add_peer(const std::string& url, const PeerOrder& order)
+{
+    return database_->append(
+        {{"kind", "peer"}, {"url", url}, {"identity", order.identity}, {"who", order.who}});
+}
+
+Result<void> State::remove_peer(const std::string& url, const std::string& who)
+{
+    return database_->append({{"kind", "peer-removed"}, {"url", url}, {"who", who}});
+}
+
 Result<void> State::note_used(const std::string& archive, const std::string& suite,
                               const std::string& index_base)
 {

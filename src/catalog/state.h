@@ -57,10 +57,17 @@ struct ArchiveDecisions {
     std::optional<Freeze> freeze;
 };
 
+/// Another node that an operator told this one to ask.
+struct PeerOrder {
+    std::string identity;  ///< The only key that it may have; empty: any.
+    std::string who;
+};
+
 /// What the entries of a journal add up to.
 struct Replayed {
     SuiteStates suites;
     std::map<std::string, ArchiveDecisions> archives;
+    std::map<std::string, PeerOrder> peers;  ///< By URL.
 };
 /// Fails with malformed for an entry of a known kind in another form. Pure.
 Result<Replayed> replay(const std::vector<std::string>& journal_entries);
@@ -135,6 +142,10 @@ public:
     /// Clients of the archive get the state of a moment, until thaw().
     Result<void> freeze(const std::string& archive, const ArchiveDecisions::Freeze& order);
     Result<void> thaw(const std::string& archive, const std::string& who);
+    /// By URL, those that operators added and did not remove.
+    std::map<std::string, PeerOrder> peers() const;
+    Result<void> add_peer(const std::string& url, const PeerOrder& order);
+    Result<void> remove_peer(const std::string& url, const std::string& who);
     Result<void> note_used(const std::string& archive, const std::string& suite,
                            const std::string& index_base);
 

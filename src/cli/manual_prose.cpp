@@ -220,7 +220,7 @@ The outage of April 2026 in two minutes:
     aptward drill ubuntu --trace 2026-04-30.json)"},
         {"peer",
          R"(Other nodes that this one asks for files that it does not hold: each has a [[peer]] in
-aptward.toml(5). What they give is proven by its digest; what they lack says nothing. They are asked
+aptward.toml(5), or was added with "peer add", which the node remembers. What they give is proven by its digest; what they lack says nothing. They are asked
 before or after the upstreams, by what was measured; large files only after much that was right.
 Nothing of a private archive is asked for or given. A newer release that a peer has is judged here as one
 that a source shows, and published when the policy accepts it.
@@ -231,11 +231,15 @@ the configuration names; "self", "cloned" for this node and for a copy of its st
 "duplicate" for a second URL of the same node. Only the first two are asked for files. Nodes look at
 each other every 30 seconds, and "ping" does it now.
 
-The exit status is 0 when all are linked, 1 when one is not, 2 when the command is wrong or names a
-peer that this node does not have, and 3 when no node answers.)",
+The exit status is 0 when all are linked, 1 when one is not or an order was refused, 2 when the command
+is wrong or asks about a peer that this node does not have, and 3 when no node answers.)",
          R"(Whether the other nodes answer:
 
-    aptward peer ping)"},
+    aptward peer ping
+
+One more:
+
+    aptward peer add http://b.example:3142)"},
         {"bundle",
          R"(Carries what the node holds of an archive to where no network leads, in one file: the
 releases that are served now, their indexes, and all packages that are held; or a few of them with

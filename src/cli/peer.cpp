@@ -19,7 +19,7 @@ using Json = nlohmann::json;
 struct Options {
     Reach reach;
     bool is_json = false;
-    std::string url;
+    std::string url, identity;
 };
 
 void print_clock(const Json& peer)
@@ -80,7 +80,9 @@ int show(const Options& options, Json document)
     for (const Json& peer : peers)
         print(peer);
     if (peers.empty())
-        fmt::print("it has no peers: a [[peer]] with a url in its configuration names one\n");
+        fmt::print(
+            "it has no peers: aptward peer add URL, or a [[peer]] in its configuration, names "
+            "one\n");
     return are_linked ? kOk : kNo;
 }
 
@@ -116,6 +118,29 @@ void add_peer(CLI::App& app, Action& action)
     });
     CLI::App* ping = peer->add_subcommand("ping", "Look at the peers now; 0 when all are linked");
     add_reach_options(*ping, options->reach);
+    CLI::App* adding = peer->add_subcommand("add", "Ask another node from now on, over restarts");
+    add_reach_options(*adding, options->reach);
+    adding->add_option("URL", options->url, "Where it answers clients: http://b.example:3142")
+        ->required();
+    adding->add_option("--identity", options->identity,
+                       "The only key that it may have, NAME+ID+KEY; none: whoever answers");
+    adding->callback([&action, options] {
+        action = [options] {
+            return send_order(options->reach, "/api/v1/peers",
+                              {{"url", options->url}, {"identity", options->identity}});
+        };
+    });
+    CLI::App* removing =
+        peer->add_subcommand("remove",
+                             "Ask no more a node that was added so; another one stands "
+                             "in the configuration");
+    add_reach_options(*removing, options->reach);
+    removing->add_option("URL", options->url, "As aptward peer list shows it")->required();
+    removing->callback([&action, options] {
+        action = [options] {
+            return send_order(options->reach, "/api/v1/peers/remove", {{"url", options->url}});
+        };
+    });
     ping->add_option("URL", options->url, "Only this one");
     ping->add_flag("--json", options->is_json, "Print the facts as JSON");
     ping->callback([&action, options] {

@@ -236,6 +236,8 @@ Admin::Admin(archive::Services& services, archive::Front& front, archive::Drill&
     add("/api/v1/freeze", "POST", http::Role::operating, &Admin::freeze);
     add("/api/v1/thaw", "POST", http::Role::operating, &Admin::thaw);
     add("/api/v1/peers", "GET", http::Role::viewer, &Admin::answer_peers);
+    add("/api/v1/peers", "POST", http::Role::operating, &Admin::add_peer);
+    add("/api/v1/peers/remove", "POST", http::Role::operating, &Admin::remove_peer);
     add("/api/v1/peers/ping", "POST", http::Role::operating, &Admin::ping_peers);
     add("/api/v1/drill", "GET", http::Role::viewer, &Admin::answer_drill);
     add("/api/v1/drill", "POST", http::Role::operating, &Admin::drill);

@@ -92,6 +92,10 @@ private:
     http::Async<void> thaw(http::Exchange& exchange);
     http::Async<void> answer_peers(http::Exchange& exchange);
     http::Async<void> ping_peers(http::Exchange& exchange);
+    using PeerOrder = http::Task<std::string> (*)(peer::Peers& peers, const Order& order);
+    http::Async<void> change_peers(http::Exchange& exchange, PeerOrder order_of);
+    http::Async<void> add_peer(http::Exchange& exchange);
+    http::Async<void> remove_peer(http::Exchange& exchange);
     http::Async<void> answer_drill(http::Exchange& exchange);
     http::Async<void> drill(http::Exchange& exchange);
     http::Async<void> end_drill(http::Exchange& exchange);

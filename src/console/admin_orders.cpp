@@ -154,6 +154,38 @@ http::Async<void> Admin::change_past(http::Exchange& exchange, PastOrder order_o
     co_await send_outcome(exchange, std::move(sentence));
 }
 
+http::Async<void> Admin::change_peers(http::Exchange& exchange, PeerOrder order_of)
+{
+    auto order = co_await read_plain_order(exchange, is_reloading_);
+    if (!order)
+        co_return;
+    auto make = [&peers = peers_, order = std::move(*order), order_of] {
+        return order_of(peers, order);
+    };
+    const SteadyTime deadline = steady_now() + kOrderLimit;
+    auto sentence = co_await http::on_loop(services_.control, "an order about peers",
+                                           std::move(make), deadline);
+    co_await send_outcome(exchange, std::move(sentence));
+}
+
+// {"url": "http://b.example:3142", "identity": "NAME+ID+KEY"}; the second may be left out.
+http::Async<void> Admin::add_peer(http::Exchange& exchange)
+{
+    const PeerOrder order_of = [](peer::Peers& peers, const Order& order) {
+        return peers.add(order.text("url"), order.text("identity"), order.who);
+    };
+    co_await change_peers(exchange, order_of);
+}
+
+// {"url": "http://b.example:3142"}
+http::Async<void> Admin::remove_peer(http::Exchange& exchange)
+{
+    const PeerOrder order_of = [](peer::Peers& peers, const Order& order) {
+        return peers.remove(order.text("url"), order.who);
+    };
+    co_await change_peers(exchange, order_of);
+}
+
 // {"archive": "debian", "at": SECONDS}, or "snapshot": NAME; neither: now.
 http::Async<void> Admin::freeze(http::Exchange& exchange)
 {

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "archive/front.h"
@@ -23,7 +24,11 @@ struct Order {
     std::string text(const char* key) const;
 };
 
-/// Reads an order from a request's body. None is taken while `is_reloading`.
+/// Reads an order that concerns no archive from a request's body. Nothing: there is none, or it is
+/// not taken because `is_reloading`; that was answered.
+http::Async<std::optional<Order>> read_plain_order(http::Exchange& exchange, bool is_reloading);
+
+/// The same of one that concerns an archive.
 http::Async<Order> read_order(http::Exchange& exchange, archive::Front& front, bool is_reloading);
 
 /// 200 with the sentence, or 409 with why not.

@@ -15,6 +15,7 @@ Json to_json(const peer::PeerReport& report)
             {"identity", link.key ? link.key->to_string() : ""},
             {"program", link.program},
             {"releases", report.releases},
+            {"added_by_order", report.is_ordered},
             {"round_trip_ms", link.round_trip.count()},
             {"clock_ahead_ms", link.clock_ahead.count()},
             {"since", to_unix(link.since)},

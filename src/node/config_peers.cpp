@@ -6,53 +6,38 @@
 #include <algorithm>
 
 #include "base/file.h"
-#include "base/text.h"
-#include "node/config_checks.h"
 #include "node/own_names.h"
+#include "node/peer_names.h"
 
 namespace aptward::node {
 namespace {
 
-void check_url(Reader& reader, const Config& config, const std::string& url)
-{
-    if (const auto checked = check_upstream(url); !checked)
-        return reader.mistake("url", checked.error().message());
-    const auto& known = config.peers.peers;
-    // By another name it is found out when it answers. Peers mostly have our port.
-    if (is_own_authority(authority_of(url), config.listen, Lookup::none))
-        reader.mistake("url",
-                       "\"" + url + "\" is this node itself: name another one, or remove it");
-    else if (std::any_of(known.begin(), known.end(), [&](const peer::PeerSettings& peer) {
-                 return authority_of(peer.url) == authority_of(url);
-             }))
-        reader.mistake("url", "\"" + url + "\" is named twice: remove one of the two");
-}
-
 peer::PeerSettings read_peer(Reader& reader, const Config& config)
 {
-    peer::PeerSettings peer;
-    reader.read("url", peer.url);
-    while (!peer.url.empty() && peer.url.back() == '/')
-        peer.url.pop_back();
-    if (peer.url.empty())
-        reader.mistake("url",
-                       "where the other node answers clients is missing, such as "
-                       "\"http://b.example:3142\"");
-    else
-        check_url(reader, config, peer.url);
-    std::string identity;
+    std::string url, identity, ca;
+    reader.read("url", url);
     reader.read("identity", identity);
-    if (auto key = tlog::VerifierKey::parse(identity))
+    reader.read("ca", ca);
+    peer::PeerSettings peer;
+    auto place = read_peer_url(url, config.listen);
+    const auto& known = config.peers.peers;
+    if (!place)
+        reader.mistake("url", place.error().message());
+    else if (std::any_of(known.begin(), known.end(), [&](const peer::PeerSettings& other) {
+                 return authority_of(other.url) == authority_of(*place);
+             }))
+        reader.mistake("url", "\"" + url + "\" is named twice: remove one of the two");
+    else
+        peer.url = std::move(*place);
+    auto key = read_peer_identity(identity);
+    if (!key)
+        reader.mistake("identity", key.error().message());
+    else
         peer.identity = std::move(*key);
-    else if (!identity.empty())
-        reader.mistake("identity",
-                       "\"" + printable(identity) +
-                           "\" is no identity: write what aptward peer list shows on the "
-                           "other node, NAME+ID+KEY");
-    reader.read("ca", peer.ca);
-    if (!peer.ca.empty())
-        if (const auto text = read_file(peer.ca, std::uint64_t{16} << 20); !text)
+    if (!ca.empty())
+        if (const auto text = read_file(ca, std::uint64_t{16} << 20); !text)
             reader.mistake("ca", text.error().message());
+    peer.ca = std::move(ca);
     return peer;
 }
 

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "deb/deb.h"
 #include "node/node_parts.h"
+#include "node/peer_names.h"
 #include "tlog/identity.h"
 
 namespace aptward::node {
@@ -108,6 +109,13 @@ Result<void> Node::Parts::listen()
     return {};
 }
 
+// Those of the configuration until there are others.
+std::vector<std::string> Node::Parts::own_addresses() const
+{
+    const auto routes = front->routes();
+    return routes == nullptr ? config.listen : routes->own_addresses;
+}
+
 Result<void> Node::Parts::write_run_file()
 {
     const nlohmann::json run = {{"pid", ::getpid()},
@@ -180,8 +188,16 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->services->prefetcher = parts->stock.get();
     parts->jobs->add_kind(stock::kStock, parts->stock->make_job());
     parts->drill = std::make_unique<archive::Drill>(*parts->services);
-    parts->peers = std::make_unique<peer::Peers>(*parts->services, *parts->front, parts->identity(),
-                                                 parts->config.peers);
+    const peer::ReadPeer read_peer =
+        [parts = parts.get()](const std::string& url,
+                              const std::string& identity) -> Result<peer::PeerSettings> {
+        TRY(auto place, read_peer_url(url, parts->own_addresses()));
+        TRY(auto key, read_peer_identity(identity));
+        return peer::PeerSettings{std::move(place), std::move(key), ""};
+    };
+    parts->peers =
+        std::make_unique<peer::Peers>(*parts->services, *parts->front, parts->identity(),
+                                      parts->config.peers, read_peer, parts->state->peers());
     parts->services->neighbours = parts->peers.get();
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->drill,
                                                     *parts->stock, *parts->peers, *parts->quota,

@@ -85,6 +85,7 @@ struct Node::Parts {
     void tell_of_state() const;
     void remember_first_start();
     std::optional<tlog::SignerKey> identity() const;
+    std::vector<std::string> own_addresses() const;
     std::shared_ptr<archive::Routes> make_routes(const Config& from,
                                                  std::vector<std::string> own_addresses);
     void tell_what_stays(const Config& fresh);

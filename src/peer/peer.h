@@ -6,6 +6,7 @@
 // says nothing. docs/formats/peer.md, docs/decisions/0027-peers.md.
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -39,6 +40,10 @@ struct Settings {
     MayAsk may_ask = MayAsk::clients;
 };
 
+/// A peer as an operator's order says it. Fails with malformed, saying what is wrong.
+using ReadPeer =
+    std::function<Result<PeerSettings>(const std::string& url, const std::string& identity)>;
+
 inline constexpr std::size_t kMostWaiting = 256;  ///< For news, of all that ask; guess.
 inline constexpr std::size_t kMostPeers = 32;     ///< A want names each of them; guess.
 
@@ -46,6 +51,7 @@ inline constexpr std::size_t kMostPeers = 32;     ///< A want names each of them
 struct PeerReport {
     std::string url;
     std::size_t releases = 0;  ///< That it says it gives.
+    bool is_ordered = false;   ///< An operator added it; else the configuration names it.
     Link link;
     fetch::SourceReport source;
 };
@@ -58,13 +64,21 @@ struct Given {
 class Peers : public archive::Neighbours {
 public:
     /// Both outlive it. Without `identity` nobody is told who this node is, and none is asked.
+    /// `ordered`: what operators added before.
     Peers(archive::Services& services, archive::Front& front,
-          std::optional<tlog::SignerKey> identity, Settings settings);
+          std::optional<tlog::SignerKey> identity, Settings settings, ReadPeer read_peer,
+          const std::map<std::string, catalog::PeerOrder>& ordered);
 
     /// A reload: what is known of peers that stay is kept. Any thread.
     void use(Settings settings);
     /// Of all peers. Any thread.
     std::vector<fetch::SourcePtr> sources() const;
+
+    /// An operator adds a peer or removes one that was added; remembered over restarts. What they
+    /// give is a sentence. Control loop. Fail with malformed, stale (it is one already, or the
+    /// configuration names it), not_found, storage.
+    http::Task<std::string> add(std::string url, std::string identity, std::string who);
+    http::Task<std::string> remove(std::string url, std::string who);
 
     // Any thread, but for look_for()
     void add_index(fetch::Want& want, std::string_view path) const override;
@@ -93,8 +107,9 @@ public:
 
 private:
     struct Peer {
-        Peer(PeerSettings from);
+        Peer(PeerSettings from, bool is_of_operator);
         const PeerSettings settings;
+        const bool is_ordered;
         const fetch::SourcePtr source;
         // For what is no file: an answer that was waited for would count as a slow one.
         const fetch::SourcePtr talk;
@@ -109,6 +124,7 @@ private:
     using List = std::vector<PeerPtr>;
 
     void add(fetch::Want& want, const AskedFile& asked) const;
+    void compose();
     void begin_with(const PeerPtr& peer);
     http::Async<void> look_at(PeerPtr peer);
     http::Async<Link> ask(PeerPtr peer);
@@ -133,6 +149,9 @@ private:
     archive::Front& front_;
     const std::optional<tlog::SignerKey> identity_;
     const std::string run_;  // of this process
+    const ReadPeer read_peer_;
+    std::mutex composing_;  // guards the next two, and the exchange of the list
+    std::vector<PeerSettings> configured_, ordered_;
     std::atomic<std::shared_ptr<const List>> peers_;
     std::atomic<MayAsk> may_ask_{MayAsk::clients};
     std::atomic<std::uint64_t> answers_{0}, bytes_{0}, not_held_{0};

@@ -30,39 +30,65 @@ std::chrono::milliseconds clock_now()
 
 }  // namespace
 
-Peers::Peer::Peer(PeerSettings from)
+Peers::Peer::Peer(PeerSettings from, bool is_of_operator)
     : settings(std::move(from)),
+      is_ordered(is_of_operator),
       source(std::make_shared<fetch::Source>(source_settings(settings))),
       talk(std::make_shared<fetch::Source>(source_settings(settings)))
 {
 }
 
 Peers::Peers(archive::Services& services, archive::Front& front,
-             std::optional<tlog::SignerKey> identity, Settings settings)
+             std::optional<tlog::SignerKey> identity, Settings settings, ReadPeer read_peer,
+             const std::map<std::string, catalog::PeerOrder>& ordered)
     : services_(services),
       front_(front),
       identity_(std::move(identity)),
       run_(crypto::random_hex(8)),
+      read_peer_(std::move(read_peer)),
       peers_(std::make_shared<const List>())
 {
     if (identity_)
         own_heads_.emplace(*identity_, run_);
+    for (const auto& [url, order] : ordered)
+        if (auto peer = read_peer_(url, order.identity))
+            ordered_.push_back(std::move(*peer));
     use(std::move(settings));
 }
 
 void Peers::use(Settings settings)
 {
-    const auto before = peers_.load();
-    auto list = std::make_shared<List>();
-    for (PeerSettings& one : settings.peers) {
-        const auto known = std::find_if(before->begin(), before->end(),
-                                        [&](const PeerPtr& peer) { return peer->settings == one; });
-        list->push_back(known != before->end() ? *known : std::make_shared<Peer>(std::move(one)));
-    }
     may_ask_ = settings.may_ask;
-    peers_ = std::move(list);
+    {
+        const std::lock_guard lock(composing_);
+        configured_ = std::move(settings.peers);
+        compose();
+    }
     must_try_again_ = true;
     note_changed();
+}
+
+// Under the lock. The configuration's word on a URL comes before an order.
+void Peers::compose()
+{
+    const auto before = peers_.load();
+    auto list = std::make_shared<List>();
+    const auto add = [&](const PeerSettings& one, bool is_ordered) {
+        const bool is_there = std::any_of(list->begin(), list->end(), [&](const PeerPtr& peer) {
+            return peer->settings.url == one.url;
+        });
+        if (is_there || list->size() == kMostPeers)
+            return;
+        const auto known = std::find_if(before->begin(), before->end(), [&](const PeerPtr& peer) {
+            return peer->settings == one && peer->is_ordered == is_ordered;
+        });
+        list->push_back(known != before->end() ? *known : std::make_shared<Peer>(one, is_ordered));
+    };
+    for (const PeerSettings& one : configured_)
+        add(one, false);
+    for (const PeerSettings& one : ordered_)
+        add(one, true);
+    peers_ = std::move(list);
 }
 
 std::vector<fetch::SourcePtr> Peers::sources() const
@@ -246,7 +272,11 @@ http::Async<std::vector<PeerReport>> Peers::report()
     const auto reports = co_await services_.fetcher.report(std::move(asked));
     std::vector<PeerReport> found;
     for (const PeerPtr& peer : *peers) {
-        PeerReport one{peer->settings.url, peer->heads.load()->size(), *peer->link.load(), {}};
+        PeerReport one{peer->settings.url,
+                       peer->heads.load()->size(),
+                       peer->is_ordered,
+                       *peer->link.load(),
+                       {}};
         for (const fetch::SourceReport& source : reports)
             if (source.url == one.url)
                 one.source = source;

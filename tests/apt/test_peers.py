@@ -552,3 +552,44 @@ def test_an_archive_that_is_only_observed_neither_gives_nor_takes(scene, forger)
     until("it was told, and asks for more", lambda: len([path for path in forger.asked if "heads" in path]) > 1)
     assert not [path for path in forger.asked if "release/" in path]
     assert b"head " not in node.get(f"{BASE}/heads?wait=0").content
+
+
+def test_peers_are_added_and_removed_over_restarts(scene):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    first, second = scene.node(archive, origin), scene.node(archive, origin)
+    identity = json.loads(first.admin("/api/v1/peers"))["identity"]
+    added = peer_command(second, "add", first.proxy + "/", "--identity", identity)
+    assert added.returncode == 0 and f"{first.proxy} is asked from now on" in added.stdout, added
+    until("they are linked", lambda: linked(second))
+    again = peer_command(second, "add", first.proxy)
+    assert again.returncode == 1 and "is a peer already" in again.stderr
+    second.kill()
+    second.start()
+    until("they are linked again", lambda: linked(second))
+    learn(first), learn(second)
+    content = first.get(pool()).content
+    until("it is held", lambda: first.get(file_path("pool", "pool/foo_1_all.deb", content)).status == 200)
+    origin.die()
+    assert second.get(pool()).content == content
+    removed = peer_command(second, "remove", first.proxy)
+    assert removed.returncode == 0 and "is asked no more" in removed.stdout
+    assert second.get(pool("bar")).status == 503
+    second.kill()
+    second.start()
+    assert second.status()["peers"] == []
+    assert peer_command(second, "remove", first.proxy).returncode == 1
+
+
+def test_mistakes_in_orders_about_peers_are_one_sentence(scene):
+    archive = scene.archive()
+    first, second = two(scene, archive, scene.origin(archive))
+    for words, said in [(("add", second.proxy), "is this node itself"), (("add", "b.example"), "http"),
+                        (("add", "http://b.example", "--identity", "me"), "is no identity"),
+                        (("remove", "http://b.example"), "has no peer"),
+                        (("remove", first.proxy), "take its [[peer]] out")]:
+        done = peer_command(second, *words)
+        assert done.returncode == 1 and said in done.stderr and done.stderr.count("\n") == 1, (words, done)
+    assert [peer["url"] for peer in second.status()["peers"]] == [first.proxy]
+    peer = second.post("/api/v1/peers", b"{}")
+    assert peer.status in (404, 405), "clients do not order"

@@ -209,6 +209,26 @@ TEST_F(CatalogTest, R24_AnEntryThatNobodyReadsStaysOutWhenItIsTakenOut)
     EXPECT_EQ(*read_file(file, 1 << 20), before);
 }
 
+TEST_F(CatalogTest, R9_PeersThatOperatorsAddedSurviveTheLossOfTheDatabase)
+{
+    {
+        const auto state = State::open(folder);
+        ASSERT_TRUE(state) << state.error().message();
+        ASSERT_TRUE((*state)->add_peer("http://b.example", {"b+01020304+KEY", "root"}));
+        ASSERT_TRUE((*state)->add_peer("http://c.example", {"", "root"}));
+        ASSERT_TRUE((*state)->remove_peer("http://c.example", "root"));
+        EXPECT_EQ((*state)->peers().size(), 1U);
+    }
+    std::filesystem::remove(folder / "aptward.db");
+    const auto state = State::open(folder);
+    ASSERT_TRUE(state) << state.error().message();
+    const auto peers = (*state)->peers();
+    ASSERT_EQ(peers.size(), 1U);
+    EXPECT_EQ(peers.at("http://b.example").identity, "b+01020304+KEY");
+    EXPECT_EQ(peers.at("http://b.example").who, "root");
+    EXPECT_TRUE((*state)->suites().empty());
+}
+
 TEST_F(CatalogTest, R9_WhatOperatorsDecidedAboutTimeSurvivesTheLossOfTheDatabase)
 {
     {

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Peers that operators add to those of the configuration, and remove again.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "peer/peer.h"
+
+namespace aptward::peer {
+
+http::Task<std::string> Peers::add(std::string url, std::string identity, std::string who)
+{
+    CO_TRY(const PeerSettings peer, read_peer_(url, identity));
+    const auto peers = peers_.load();
+    const bool is_there = std::any_of(peers->begin(), peers->end(), [&](const PeerPtr& one) {
+        return one->settings.url == peer.url;
+    });
+    if (is_there)
+        co_return fail(Errc::stale, peer.url + " is a peer already: aptward peer list shows it");
+    if (peers->size() >= kMostPeers)
+        co_return fail(Errc::stale,
+                       fmt::format("this node has {} peers, as many as it asks: remove one first",
+                                   peers->size()));
+    const catalog::PeerOrder order{std::move(identity), who};
+    auto job = [&state = services_.state, address = peer.url, order] {
+        return state.add_peer(address, order);
+    };
+    const auto added = co_await http::on_worker(services_.state_thread, std::move(job));
+    if (!added)
+        co_return tl::unexpected<Error>(added.error());
+    {
+        const std::lock_guard lock(composing_);
+        std::erase_if(ordered_, [&](const PeerSettings& one) { return one.url == peer.url; });
+        ordered_.push_back(peer);
+        compose();
+    }
+    co_return fmt::format("{} is asked from now on; aptward peer ping tells whether it answers",
+                          peer.url);
+}
+
+http::Task<std::string> Peers::remove(std::string url, std::string who)
+{
+    while (!url.empty() && url.back() == '/')
+        url.pop_back();
+    const auto peers = peers_.load();
+    const auto found = std::find_if(peers->begin(), peers->end(),
+                                    [&](const PeerPtr& one) { return one->settings.url == url; });
+    if (found == peers->end())
+        co_return fail(Errc::not_found, fmt::format("this node has no peer {}: aptward peer list "
+                                                    "names those it has",
+                                                    printable(url)));
+    if (!(*found)->is_ordered)
+        co_return fail(Errc::stale, fmt::format("the configuration names {}: take its [[peer]] out "
+                                                "there, and have it read again",
+                                                url));
+    auto job = [&state = services_.state, url, who] { return state.remove_peer(url, who); };
+    const auto removed = co_await http::on_worker(services_.state_thread, std::move(job));
+    if (!removed)
+        co_return tl::unexpected<Error>(removed.error());
+    {
+        const std::lock_guard lock(composing_);
+        std::erase_if(ordered_, [&](const PeerSettings& one) { return one.url == url; });
+        compose();
+    }
+    co_return fmt::format("{} is asked no more", url);
+}
+
+}  // namespace aptward::peer
