@@ -58,25 +58,34 @@ void FlightRun::finish(const std::vector<Digest>& proven)
     if (is_lie)
         liars_.insert(attempt.source.get());
     else
-        take_all_from_one();
+        takes_all_from_one_ = true;
+    const bool is_of_peers = !is_lie && suspect_peers();
     tried_.clear();
     missing_ = 0;
     throw_away();
-    fail(attempt,
-         attempt.may_be_mixed() ? Fault::mixed : (is_lie ? Fault::wrong_bytes : Fault::slow),
-         is_lie
-             ? fmt::format("its bytes hash to {}, signed is {}", proven.back().hex(), digest_.hex())
-             : "one of several sources gave wrong bytes: all is taken from one now");
+    if (is_of_peers && !attempt.source->is_peer())
+        move_on(attempt);  // it may go on where a peer had lied
+    else
+        fail(attempt,
+             attempt.may_be_mixed() ? Fault::mixed : (is_lie ? Fault::wrong_bytes : Fault::slow),
+             is_lie ? fmt::format("its bytes hash to {}, signed is {}", proven.back().hex(),
+                                  digest_.hex())
+                    : "one of several sources gave wrong bytes: all is taken from one now");
     begin_epoch();
 }
 
-// Which of several lied is not known: the peers among them are not asked again.
-void FlightRun::take_all_from_one()
+// Which of several lied is not known: the peers among them are not asked again in this flight, and
+// for a while stream nothing.
+bool FlightRun::suspect_peers()
 {
-    takes_all_from_one_ = true;
-    for (const Source* giver : givers_)
-        if (giver->is_peer())
-            liars_.insert(giver);
+    bool is_any = false;
+    for (const Offer& offer : offers_)
+        if (offer.source->is_peer() && givers_.count(offer.source.get()) > 0) {
+            liars_.insert(offer.source.get());
+            offer.source->suspect(steady_now());
+            is_any = true;
+        }
+    return is_any;
 }
 
 // A rescue would go on in the middle of what is gone: it ends too.

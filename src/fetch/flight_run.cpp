@@ -158,7 +158,9 @@ bool FlightRun::on_head(Attempt& attempt, const http::UpstreamHead& head)
     const SteadyTime now = steady_now();
     if (attempt.source->is_peer() && is_no_gift(head.status)) {
         attempt.source->answered(std::chrono::duration_cast<milliseconds>(now - attempt.started));
-        move_on(attempt);
+        attempt.source->lacked();
+        if (!try_next_name(attempt))
+            move_on(attempt);
         return false;
     }
     if (head.status == 404 || head.status == 410) {
@@ -240,19 +242,25 @@ void FlightRun::on_complete(Attempt& attempt)
          fmt::format("it ended at byte {} of {}", attempt.position, digest_.size_bytes));
 }
 
+// Without by-hash names at a source, its canonical name may still have the bytes.
+bool FlightRun::try_next_name(Attempt& attempt)
+{
+    if (attempt.path_index + 1 >= attempt.offer.paths.size())
+        return false;
+    AttemptPtr& slot = &attempt == rescue_.get() ? rescue_ : lead_;
+    const std::size_t next_path = attempt.path_index + 1;
+    retire(slot);
+    slot = begin(attempt.offer, next_path);
+    return true;
+}
+
 void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
 {
     if (is_over_)
         return;
     const SourcePtr source = attempt.source;
-    // Without by-hash names at a source, its canonical name may still have the bytes.
-    if (fault == Fault::missing && attempt.path_index + 1 < attempt.offer.paths.size()) {
-        AttemptPtr& slot = &attempt == rescue_.get() ? rescue_ : lead_;
-        const std::size_t next_path = attempt.path_index + 1;
-        retire(slot);
-        slot = begin(attempt.offer, next_path);
+    if (fault == Fault::missing && try_next_name(attempt))
         return;
-    }
     source->charge(fault, message, steady_now());
     if (fault == Fault::missing)
         ++missing_;

@@ -68,6 +68,7 @@ private:
     bool on_body(Attempt& attempt, std::string_view bytes);
     void on_complete(Attempt& attempt);
     void fail(Attempt& attempt, Fault fault, std::string message);
+    bool try_next_name(Attempt& attempt);
     void move_on(Attempt& attempt);
     void promote_rescue();
 
@@ -82,7 +83,7 @@ private:
     // Bytes
     bool take(Attempt& attempt, std::string_view bytes);
     bool is_being_written() const;
-    void take_all_from_one();
+    bool suspect_peers();
     void throw_away();
     void begin_epoch();
     bool goes_on_for_others();

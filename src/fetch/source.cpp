@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kWeight = 0.3;  // of the newest observation; guess: follows a change in 3 to 4
 constexpr std::uint64_t kFailuresToOpen = 3;
+constexpr std::uint64_t kMostLacks = 32;
 constexpr std::chrono::seconds kFirstPause{5};
 constexpr std::chrono::seconds kPauseOfALie{60};
 constexpr std::chrono::seconds kLongestPause{300};
@@ -71,6 +72,7 @@ void Source::delivered(std::uint64_t bytes, std::chrono::milliseconds taken, Pro
     if (proof == Proof::digest) {
         lies_in_a_row_ = 0;
         proven_bytes_ += bytes;
+        lacks_in_a_row_ = 0;
     }
     failures_in_a_row_ = 0;
     open_until_ = SteadyTime{};
@@ -102,10 +104,18 @@ void Source::charge(Fault fault, std::string_view message, SteadyTime now)
         now + std::min<std::chrono::seconds>(kPauseOfALie * (1 << lies), kLongestPause);
 }
 
+void Source::suspect(SteadyTime now)
+{
+    proven_bytes_ = 0;
+    distrusted_until_ = std::max(distrusted_until_, now + kPauseOfALie);
+}
+
 double Source::expected_ms(std::uint64_t bytes) const
 {
     // A guess lets a new one be tried; a neighbour is near until it is known not to be.
-    const double latency = latency_ms_ != 0 ? latency_ms_ : is_peer() ? 2 : 50;
+    double latency = latency_ms_ != 0 ? latency_ms_ : is_peer() ? 2 : 50;
+    // One that mostly has nothing costs its answers for nothing.
+    latency *= static_cast<double>(1 + std::min(lacks_in_a_row_, kMostLacks));
     const double rate = rate_ != 0 ? rate_ : is_peer() ? 5e7 : 1e6;
     return (latency + static_cast<double>(bytes) * 1000 / rate) *
                (1 + static_cast<double>(failures_in_a_row_)) +

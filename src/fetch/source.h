@@ -98,6 +98,11 @@ public:
     /// It delivered bytes at a pace. Proven ones alone make earlier lies forgotten.
     enum class Proof { none, digest };
     void delivered(std::uint64_t bytes, std::chrono::milliseconds taken, Proof proof);
+    /// A peer does not have what it was asked for, or does not give it.
+    void lacked() { ++lacks_in_a_row_; }
+    /// A peer that is one of several sources of which one lied: for a while it is asked last, and
+    /// has to prove itself anew.
+    void suspect(SteadyTime now);
     /// It did something wrong. `missing` and `mixed` do not count against its health.
     void charge(Fault fault, std::string_view message, SteadyTime now);
 
@@ -143,7 +148,8 @@ private:
     double latency_ms_ = 0;                           // exponentially weighted; 0: not known yet
     double rate_ = 0;
     std::uint64_t bytes_ = 0, answers_ = 0, failures_in_a_row_ = 0;
-    std::uint64_t proven_bytes_ = 0;  // since its last lie
+    std::uint64_t proven_bytes_ = 0;    // since its last lie
+    std::uint64_t lacks_in_a_row_ = 0;  // of a peer, since it last gave something
     std::uint64_t lies_in_a_row_ = 0;
     SteadyTime open_until_{};
     SteadyTime distrusted_until_{};  // after a lie; only time ends it
