@@ -50,10 +50,13 @@ std::optional<std::string> best_variant(const deb::Release& release, const std::
 
 }  // namespace
 
-void Suite::touch()
+// Another node's word is no answer of a source: what it brought is asked about at the next request.
+void Suite::touch(bool is_from_peer)
 {
-    view_.checked = steady_now();
-    view_.checked_at = system_now();
+    if (!is_from_peer)
+        view_.checked = steady_now();
+    if (!is_from_peer || view_.checked_at == SystemTime{})
+        view_.checked_at = system_now();
     archive_.publish_view(name_, view_);
 }
 
@@ -144,7 +147,7 @@ http::Async<void> Suite::adopt_in_turn(Observation observation)
     if (view_.current && view_.current->id() == release.id()) {
         verdict_ = observation.judgement.verdict;
         held_.clear();
-        touch();
+        touch(observation.is_from_peer);
         co_return;
     }
     auto whole = co_await complete(std::make_shared<const catalog::Generation>(
@@ -157,7 +160,7 @@ http::Async<void> Suite::adopt_in_turn(Observation observation)
         wait_for_stock(std::move(observation), *whole);
         co_return;
     }
-    const bool is_committed = co_await commit(*whole);
+    const bool is_committed = co_await commit(*whole, observation.is_from_peer);
     if (is_committed) {
         verdict_ = observation.judgement.verdict;
         held_.clear();
@@ -188,6 +191,7 @@ bool Suite::must_wait_for_stock(const Observation& observation) const
 // A newer one that comes meanwhile waits for this one, and is seen again by the next refresh.
 void Suite::wait_for_stock(Observation observation, catalog::GenerationPtr generation)
 {
+    const bool is_from_peer = observation.is_from_peer;
     if (!is_stocking_) {
         held_ = "release of " + deb::format_release_date(generation->date()) +
                 " waits until what clients will want of it is held";
@@ -197,7 +201,7 @@ void Suite::wait_for_stock(Observation observation, catalog::GenerationPtr gener
             stock_up(archive_.shared_from_this(), std::move(observation), std::move(generation)));
         is_stocking_ = true;
     }
-    touch();
+    touch(is_from_peer);
 }
 
 // `archive` keeps this suite alive: a reload may let go of it.
@@ -227,7 +231,7 @@ void Suite::hold(const Observation& observation, std::string why)
             " is held: an index is not to be had: " + std::move(why);
     event("release.held", observation.origin, held_, observation.judgement.id);
     if (view_.current)
-        touch();
+        touch(observation.is_from_peer);
 }
 
 // apt works without the indexes that name no packages, and has to without those that no source has
@@ -286,7 +290,7 @@ http::Task<catalog::GenerationPtr> Suite::complete(catalog::GenerationPtr genera
     co_return generation;
 }
 
-http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
+http::Async<bool> Suite::commit(catalog::GenerationPtr generation, bool is_from_peer)
 {
     if (archive_.is_retired_)
         co_return false;  // another configuration took over, and judges for itself
@@ -323,7 +327,7 @@ http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
           "published the release of " + deb::format_release_date(generation->date()), id);
     catalog::note_published(timeline_, published);
     archive_.rings_->hold_back(name_, view_.current);
-    show(std::move(generation));
+    show(std::move(generation), is_from_peer);
     archive_.past_->note_published(published.date);
     archive_.rings_->note_published();
     if (services_.prefetcher != nullptr && stocked_ != id)
@@ -333,7 +337,7 @@ http::Async<bool> Suite::commit(catalog::GenerationPtr generation)
 }
 
 // The switch: one assignment of one pointer makes the generation visible (V34).
-void Suite::show(catalog::GenerationPtr generation)
+void Suite::show(catalog::GenerationPtr generation, bool is_from_peer)
 {
     if (view_.current)
         view_.recent.insert(view_.recent.begin(), view_.current);
@@ -343,7 +347,7 @@ void Suite::show(catalog::GenerationPtr generation)
     tried_.clear();
     unpublished_.clear();
     withdrawn_.clear();
-    touch();
+    touch(is_from_peer);
 }
 
 http::Async<void> Suite::withdraw()

@@ -164,12 +164,16 @@ Suite& Archive::suite(const std::string& name)
 
 void Archive::publish_view(const std::string& suite, catalog::SuiteView view)
 {
-    const bool is_new = view_.load()->find(suite) == nullptr;
+    const auto before = view_.load();
+    const catalog::SuiteView* known = before->find(suite);
+    const bool is_new = known == nullptr;
+    const bool is_other = is_new || known->current != view.current;
     auto next = std::make_shared<catalog::ArchiveView>(*view_.load());
     next->suites[suite] = std::move(view);
     view_.store(std::move(next));
     services_.hot_answers.forget();
-    tell_neighbours();
+    if (is_other)
+        tell_neighbours();
     if (is_new)
         http::spawn(services_.control, "keeping " + suite + " fresh", keep_fresh(suite));
 }

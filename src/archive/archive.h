@@ -93,6 +93,8 @@ struct Offered {
     trust::Verdict verdict;
 };
 std::string_view to_string(Offered::Outcome outcome);
+/// Whether a verdict is on what no honest node has, whatever its policy and its clock.
+bool is_nobodys(const std::string& code);
 
 /// A key that could sign an archive, but that no operator has approved.
 struct ProposedKey {
@@ -216,8 +218,9 @@ public:
 
     /// The same for what another node gives: it counts only under verify = "enforce", of suites
     /// that clients or the configuration name, and never as the first that says who signs a suite.
-    /// What is refused is told, and charged where nobody honest would have given it. Control loop.
-    http::Async<Offered> take_shown(std::string suite, catalog::ReleaseFiles files,
+    /// What is refused is told, and charged where nobody honest would have given it. `id`: the
+    /// release that it is said to be. Control loop.
+    http::Async<Offered> take_shown(std::string suite, std::string id, catalog::ReleaseFiles files,
                                     fetch::SourcePtr peer);
     /// Whether it would look at a release that another node says it has. Control loop.
     bool wants_shown(const std::string& suite, const std::string& release_id,
@@ -283,6 +286,7 @@ private:
         const std::function<void(const std::string& suite,
                                  const catalog::GenerationPtr& generation)>& visit) const;
     void tell_neighbours() const;
+    void ask_neighbours_again() const;
 
     // serve.cpp, on the client's loop
     http::Async<void> serve_release_file(http::Exchange& exchange, const Name& name,

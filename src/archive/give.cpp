@@ -26,13 +26,19 @@ bool Archive::may_share() const
 
 const Neighbours* Archive::neighbours() const
 {
-    return is_for_everybody() ? services_.neighbours : nullptr;
+    return may_share() ? services_.neighbours : nullptr;
 }
 
 void Archive::tell_neighbours() const
 {
     if (services_.neighbours != nullptr)
         services_.neighbours->note_changed();
+}
+
+void Archive::ask_neighbours_again() const
+{
+    if (services_.neighbours != nullptr)
+        services_.neighbours->try_again();
 }
 
 // Null: nothing. A freeze is for other nodes too.

@@ -11,13 +11,6 @@ namespace {
 constexpr std::size_t kMostVerified = 64;
 constexpr std::string_view kSignedMessage = "-----BEGIN PGP SIGNED MESSAGE-----";
 
-Result<crypto::SignedText> split(const catalog::ReleaseFiles& files)
-{
-    if (!files.inrelease.empty())
-        return crypto::split_clearsigned(files.inrelease);
-    return crypto::join_detached(files.release, files.release_gpg);
-}
-
 fetch::Fault fault_of(const std::string& code)
 {
     if (code == "release.portal")
@@ -28,6 +21,13 @@ fetch::Fault fault_of(const std::string& code)
 }
 
 }  // namespace
+
+Result<crypto::SignedText> split_release(const catalog::ReleaseFiles& files)
+{
+    if (!files.inrelease.empty())
+        return crypto::split_clearsigned(files.inrelease);
+    return crypto::join_detached(files.release, files.release_gpg);
+}
 
 http::Async<trust::Judgement> Suite::judge(std::string origin, catalog::ReleaseFiles files)
 {
@@ -42,7 +42,7 @@ http::Async<trust::Judgement> Suite::judge(std::string origin, catalog::ReleaseF
         const std::string evidence = keep_evidence(origin, files, judgement);
         event("observed." + judgement.verdict.code, origin, judgement.verdict.message, evidence);
     }
-    auto text = split(files);
+    auto text = split_release(files);
     if (!text && !files.release.empty())
         text = crypto::SignedText{files.release, ""};
     if (text)
@@ -60,7 +60,7 @@ http::Async<trust::Judgement> Suite::judge_under(catalog::ReleaseFiles files,
         judgement.verdict = {"release.unsigned", "there is a Release without Release.gpg"};
         co_return judgement;
     }
-    auto text = split(files);
+    auto text = split_release(files);
     if (!text) {
         const bool is_other_thing =
             !files.inrelease.empty() &&

@@ -200,6 +200,7 @@ http::Async<bool> Archive::change_keys(std::set<std::string> added, std::set<std
     }
     approved_.insert(added.begin(), added.end());
     std::erase_if(approved_, [&](const std::string& key) { return removed.count(key) > 0; });
+    ask_neighbours_again();
     co_return true;
 }
 

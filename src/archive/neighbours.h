@@ -31,8 +31,11 @@ public:
     /// What clients get has changed: those who wait for it are told.
     virtual void note_changed() = 0;
 
-    /// Control loop: offers the archive the releases of this suite that they are known to have.
-    virtual http::Async<void> look_for(std::shared_ptr<Archive> archive, std::string suite) = 0;
+    /// Control loop: begins to offer the archive the releases of this suite that they are known to
+    /// have.
+    virtual void look_for(const std::shared_ptr<Archive>& archive, const std::string& suite) = 0;
+    /// Operators decided something: what was refused before may count now.
+    virtual void try_again() = 0;
 
     /// Answers what one of them asks, of whoever may fetch here. Any loop.
     virtual http::Async<void> answer(http::Exchange& exchange) = 0;

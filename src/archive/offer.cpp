@@ -5,12 +5,14 @@
 
 #include <algorithm>
 
+#include "archive/counted.h"
 #include "archive/suite.h"
 
 namespace aptward::archive {
 namespace {
 
 using Outcome = Offered::Outcome;
+using std::chrono::milliseconds;
 
 Offered not_served_here(const std::string& suite)
 {
@@ -19,6 +21,12 @@ Offered not_served_here(const std::string& suite)
 }
 
 }  // namespace
+
+bool is_nobodys(const std::string& code)
+{
+    return code == "release.malformed" || code == "release.portal" || code == "release.unsigned" ||
+           code == "release.bad-signature" || code == "release.other";
+}
 
 std::string_view to_string(Outcome outcome)
 {
@@ -59,6 +67,7 @@ Offered Suite::describe(const trust::Judgement& judgement) const
 
 http::Async<Offered> Suite::assess(catalog::ReleaseFiles files, std::string origin)
 {
+    const Counted working(asks_running_);  // keeps this suite, as in the next ones
     const auto judgement = co_await judge(std::move(origin), std::move(files));
     co_return describe(judgement);
 }
@@ -66,6 +75,7 @@ http::Async<Offered> Suite::assess(catalog::ReleaseFiles files, std::string orig
 http::Async<Offered> Suite::offer(catalog::ReleaseFiles files, std::string origin,
                                   std::vector<std::string> indexes)
 {
+    const Counted working(asks_running_);
     Observation observation;
     observation.origin = origin;
     observation.files = files;
@@ -91,12 +101,8 @@ http::Async<Offered> Suite::offer(catalog::ReleaseFiles files, std::string origi
 
 namespace {
 
-// What no honest node has, whatever its policy and its clock.
-bool is_nobodys(const std::string& code)
-{
-    return code == "release.malformed" || code == "release.portal" || code == "release.unsigned" ||
-           code == "release.bad-signature";
-}
+constexpr std::chrono::seconds kAskedLately{60};
+constexpr milliseconds kSourcesFirst{3000};
 
 }  // namespace
 
@@ -106,8 +112,14 @@ bool Suite::wants_shown(const std::string& release_id, SystemTime date) const
     return !view_.current || (view_.current->id() != release_id && view_.current->date() <= date);
 }
 
-http::Async<Offered> Suite::take_shown(catalog::ReleaseFiles files, fetch::SourcePtr peer)
+http::Async<Offered> Suite::take_shown(std::string id, catalog::ReleaseFiles files,
+                                       fetch::SourcePtr peer)
 {
+    const Counted working(asks_running_);
+    // What the sources show may be newer by much, after a night without any.
+    if (view_.current && steady_now() - last_try_ > kAskedLately) {
+        co_await archive_.refresh(name_, steady_now() + kSourcesFirst);
+    }
     if (archive_.settings_.pins_first_signer && !floor_.date)
         co_return Offered{Outcome::refused,
                           {"peer.first-signer", "the first signer of a suite is no peer's to say"}};
@@ -115,12 +127,16 @@ http::Async<Offered> Suite::take_shown(catalog::ReleaseFiles files, fetch::Sourc
     observation.origin = peer->url();
     observation.is_from_peer = true;
     observation.files = files;
+    if (const auto text = split_release(files); text && trust::release_id(text->text) != id) {
+        observation.judgement.verdict = {"release.other", "it is another release than was told"};
+        refuse_shown(observation, peer);
+        co_return Offered{Outcome::refused, observation.judgement.verdict};
+    }
     auto judgement = co_await judge_under(std::move(files), archive_.settings_.keyring,
                                           archive_.policy(archive_.settings_),
                                           trust::Freshness::live, system_now());
     observation.judgement = std::move(judgement);
     note_seen(observation.judgement);
-    const std::string id = observation.judgement.id;
     Offered offered = describe(observation.judgement);
     if (offered.outcome == Outcome::refused)
         refuse_shown(observation, peer);
@@ -183,14 +199,14 @@ bool Archive::wants_shown(const std::string& name, const std::string& release_id
 }
 
 // A suite that neither clients nor the configuration name is not remembered for a peer's word.
-http::Async<Offered> Archive::take_shown(std::string name, catalog::ReleaseFiles files,
-                                         fetch::SourcePtr peer)
+http::Async<Offered> Archive::take_shown(std::string name, std::string id,
+                                         catalog::ReleaseFiles files, fetch::SourcePtr peer)
 {
     const bool is_wanted = suites_.count(name) > 0 || is_known(name);
     if (!may_share() || !is_wanted || !may_be_offered(name))
         co_return not_served_here(name);
     Suite& target = suite(name);
-    co_return co_await target.take_shown(std::move(files), std::move(peer));
+    co_return co_await target.take_shown(std::move(id), std::move(files), std::move(peer));
 }
 
 }  // namespace aptward::archive

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 
+#include "archive/counted.h"
 #include "archive/neighbours.h"
 #include "archive/suite.h"
 #include "base/text.h"
@@ -19,6 +20,8 @@ constexpr milliseconds kAskLimit{8000};
 constexpr std::chrono::minutes kDetachedAgain{1};
 // After the first good answer the others have this long to show a newer release (A7).
 constexpr milliseconds kGrace{250};
+// Sources first: what another node has may be superseded. A client waits for a second.
+constexpr milliseconds kNeighboursLater{500};
 
 // What was shown and refused says more than that another source is down.
 std::string why_nothing_came(const std::string& refusal, const std::string& error)
@@ -112,12 +115,10 @@ http::Async<void> Suite::ask_all()
 // this suite alive.
 http::Async<void> Suite::ask_neighbours(std::shared_ptr<Archive> archive)
 {
-    ++asks_running_;
-    co_await http::sleep_until(steady_now() + kGrace);
-    if (!view_.current && !is_absent_ && archive->neighbours() != nullptr) {
-        co_await services_.neighbours->look_for(archive, name_);
-    }
-    --asks_running_;
+    const Counted working(asks_running_);
+    co_await http::sleep_until(steady_now() + kNeighboursLater);
+    if (!view_.current && !is_absent_ && archive->neighbours() != nullptr)
+        services_.neighbours->look_for(archive, name_);
 }
 
 http::Async<void> Suite::take_newest(std::vector<Observation> accepted)
@@ -321,6 +322,7 @@ http::Task<void> Suite::approve(std::string release_id, std::string who)
     auto done = co_await http::on_worker(services_.state_thread, job);
     if (done) {
         floor_.approved.insert(release_id);
+        archive_.ask_neighbours_again();
         event("release.approved", "", "approved by " + who, release_id);
     }
     co_return done;

@@ -22,6 +22,9 @@ inline constexpr std::chrono::milliseconds kAbsentAgain{5000};
 /// Generations of a suite at hand besides the current one (V33).
 inline constexpr std::size_t kRecentKept = 4;
 
+/// What is signed of either form. Fails as the splitters of crypto/ do.
+Result<crypto::SignedText> split_release(const catalog::ReleaseFiles& files);
+
 class Suite {
 public:
     Suite(Archive& archive, std::string name);
@@ -58,7 +61,8 @@ public:
                                std::vector<std::string> indexes);
 
     /// Of one that another node gave: what Archive::take_shown says.
-    http::Async<Offered> take_shown(catalog::ReleaseFiles files, fetch::SourcePtr peer);
+    http::Async<Offered> take_shown(std::string id, catalog::ReleaseFiles files,
+                                    fetch::SourcePtr peer);
     bool wants_shown(const std::string& release_id, SystemTime date) const;
 
     /// Serves nothing any more whose signers a revocation left too few. Control loop.
@@ -186,10 +190,10 @@ private:
     catalog::GenerationPtr find_generation(const std::string& id) const;
     void take_table(const std::string& generation_id, const std::string& base,
                     std::shared_ptr<const catalog::Table> table);
-    http::Async<bool> commit(catalog::GenerationPtr generation);
-    void show(catalog::GenerationPtr generation);
+    http::Async<bool> commit(catalog::GenerationPtr generation, bool is_from_peer);
+    void show(catalog::GenerationPtr generation, bool is_from_peer);
     void drop_withdrawn();
-    void touch();
+    void touch(bool is_from_peer);
     void event(std::string code, const std::string& source, std::string message,
                std::string evidence = {});
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "archive/counted.h"
 #include "archive/past.h"
 #include "archive/suite.h"
 #include "base/text.h"
@@ -21,18 +22,6 @@ constexpr std::chrono::seconds kAskAgain{60};
 constexpr std::size_t kMostNotHad = 64;
 constexpr std::size_t kMostWaiting = 4;       // each may take as long as the first
 constexpr std::size_t kMostFromHosts = 1000;  // clients can name moments without end
-
-/// Counts while it lives.
-class Counted {
-public:
-    explicit Counted(std::size_t& count) : count_(++count) {}
-    ~Counted() { --count_; }
-    Counted(const Counted&) = delete;
-    Counted& operator=(const Counted&) = delete;
-
-private:
-    std::size_t& count_;
-};
 
 }  // namespace
 

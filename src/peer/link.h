@@ -27,7 +27,7 @@ std::string_view to_string(State state);
 /// Whether a node in this state is asked for bytes.
 constexpr bool is_asked(State state)
 {
-    return state == State::untried || state == State::linked;
+    return state == State::untried || state == State::linked || state == State::duplicate;
 }
 
 /// By which the clocks of two nodes may differ before somebody is told (A24).

@@ -44,8 +44,9 @@ struct Settings {
 using ReadPeer =
     std::function<Result<PeerSettings>(const std::string& url, const std::string& identity)>;
 
-inline constexpr std::size_t kMostWaiting = 256;  ///< For news, of all that ask; guess.
-inline constexpr std::size_t kMostPeers = 32;     ///< A want names each of them; guess.
+inline constexpr std::size_t kMostWaiting = 256;    ///< For news, of all that ask; guess.
+inline constexpr std::size_t kMostOfAnAddress = 4;  ///< Of them.
+inline constexpr std::size_t kMostPeers = 32;       ///< A want names each of them; guess.
 
 /// What `aptward peer list` shows of one.
 struct PeerReport {
@@ -84,8 +85,9 @@ public:
     void add_index(fetch::Want& want, std::string_view path) const override;
     void add_pool(fetch::Want& want, std::string_view path) const override;
     void note_changed() override { waiting_.wake(); }
-    http::Async<void> look_for(std::shared_ptr<archive::Archive> archive,
-                               std::string suite) override;
+    void try_again() override { must_try_again_ = true; }
+    void look_for(const std::shared_ptr<archive::Archive>& archive,
+                  const std::string& suite) override;
     http::Async<void> answer(http::Exchange& exchange) override;
 
     /// Looks at the peers from time to time, until stop(). Control loop.
@@ -118,7 +120,10 @@ private:
             std::make_shared<const std::vector<Head>>()};  // as it told them last
         // Control loop:
         SteadyTime next_look{}, follow_again{};
+        SteadyTime ignored_until{};  // what it shows, after what no honest node has
+        unsigned lies = 0;           // in a row
         bool is_looked_at = false, is_followed = false;
+        bool is_considered = false, must_consider = false;  // once more
     };
     using PeerPtr = std::shared_ptr<Peer>;
     using List = std::vector<PeerPtr>;
@@ -136,11 +141,16 @@ private:
     bool is_followed_on(const PeerPtr& peer) const;
     http::Async<void> follow(PeerPtr peer);
     http::Async<void> consider(PeerPtr peer);
-    http::Async<void> take(PeerPtr peer, Head head, std::shared_ptr<archive::Archive> archive);
+    http::Async<void> look_at_heads(PeerPtr peer);
+    http::Async<void> look_for_suite(PeerPtr peer, std::shared_ptr<archive::Archive> archive,
+                                     std::string suite);
+    http::Async<bool> take(PeerPtr peer, Head head, std::shared_ptr<archive::Archive> archive);
+    void note_taken(const PeerPtr& peer, const archive::Offered& offered);
     http::Task<catalog::ReleaseFiles> get_release(PeerPtr peer, Head head);
 
     // serve.cpp, on the client's loop
     http::Async<void> tell_who(http::Exchange& exchange, AskedNode asked);
+    std::shared_ptr<void> take_slot(const std::string& address);
     http::Async<void> tell_heads(http::Exchange& exchange, AskedHeads asked);
     http::Async<void> give_release(http::Exchange& exchange, AskedRelease asked);
     http::Async<void> give(http::Exchange& exchange, AskedFile asked);
@@ -157,8 +167,10 @@ private:
     std::atomic<std::uint64_t> answers_{0}, bytes_{0}, not_held_{0};
     std::optional<OwnHeads> own_heads_;  // with an identity
     http::Wakers waiting_{kMostWaiting};
-    std::map<std::string, SteadyTime> tried_;  // "ARCHIVE ID" until then; control loop
-    std::atomic<bool> must_try_again_{false};  // the policy may be another one
+    std::mutex waiting_from_mutex_;
+    std::map<std::string, std::size_t> waiting_from_;  // by address
+    std::map<std::string, SteadyTime> tried_;          // "PEER ARCHIVE ID" until then; control loop
+    std::atomic<bool> must_try_again_{false};          // the policy may be another one
     std::atomic<bool> is_stopping_{false};
 };
 

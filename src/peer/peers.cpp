@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "crypto/crypto.h"
+#include "peer/flag.h"
 #include "peer/peer.h"
 
 namespace aptward::peer {
@@ -94,7 +96,8 @@ void Peers::compose()
 std::vector<fetch::SourcePtr> Peers::sources() const
 {
     std::vector<fetch::SourcePtr> sources;
-    for (const PeerPtr& peer : *peers_.load())
+    const auto peers = peers_.load();
+    for (const PeerPtr& peer : *peers)
         sources.push_back(peer->source);
     return sources;
 }
@@ -109,7 +112,8 @@ void Peers::add(fetch::Want& want, const AskedFile& asked) const
     if (!identity_)
         return;
     using Turn = fetch::Want::Elsewhere::Turn;
-    for (const PeerPtr& peer : *peers_.load())
+    const auto peers = peers_.load();
+    for (const PeerPtr& peer : *peers)
         if (is_asked(peer->link.load()->state))
             want.elsewhere.push_back({peer->source, {path_of(asked)}, Turn::ranked});
 }
@@ -127,8 +131,13 @@ void Peers::add_pool(fetch::Want& want, std::string_view path) const
 http::Async<void> Peers::keep()
 {
     while (!is_stopping_) {
-        for (const PeerPtr& peer : *peers_.load())
-            begin_with(peer);
+        try {
+            const auto peers = peers_.load();
+            for (const PeerPtr& peer : *peers)
+                begin_with(peer);
+        } catch (const std::exception& error) {  // exhausted memory (R11): a moment later
+            log_warning("peer.failed", {}, error.what());
+        }
         co_await http::sleep_until(steady_now() + kLookAgain);
     }
 }
@@ -141,8 +150,9 @@ void Peers::begin_with(const PeerPtr& peer)
         peer->is_looked_at = true;
         http::spawn(services_.control, "looking at a peer", look_at(peer));
     }
-    const bool is_linked = peer->link.load()->state == State::linked;
-    if (is_linked && !peer->is_followed && peer->follow_again <= steady_now()) {
+    const State state = peer->link.load()->state;
+    const bool is_node = state == State::linked || state == State::duplicate;
+    if (is_node && !peer->is_followed && peer->follow_again <= steady_now()) {
         peer->is_followed = true;
         http::spawn(services_.control, "following a peer", follow(peer));
     }
@@ -166,6 +176,7 @@ http::Async<void> Peers::look_at_all()
 
 http::Async<void> Peers::look_at(PeerPtr peer)
 {
+    const Flag looking(peer->is_looked_at);
     auto now = co_await ask(peer);
     const auto before = peer->link.load();
     if (now.state == State::unreachable) {
@@ -174,18 +185,16 @@ http::Async<void> Peers::look_at(PeerPtr peer)
         now.program = before->program;
     } else if (now.state == State::linked && is_second(*peer, now)) {
         now.state = State::duplicate;
-        now.why = "another [[peer]] leads to the same node";
+        now.why = "another peer's URL leads to a node with the same key";
     }
     now.since = now.state == before->state ? before->since : system_now();
     note(*peer, *before, now);
     const auto pause = pause_after(now);
-    const bool is_linked = now.state == State::linked;
+    const bool is_node = is_asked(now.state);
     peer->link = std::make_shared<const Link>(std::move(now));
     peer->next_look = steady_now() + pause;
-    peer->is_looked_at = false;
-    if (is_linked) {
-        co_await consider(peer);
-    }
+    if (is_node)
+        http::spawn(services_.control, "looking at a peer's releases", consider(peer));
 }
 
 http::Async<Link> Peers::ask(PeerPtr peer)
@@ -222,10 +231,13 @@ http::Async<Link> Peers::ask(PeerPtr peer)
     co_return link;
 }
 
-// The first of the configuration's that leads there is asked.
+// Only told: whoever answers at another URL with this one's key may have passed the question on.
 bool Peers::is_second(const Peer& peer, const Link& link) const
 {
-    for (const PeerPtr& other : *peers_.load()) {
+    if (peer.settings.identity)
+        return false;
+    const auto peers = peers_.load();
+    for (const PeerPtr& other : *peers) {
         if (other.get() == &peer)
             return false;
         const auto known = other->link.load();

@@ -2,7 +2,12 @@
 // Releases that other nodes have: heard of within a second, looked at under this node's own policy.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
 #include "crypto/crypto.h"
+#include "peer/flag.h"
 #include "peer/peer.h"
 
 namespace aptward::peer {
@@ -11,10 +16,12 @@ namespace {
 constexpr std::chrono::milliseconds kSlack{10'000};      // for an answer that was waited for
 constexpr std::chrono::milliseconds kLeastPause{250};    // between two questions
 constexpr std::chrono::milliseconds kFollowAgain{5000};  // after one that went wrong
-constexpr std::chrono::seconds kRefusedFor{3600};
+constexpr std::chrono::seconds kRefusedFor{600};         // a policy or a clock may change
+constexpr std::chrono::seconds kIgnoredFor{60};
 constexpr std::chrono::seconds kHeldFor{30};
 constexpr std::size_t kMostTried = 4096;  // (archive, release) pairs that are remembered
-constexpr int kMostLooks = 4;             // for one suite that nobody else has; guess
+constexpr std::size_t kMostAtOnce = 64;   // of one peer, until it is looked at again; guess
+constexpr std::size_t kMostOfASuite = 2;
 
 }  // namespace
 
@@ -27,6 +34,8 @@ bool Peers::is_followed_on(const PeerPtr& peer) const
 
 http::Async<void> Peers::follow(PeerPtr peer)
 {
+    const Flag following(peer->is_followed);
+    peer->follow_again = steady_now() + kFollowAgain;
     std::string etag;
     while (is_followed_on(peer)) {
         const SteadyTime began = steady_now();
@@ -49,39 +58,66 @@ http::Async<void> Peers::follow(PeerPtr peer)
             }
             etag = document->etag;
             peer->heads = std::make_shared<const std::vector<Head>>(std::move(heads->heads));
-            co_await consider(peer);
+            http::spawn(services_.control, "looking at a peer's releases", consider(peer));
         }
         co_await http::sleep_until(began + kLeastPause);
     }
     peer->follow_again = steady_now() + kFollowAgain;
-    peer->is_followed = false;
 }
 
-// Also of what could not be had when it was told.
+// One at a time of a peer, however often it tells something new.
 http::Async<void> Peers::consider(PeerPtr peer)
 {
-    const auto heads = peer->heads.load();
-    for (const Head& head : *heads) {
-        const auto routes = front_.routes();
-        for (const auto& archive : routes->archives)
-            if (archive->wants_shown(head.suite, head.id, head.date)) {
-                co_await take(peer, head, archive);
-            }
+    peer->must_consider = true;
+    if (peer->is_considered)
+        co_return;
+    peer->is_considered = true;
+    const Flag considering(peer->is_considered);
+    while (std::exchange(peer->must_consider, false)) {
+        co_await look_at_heads(peer);
     }
 }
 
-http::Async<void> Peers::look_for(std::shared_ptr<archive::Archive> archive, std::string suite)
+// Also at what could not be had when it was told.
+http::Async<void> Peers::look_at_heads(PeerPtr peer)
 {
-    int looks = 0;
+    const auto heads = peer->heads.load();
+    std::size_t taken = 0;
+    for (const Head& head : *heads) {
+        const auto routes = front_.routes();
+        for (const auto& archive : routes->archives) {
+            const bool is_wanted = taken < kMostAtOnce && steady_now() >= peer->ignored_until &&
+                                   archive->wants_shown(head.suite, head.id, head.date);
+            if (!is_wanted)
+                continue;
+            const bool is_tried = co_await take(peer, head, archive);
+            taken += is_tried ? 1 : 0;
+        }
+    }
+}
+
+void Peers::look_for(const std::shared_ptr<archive::Archive>& archive, const std::string& suite)
+{
     const auto peers = peers_.load();
-    for (const PeerPtr& peer : *peers) {
-        const auto heads = peer->heads.load();
-        for (const Head& head : *heads)
-            if (is_asked(peer->link.load()->state) && head.suite == suite && looks < kMostLooks &&
-                archive->wants_shown(suite, head.id, head.date)) {
-                ++looks;
-                co_await take(peer, head, archive);
-            }
+    for (const PeerPtr& peer : *peers)
+        if (is_asked(peer->link.load()->state))
+            http::spawn(services_.control, "looking for a suite at a peer",
+                        look_for_suite(peer, archive, suite));
+}
+
+http::Async<void> Peers::look_for_suite(PeerPtr peer, std::shared_ptr<archive::Archive> archive,
+                                        std::string suite)
+{
+    const auto heads = peer->heads.load();
+    std::size_t taken = 0;
+    for (const Head& head : *heads) {
+        const bool is_wanted = head.suite == suite && taken < kMostOfASuite &&
+                               steady_now() >= peer->ignored_until &&
+                               archive->wants_shown(suite, head.id, head.date);
+        if (!is_wanted)
+            continue;
+        const bool is_tried = co_await take(peer, head, archive);
+        taken += is_tried ? 1 : 0;
     }
 }
 
@@ -108,20 +144,24 @@ http::Task<catalog::ReleaseFiles> Peers::get_release(PeerPtr peer, Head head)
     co_return files;
 }
 
-http::Async<void> Peers::take(PeerPtr peer, Head head, std::shared_ptr<archive::Archive> archive)
+// False when it was looked at lately.
+http::Async<bool> Peers::take(PeerPtr peer, Head head, std::shared_ptr<archive::Archive> archive)
 {
     using Outcome = archive::Offered::Outcome;
-    const std::string key = archive->settings().id + " " + head.id;
+    const std::string key =
+        fmt::format("{} {} {}", peer->settings.url, archive->settings().id, head.id);
     if (must_try_again_.exchange(false) || tried_.size() >= kMostTried)
         tried_.clear();
     const auto known = tried_.find(key);
     if (known != tried_.end() && steady_now() < known->second)
-        co_return;
-    tried_[key] = steady_now() + kHeldFor;  // nobody else takes it meanwhile
+        co_return false;
+    tried_[key] = steady_now() + kHeldFor;
     auto files = co_await get_release(peer, head);
     if (!files)
-        co_return;
-    const auto offered = co_await archive->take_shown(head.suite, std::move(*files), peer->source);
+        co_return true;
+    const auto offered =
+        co_await archive->take_shown(head.suite, head.id, std::move(*files), peer->source);
+    note_taken(peer, offered);
     if (archive->is_retired())  // the one that took its place has not looked at it
         tried_.erase(key);
     else if (offered.outcome == Outcome::published)
@@ -130,6 +170,22 @@ http::Async<void> Peers::take(PeerPtr peer, Head head, std::shared_ptr<archive::
                          head.suite));
     else if (offered.outcome != Outcome::held)
         tried_[key] = steady_now() + kRefusedFor;
+    co_return true;
+}
+
+// Charged, then ignored, then tried again.
+void Peers::note_taken(const PeerPtr& peer, const archive::Offered& offered)
+{
+    if (!archive::is_nobodys(offered.verdict.code)) {
+        peer->lies = 0;
+        return;
+    }
+    const unsigned doublings = std::min(peer->lies++, 6U);
+    peer->ignored_until = steady_now() + kIgnoredFor * (1 << doublings);
+    tell(*peer, "peer.ignored",
+         fmt::format("what it shows is not looked at for {}: {}",
+                     human_seconds(kIgnoredFor.count() * (1 << doublings)),
+                     offered.verdict.message));
 }
 
 }  // namespace aptward::peer

@@ -71,13 +71,35 @@ http::Async<void> Peers::tell_who(http::Exchange& exchange, AskedNode asked)
     co_await exchange.send(std::move(answer), body);
 }
 
+// Null: this address has enough of them.
+std::shared_ptr<void> Peers::take_slot(const std::string& address)
+{
+    {
+        const std::lock_guard lock(waiting_from_mutex_);
+        std::size_t& count = waiting_from_[address];
+        if (count >= kMostOfAnAddress)
+            return nullptr;
+        ++count;
+    }
+    return std::shared_ptr<void>(this, [this, address](void*) {
+        const std::lock_guard lock(waiting_from_mutex_);
+        if (--waiting_from_[address] == 0)
+            waiting_from_.erase(address);
+    });
+}
+
 http::Async<void> Peers::tell_heads(http::Exchange& exchange, AskedHeads asked)
 {
     auto signal = co_await http::make_signal();
-    const bool may_wait = waiting_.enter(signal);
+    const auto slot = take_slot(exchange.principal().address);
+    const bool may_wait = slot != nullptr && waiting_.enter(signal);
     const SteadyTime deadline = steady_now() + asked.wait;
     const auto known = exchange.head().header("If-None-Match");
     auto heads = own_heads_->now(front_.routes()->archives);
+    if (known == heads->etag && asked.wait.count() > 0 && !may_wait) {
+        co_await refuse(exchange, 429, "peer.busy", "others wait for news already; ask later");
+        co_return;
+    }
     while (known == heads->etag && may_wait && !is_stopping_ && steady_now() < deadline) {
         co_await signal->wait_until(deadline);
         heads = own_heads_->now(front_.routes()->archives);
@@ -121,7 +143,7 @@ http::Async<void> Peers::give(http::Exchange& exchange, AskedFile asked)
         const auto given = asked.kind == AskedFile::Kind::index
                                ? archive->find_given_index(asked.digest, asked.path)
                                : archive->find_given_pool(asked.digest, asked.path);
-        if (!given)
+        if (!given || !services_.blobs.holds(asked.digest))
             continue;
         archive::Provenance provenance;
         provenance.modified = archive::modified_of(asked.digest);

@@ -78,3 +78,10 @@ class Forger:
         self.news.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+def release_id(inrelease):
+    """As docs/formats/store.md has it: SHA-256 of the signed text, without blanks at the ends of lines."""
+    signed = inrelease.decode().split("\n\n", 1)[1].split("-----BEGIN PGP SIGNATURE-----")[0]
+    lines = [line[2:] if line.startswith("- ") else line for line in signed.splitlines()]
+    return hashlib.sha256("".join(line.rstrip(" \t\r") + "\n" for line in lines).encode()).hexdigest()

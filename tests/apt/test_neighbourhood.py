@@ -5,8 +5,8 @@ import time
 import pytest
 
 from node import until
+from peering import pool, release
 from test_flights import learn
-from test_peers import pool, release
 
 pytestmark = pytest.mark.smoke
 

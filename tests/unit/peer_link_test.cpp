@@ -159,10 +159,10 @@ TEST(PeerLink, TellsWhoAnswers)
 
 TEST(PeerLink, IsAskedOnlyWhereItMayHelp)
 {
-    for (const State state : {State::untried, State::linked})
+    for (const State state : {State::untried, State::linked, State::duplicate})
         EXPECT_TRUE(is_asked(state));
     for (const State state : {State::unreachable, State::no_node, State::incompatible,
-                              State::mismatch, State::self, State::cloned, State::duplicate})
+                              State::mismatch, State::self, State::cloned})
         EXPECT_FALSE(is_asked(state));
 }
 
