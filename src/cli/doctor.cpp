@@ -193,7 +193,7 @@ std::optional<Finding> judge_peers(const Json& status)
     std::vector<std::string> troubles;
     for (const Json& peer : peers) {
         const std::string state = peer.value("state", "");
-        if (state != "linked" && state != "untried")
+        if (state != "linked" && state != "untried" && state != "duplicate")
             troubles.push_back(fmt::format("{} is not asked ({}): {}", peer.value("url", ""), state,
                                            peer.value("why", "")));
     }

@@ -228,8 +228,8 @@ that a source shows, and published when the policy accepts it.
 The state is "linked"; "untried" at the beginning; "unreachable"; "no-node" where something else
 answers; "incompatible" for a node of another version; "mismatch" when it is not the identity that
 the configuration names; "self", "cloned" for this node and for a copy of its state folder;
-"duplicate" for a second URL of the same node. Only the first two are asked for files. Nodes look at
-each other every 30 seconds, and "ping" does it now.
+"duplicate" for a second URL that leads to the same key. Those that are linked, untried or duplicate are
+asked for files and releases. Nodes look at each other every 30 seconds, and "ping" does it now.
 
 The exit status is 0 when all are linked, 1 when one is not or an order was refused, 2 when the command
 is wrong or asks about a peer that this node does not have, and 3 when no node answers.)",
