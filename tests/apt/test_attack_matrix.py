@@ -14,7 +14,7 @@ import pytest
 from archive import Archive
 from attacks import ATTACKS, SPARED, Cast, ask, make_keys, of
 from client import AptRoot
-from coherence import blobs_of, wrong_blobs
+from coherence import blobs_of, sha256, wrong_blobs
 from node import Node, is_sanitized, until
 from shim import Shim
 
@@ -109,6 +109,11 @@ class Stage(Cast):
     def ask(self, node, is_package=False):
         return ask(self, self.client if is_package else self.fresh_client(node), is_package)
 
+    def settle(self, node):
+        """Until what a client got is stored, which may be a moment later."""
+        _, path = self.archive.packages["foo"]
+        until("it is stored", lambda: sha256(path.read_bytes()) in blobs_of(node))
+
     # The checks
 
     def is_clean(self, node):
@@ -177,6 +182,7 @@ def play(scene, attack, models, keys):
     if not attack.package:  # of a package that came meanwhile there would be no middle
         stage.heal()
         assert stage.ask(node) == "right", "C3"
+        stage.settle(node)
         stage.resume()
     stage.kill_in_the_middle()  # C7
     stage.is_clean(node)
