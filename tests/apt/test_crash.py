@@ -75,10 +75,9 @@ def test_R4_with_a_full_disk_the_held_is_served_and_the_new_is_passed_on(scene):
         scene.nodes.append(node)
         apt = scene.apt(node)
         assert apt.update().returncode == 0 and apt.download("foo").returncode == 0
-        with open(state / "ballast", "wb") as ballast, pytest.raises(OSError):
+        with open(state / "ballast", "wb", buffering=0) as ballast, pytest.raises(OSError):
             while True:
                 ballast.write(b"x" * 65536)
-                ballast.flush()
         assert node.get("/test/pool/foo_1_all.deb").status == 200
         content = (archive.root / "pool/large_1_all.deb").read_bytes()
         assert node.get("/test/pool/large_1_all.deb").content == content

@@ -229,7 +229,7 @@ def test_R4_R11_on_a_full_disk_all_files_on_their_way_share_one_limit_of_memory(
         scene.nodes.append(node)
         learn(node)
         until("its index is read", lambda: node.suite()["indexes"] == 1)
-        with open(state / "ballast", "wb") as ballast, pytest.raises(OSError):
+        with open(state / "ballast", "wb", buffering=0) as ballast, pytest.raises(OSError):
             while True:
                 ballast.write(b"x" * 65536)
                 ballast.flush()
