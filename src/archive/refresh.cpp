@@ -6,7 +6,6 @@
 #include <functional>
 #include <map>
 
-#include "archive/counted.h"
 #include "archive/neighbours.h"
 #include "archive/suite.h"
 #include "base/text.h"
@@ -93,7 +92,7 @@ http::Async<void> Suite::ask_all()
     gathering->asked = gathering->pending = sources.size();
     if (!view_.current && archive_.neighbours() != nullptr)
         http::spawn(services_.control, "asking neighbours for " + name_,
-                    ask_neighbours(archive_.shared_from_this()));
+                    ask_neighbours(archive_.shared_from_this(), name_));
     for (const fetch::SourcePtr& source : sources)
         http::spawn(services_.control, "asking " + source->url(),
                     ask(archive_.shared_from_this(), gathering, source));
@@ -111,14 +110,17 @@ http::Async<void> Suite::ask_all()
     not_refreshed_ = is_stocking_ ? "" : held_;
 }
 
-// Somebody's first request for a suite may come when no source answers any more; `archive` keeps
-// this suite alive.
-http::Async<void> Suite::ask_neighbours(std::shared_ptr<Archive> archive)
+// Somebody's first request for a suite may come when no source answers any more. By name: one that
+// nobody has may be gone by then, and is not kept for this.
+http::Async<void> Suite::ask_neighbours(std::shared_ptr<Archive> archive, std::string name)
 {
-    const Counted working(asks_running_);
     co_await http::sleep_until(steady_now() + kNeighboursLater);
-    if (!view_.current && !is_absent_ && archive->neighbours() != nullptr)
-        services_.neighbours->look_for(archive, name_);
+    const auto found = archive->suites_.find(name);
+    if (found == archive->suites_.end() || archive->neighbours() == nullptr)
+        co_return;
+    const Suite& suite = *found->second;
+    if (!suite.view_.current && !suite.is_absent_)
+        archive->services_.neighbours->look_for(archive, name);
 }
 
 http::Async<void> Suite::take_newest(std::vector<Observation> accepted)

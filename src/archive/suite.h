@@ -132,7 +132,7 @@ private:
     http::Async<void> ask_for_detached();
     void refuse(const Observation& observation);
     void refuse_shown(const Observation& observation, const fetch::SourcePtr& peer);
-    http::Async<void> ask_neighbours(std::shared_ptr<Archive> archive);
+    static http::Async<void> ask_neighbours(std::shared_ptr<Archive> archive, std::string name);
     void tell_refused(const Observation& observation);
     http::Async<void> ask_host(std::shared_ptr<Archive> archive,
                                std::shared_ptr<Gathering> gathering, std::size_t host,
