@@ -479,6 +479,7 @@ const std::vector<KeyExample>& key_examples()
         {"ring", "name", R"("late")"},
         {"ring", "clients", R"(["10.2.0.0/16"])"},
         {"ring", "after", R"("24h")"},
+        {"peer", "url", R"("http://b.example:3142")"},
         {"archive", "id", R"("debian")"},
         {"archive", "keyrings", R"(["/usr/share/keyrings/debian-archive-keyring.gpg"])"},
         {"archive", "upstreams",
