@@ -107,6 +107,8 @@ Result<Asked> parse_request(std::string_view path, std::string_view query)
     }
     if (path == "heads")
         return parse_heads(query);
+    if (!query.empty())
+        return fail(Errc::malformed, "a file is asked for without a query");
     const std::string_view name = take_part(path);
     if (name == "release")
         return parse_release(path);

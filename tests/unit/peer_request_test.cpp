@@ -69,6 +69,8 @@ TEST(PeerRequest, HasOneNameForEachThing)
                                     std::string("heads?wait=26"),
                                     std::string("heads?wait=01"),
                                     std::string("heads?wait=1&x"),
+                                    "pool/sha256/" + kHex + "/1/x?y",
+                                    "release/" + kHex + "/InRelease?y",
                                     "release/" + kHex + "/Packages",
                                     "release/" + kHex,
                                     "release/" + std::string(64, 'A') + "/InRelease",
