@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds kFollowAgain{5000};  // after one that went 
 constexpr std::chrono::seconds kRefusedFor{600};         // a policy or a clock may change
 constexpr std::chrono::seconds kIgnoredFor{60};
 constexpr std::chrono::seconds kHeldFor{30};
-constexpr std::size_t kMostTried = 4096;  // (archive, release) pairs that are remembered
+constexpr std::size_t kMostTried = 4096;  // of a peer's releases, by archive
 constexpr std::size_t kMostAtOnce = 64;   // of one peer, until it is looked at again; guess
 constexpr std::size_t kMostOfASuite = 2;
 
