@@ -70,3 +70,11 @@ def tell_and_wait(forger, *heads):
 def faults(node):
     (peer,) = node.status()["peers"]
     return peer["source"]["faults"]
+
+
+def held(node, name="foo"):
+    """A package that the node holds from now on, and gives to other nodes."""
+    content = node.get(pool(name)).content
+    asked = file_path("pool", f"pool/{name}_1_all.deb", content)
+    until("it is held", lambda: node.get(asked).content == content)
+    return content

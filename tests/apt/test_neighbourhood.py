@@ -5,7 +5,7 @@ import time
 import pytest
 
 from node import until
-from peering import pool, release
+from peering import held, pool, release
 from test_flights import learn
 
 pytestmark = pytest.mark.smoke
@@ -30,8 +30,7 @@ def eight(scene):
 
 def test_what_one_of_eight_holds_every_client_gets_when_the_vendor_is_gone(scene, eight):
     archive, origin, nodes = eight
-    content = nodes[3].get(pool()).content
-    until("it is held", lambda: nodes[3].get(pool()).headers["Cache-Status"] == "aptward; hit")
+    content = held(nodes[3])
     origin.die()
     for node in nodes:
         started = time.monotonic()

@@ -10,7 +10,7 @@ import pytest
 from archive import Archive
 from forger import BASE, Forger, PeerKey, release_id
 from node import until
-from peering import (asked_for, faults, file_path, forged, head, linked, peer_command, peers, pool, release,
+from peering import (asked_for, faults, forged, head, held, linked, peer_command, peers, pool, release,
                      tell_and_wait, two)
 from test_flights import learn
 from test_listeners import reload
@@ -37,9 +37,8 @@ def test_a_newer_release_comes_from_a_neighbour_when_the_vendor_is_gone(scene):
     until("the first has it", lambda: release(first) == newest)
     until("the others have it", lambda: release(second) == newest and release(third) == newest, seconds=10)
     assert {"peer.release", "release.published"} <= second.event_codes()
-    fresh = first.get(pool("fresh")).content
+    fresh = held(first, "fresh")
     assert fresh == (archive.root / "pool/fresh_1_all.deb").read_bytes()
-    until("it is held", lambda: first.get(file_path("pool", "pool/fresh_1_all.deb", fresh)).status == 200)
     assert second.get(pool("fresh")).content == fresh
 
 
@@ -233,8 +232,7 @@ def test_who_passes_the_question_on_takes_nobodys_place(scene, forger):
     node = scene.node(archive, origin, tail=peers(forger, honest))
     until("both were looked at", lambda: {peer["state"] for peer in node.status()["peers"]} <= {"linked", "duplicate"})
     learn(honest), learn(node)
-    content = honest.get(pool()).content
-    until("it is held", lambda: honest.get(file_path("pool", "pool/foo_1_all.deb", content)).status == 200)
+    content = held(honest)
     origin.die()
     assert node.get(pool()).content == content
 

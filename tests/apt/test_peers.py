@@ -9,7 +9,7 @@ import pytest
 
 from forger import BASE, Forger
 from node import PROGRAM, Node, until
-from peering import file_path, linked, peer_command, peers, pool, two
+from peering import file_path, held, linked, peer_command, peers, pool, two
 from test_flights import learn
 from test_listeners import reload
 
@@ -38,8 +38,7 @@ def test_a_package_comes_from_the_neighbour_that_holds_it_when_all_sources_are_d
     first, second = two(scene, archive, origin)
     for node in (first, second):
         learn(node)
-    content = first.get(pool()).content
-    until("it is held", lambda: first.get(file_path("pool", "pool/foo_1_all.deb", content)).status == 200)
+    content = held(first)
     origin.die()
     assert second.get(pool()).content == content
     given = json.loads(first.admin("/api/v1/peers"))["given"]
@@ -56,8 +55,7 @@ def test_a_near_neighbour_is_asked_before_the_internet(scene):
     first, second = two(scene, archive, origin)
     for node in (first, second):
         learn(node)
-    content = first.get(pool("bar")).content
-    until("it is held", lambda: first.get(file_path("pool", "pool/bar_1_all.deb", content)).status == 200)
+    held(first, "bar")
     origin.requests.clear()
     assert second.get(pool("bar")).status == 200
     assert not [path for path, _ in origin.requests if "bar" in path]
@@ -325,8 +323,7 @@ def test_peers_are_added_and_removed_over_restarts(scene):
     second.start()
     until("they are linked again", lambda: linked(second))
     learn(first), learn(second)
-    content = first.get(pool()).content
-    until("it is held", lambda: first.get(file_path("pool", "pool/foo_1_all.deb", content)).status == 200)
+    content = held(first)
     origin.die()
     assert second.get(pool()).content == content
     removed = peer_command(second, "remove", first.proxy)
