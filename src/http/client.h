@@ -25,6 +25,7 @@ struct UpstreamHead {
     std::optional<std::uint64_t> content_length;
     std::optional<std::uint64_t> range_first, range_total;  ///< From Content-Range of a 206.
     std::string last_modified, etag, location, content_type;
+    std::optional<std::uint64_t> progress;  ///< Of a 102: Aptward-Progress.
     std::string transfer_codings;  ///< Of all Transfer-Encoding lines, each with a ',' in front.
 };
 
@@ -48,6 +49,8 @@ struct TransferEnd {
 class Receiver {
 public:
     virtual ~Receiver() = default;
+    /// It is being worked on (102): any number of times before the head.
+    virtual void on_sign(const UpstreamHead& /*head*/) {}
     /// False ends the transfer (`stopped`). Called once, before any body.
     virtual bool on_head(const UpstreamHead& head) = 0;
     virtual bool on_body(std::string_view bytes) = 0;

@@ -146,6 +146,8 @@ void read_head_line(std::string_view line, UpstreamHead& head)
         head.location = value;
     else if (equals_ignoring_case(name, "Content-Type"))
         head.content_type = value;
+    else if (equals_ignoring_case(name, "Aptward-Progress"))
+        head.progress = parse_number(value);
     else if (equals_ignoring_case(name, "Transfer-Encoding"))
         head.transfer_codings.append(",").append(value);
 }
@@ -236,10 +238,14 @@ bool Transfer::take_header(std::string_view line)
         line.remove_suffix(1);
     if (line.substr(0, 5) == "HTTP/") {
         head_ = UpstreamHead{};  // the answer after a 1xx
+        is_sign_ = line.substr(std::min(line.find(' '), line.size())).starts_with(" 102");
         return true;
     }
-    if (line.empty())
+    if (line.empty()) {
+        if (std::exchange(is_sign_, false) && !is_mute_)
+            receiver_->on_sign(head_);
         return true;
+    }
     read_head_line(line, head_);
     return true;
 }

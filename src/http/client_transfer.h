@@ -59,6 +59,7 @@ private:
     bool is_head_given_ = false;
     bool is_stopped_ = false;
     bool is_mute_ = false;
+    bool is_sign_ = false;  // the head that comes is one of a 102
     bool is_head_too_long_ = false;
     bool is_forbidden_ = false;
     bool is_target_private_ = false;  // as far as its name tells; with a proxy only

@@ -105,6 +105,15 @@ Async<bool> Exchange::send(Answer answer, std::string_view body)
     co_return is_sent;
 }
 
+Async<bool> Exchange::send_interim(std::string header_lines)
+{
+    CHECK(!has_answered_, "a sign comes before the answer");
+    if (connection_.is_http_10())
+        co_return true;
+    const std::string text = "HTTP/1.1 102 Processing\r\n" + header_lines + "\r\n";
+    co_return co_await connection_.write(text, Follows::nothing);
+}
+
 Async<bool> Exchange::begin(Answer answer, std::uint64_t count)
 {
     const std::string text = render(answer, count);

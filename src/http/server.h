@@ -98,6 +98,10 @@ public:
     /// A whole answer of `count` bytes of a file, by sendfile.
     Async<bool> send_file(Answer answer, int fd, std::uint64_t first, std::uint64_t count);
 
+    /// A sign that the answer is being worked on (102, RFC 2518 10.1), with these header lines,
+    /// each with its line end. Nothing for HTTP/1.0.
+    Async<bool> send_interim(std::string header_lines);
+
     /// A head that announces `count` bytes, for the caller to send with send_part.
     Async<bool> begin(Answer answer, std::uint64_t count);
     Async<bool> send_part(int fd, std::uint64_t first, std::uint64_t count);
