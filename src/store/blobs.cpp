@@ -147,6 +147,7 @@ Result<void> Blobs::place(const Fd& staged, const Digest& digest)
     TRY_VOID(give_name(staged, path_of(digest)));
     if (!use(digest))
         TRY_VOID(give_name(staged, path_of(digest)));
+    tell(digest);
     return {};
 }
 
@@ -231,6 +232,7 @@ Result<void> Blobs::set_aside(const Digest& digest) const
     log_error("store.damaged", {{"blob", digest.hex()}},
               "a held file is damaged; it was set aside and will be fetched again");
     keep_latest_damaged(target.parent_path());
+    tell(digest);
     return {};
 }
 

@@ -77,6 +77,7 @@ Result<bool> Blobs::evict(const Digest& digest, SystemTime before) const
         return fail_errno("putting back " + path.string(), errno);
     if (::unlink(aside.c_str()) != 0)
         return fail_errno("evicting " + path.string(), errno);
+    tell(digest);
     return is_unused;
 }
 

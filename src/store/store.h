@@ -97,6 +97,10 @@ public:
     /// How many there are, give or take a few of a hundred: of a 256th of them.
     std::size_t estimate() const;
 
+    /// `changed` is called, on whatever thread does it, with the digest of each blob that came or
+    /// went (size 0 for what is set aside); it must not block. Once, before anything changes.
+    void watch(std::function<void(const Digest&)> changed) { changed_ = std::move(changed); }
+
     /// Bytes that were stored since the start. Any thread.
     std::uint64_t stored_bytes() const { return stored_bytes_.load(std::memory_order_relaxed); }
 
@@ -139,7 +143,13 @@ private:
     std::filesystem::path eviction_path_of(const Digest& digest) const;
     Result<void> place(const Fd& staged, const Digest& digest);
     void count_stored(const std::vector<Digest>& digests);
+    void tell(const Digest& digest) const
+    {
+        if (changed_)
+            changed_(digest);
+    }
     std::filesystem::path root_;
+    std::function<void(const Digest&)> changed_;
     std::atomic<std::uint64_t> stored_bytes_{0};
 };
 
