@@ -13,6 +13,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -36,6 +38,9 @@ class FlightRun;
 /// is stored first.
 inline constexpr std::uint64_t kStreamedFrom = 4 << 20;
 
+/// By which a node asks another one for a file that it may have to fetch (docs/formats/peer.md).
+inline constexpr std::string_view kFetchHeader = "Aptward-Fetch";
+
 /// What is wanted and where it may be.
 struct Want {
     Digest digest;
@@ -45,11 +50,16 @@ struct Want {
     std::vector<SourcePtr> sources;
     /// Sources that have these bytes under names of their own.
     struct Elsewhere {
-        /// Asked after all others, or when its turn comes by what was measured.
-        enum class Turn { last, ranked };
+        enum class Turn {
+            first,     ///< Before the others: it is near.
+            delegate,  ///< Then, in the order given: it is asked to fetch what it does not hold.
+            ranked,    ///< When its turn comes by what was measured, as the others.
+            last,      ///< After all others.
+        };
         SourcePtr source;
         std::vector<std::string> paths;
         Turn turn = Turn::last;
+        bool has_said_so = false;  ///< That it has them.
     };
     std::vector<Elsewhere> elsewhere;
     /// The names can belong to another generation at a source: a wrong size or hash there is a
@@ -58,6 +68,8 @@ struct Want {
     std::string archive;  ///< For events only.
     /// False: only for whoever holds the flight. Not stored, unless another one wants it kept.
     bool is_kept = true;
+    /// Whoever waits for it waits for all of it: nothing is passed on before it is proven.
+    bool is_read_whole = false;
     /// A client's own, for the first of the sources and no other (archive-reality 14); or null.
     CredentialsPtr lent;
 };
@@ -68,9 +80,22 @@ public:
     /// A flight whose bytes nobody wants kept ends with `verified`.
     enum class Phase { running, verified, stored, failed };
 
-    Flight(const Digest& digest, std::string owner) : digest_(digest), owner_(std::move(owner)) {}
+    /// Which of the flights of one time it is.
+    struct Key {
+        Digest digest;
+        std::string owner;  ///< The archive whose credentials it may use; empty: it uses none.
+        bool delegates =
+            false;  ///< It may wait for a flight of another node; nobody's waits for it.
+        bool operator<(const Key& other) const
+        {
+            return std::tie(digest, owner, delegates) <
+                   std::tie(other.digest, other.owner, other.delegates);
+        }
+    };
 
-    const Digest& digest() const { return digest_; }
+    explicit Flight(Key key) : key_(std::move(key)) {}
+
+    const Digest& digest() const { return key_.digest; }
     Phase phase() const { return phase_.load(std::memory_order_acquire); }
     bool is_over() const { return phase() != Phase::running; }
     /// Bytes [0, available) are in the file: right so far as far as anybody knows.
@@ -96,8 +121,7 @@ private:
     friend class Fetcher;
     void wake();
 
-    const Digest digest_;
-    const std::string owner_;  // the archive whose credentials it may use; empty: it uses none
+    const Key key_;
     std::atomic<Phase> phase_ = Phase::running;
     std::atomic<std::uint64_t> available_ = 0;
     std::atomic<std::uint32_t> epoch_ = 0;
@@ -176,6 +200,9 @@ public:
     http::Task<std::vector<SourcePtr>> stand_ins(std::vector<SourcePtr> sources, Disturbed whom,
                                                  std::shared_ptr<const Disturbance> disturbance);
 
+    /// Bytes of files that have come since the start. Any thread.
+    std::uint64_t came() const { return came_.load(std::memory_order_relaxed); }
+
     /// True for an hour after a digest's bytes turned out wrong: a client may hold a wrong
     /// beginning, so ranges of it are answered whole. Any thread.
     bool was_wrong_lately(const Digest& digest) const;
@@ -209,7 +236,11 @@ public:
     /// Returns when it is not far behind.
     void wait_for_writer();
     /// Bytes that the writer is to write, and those that it has written or need not. Any thread.
-    void note_taken(std::uint64_t bytes) { unwritten_.fetch_add(bytes); }
+    void note_taken(std::uint64_t bytes)
+    {
+        unwritten_.fetch_add(bytes);
+        came_.fetch_add(bytes, std::memory_order_relaxed);
+    }
     void note_written(std::uint64_t bytes);
     store::Blobs& blobs() { return *blobs_; }
 
@@ -234,8 +265,8 @@ private:
     store::PrivateMarks& private_marks_;
     WorkerPool& workers_;
     EventSink sink_;
-    mutable std::mutex mutex_;                                                   // misses only
-    std::map<std::pair<Digest, std::string>, std::shared_ptr<Flight>> flights_;  // with owner
+    mutable std::mutex mutex_;  // misses only
+    std::map<Flight::Key, std::shared_ptr<Flight>> flights_;
     std::mutex landed_mutex_;
     std::vector<Landed> landed_;
     bool is_storing_ = false;  // a worker has come for them, or will
@@ -246,7 +277,7 @@ private:
     // Outlives the fetcher with whoever still reads.
     std::shared_ptr<std::atomic<std::uint64_t>> memory_ =
         std::make_shared<std::atomic<std::uint64_t>>(0);
-    std::atomic<std::uint64_t> unwritten_{0};
+    std::atomic<std::uint64_t> unwritten_{0}, came_{0};
     std::map<std::string, std::size_t> running_;  // by lane
     std::size_t all_running_ = 0;
     std::unordered_map<Digest, SteadyTime, DigestHash> wrong_;  // under the lock, as the next

@@ -37,6 +37,12 @@ std::string owner_of(const Want& want)
     return has_credentials ? want.archive : std::string();
 }
 
+// By which a flight waits for those of other nodes.
+bool is_delegate(const Want::Elsewhere& place)
+{
+    return place.turn == Want::Elsewhere::Turn::delegate;
+}
+
 }  // namespace
 
 void Flight::follow(std::shared_ptr<http::Signal> signal)
@@ -75,13 +81,17 @@ std::shared_ptr<Flight> Fetcher::fetch(Want want)
     bool is_new = false;
     {
         const std::lock_guard lock(mutex_);
-        const std::string owner = owner_of(want);
-        if (flights_.size() >= kMostFlights && flights_.count({want.digest, owner}) == 0)
+        Flight::Key key{want.digest, owner_of(want), false};
+        // One that waits for no other node is on its way already: nobody needs to be sent.
+        if (flights_.count(key) > 0)
+            std::erase_if(want.elsewhere, is_delegate);
+        key.delegates = std::any_of(want.elsewhere.begin(), want.elsewhere.end(), is_delegate);
+        if (flights_.size() >= kMostFlights && flights_.count(key) == 0)
             return refused(want.digest);
-        auto& slot = flights_[{want.digest, owner}];
+        auto& slot = flights_[key];
         is_new = slot == nullptr;
         if (is_new)
-            slot = std::make_shared<Flight>(want.digest, owner);
+            slot = std::make_shared<Flight>(std::move(key));
         flight = slot;
         flight->is_kept_ = flight->is_kept_ || want.is_kept;
         std::pair<const Source*, std::vector<std::string>> asked(
@@ -106,7 +116,7 @@ std::shared_ptr<Flight> Fetcher::fetch(Want want)
 
 std::shared_ptr<Flight> Fetcher::refused(const Digest& digest)
 {
-    auto flight = std::make_shared<Flight>(digest, "");
+    auto flight = std::make_shared<Flight>(Flight::Key{digest, "", false});
     flight->error_.store(std::make_shared<const Error>(
         Errc::unavailable, fmt::format("{} other files are on their way already", kMostFlights)));
     flight->phase_.store(Flight::Phase::failed, std::memory_order_release);
@@ -196,7 +206,7 @@ std::vector<Want> Fetcher::leave(const std::shared_ptr<Flight>& flight)
 // Under the lock. A later flight of the same digest stays.
 void Fetcher::forget(const Flight& flight)
 {
-    const auto found = flights_.find({flight.digest(), flight.owner_});
+    const auto found = flights_.find(flight.key_);
     if (found != flights_.end() && found->second.get() == &flight)
         flights_.erase(found);
 }
@@ -273,7 +283,7 @@ std::vector<Result<void>> Fetcher::keep(const std::vector<Landed>& batch)
         kept.emplace_back();
         if (landed.flight->is_in_memory_)
             continue;  // told already
-        kept.back() = private_marks_.settle(*blobs_, landed.proven, landed.flight->owner_);
+        kept.back() = private_marks_.settle(*blobs_, landed.proven, landed.flight->key_.owner);
         if (!kept.back())
             continue;
         numbers.push_back(kept.size() - 1);

@@ -17,6 +17,7 @@ struct FlightRun::Attempt : PullEvents {
     {
     }
 
+    void on_sign(std::uint64_t bytes) override { run.on_sign(*this, bytes); }
     bool on_head(const http::UpstreamHead& head) override { return run.on_head(*this, head); }
     bool on_body(std::string_view bytes) override { return run.on_body(*this, bytes); }
     void on_complete() override { run.on_complete(*this); }
@@ -48,6 +49,8 @@ struct FlightRun::Attempt : PullEvents {
     std::uint64_t position = 0;  // of the next byte it will deliver
     std::uint64_t delivered = 0;
     SteadyTime started = steady_now();
+    SteadyTime last_sign = started;  // of a delegate
+    std::uint64_t signalled = 0;     // bytes that it says it has
     std::optional<SteadyTime> head_at;
     std::optional<SteadyTime> ended;  // with the last byte
     SteadyTime window_start{};

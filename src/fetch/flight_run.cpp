@@ -20,6 +20,9 @@ bool is_no_gift(int status)
 
 constexpr int kRounds = 2;
 constexpr milliseconds kRoundPause{300};
+// Of near peers; guesses.
+constexpr double kNearEnough = 50, kSlowerAtMost = 4, kFarAway = 1e5;  // milliseconds, times
+constexpr milliseconds kLongRefusal{300};
 
 }  // namespace
 
@@ -61,23 +64,26 @@ bool FlightRun::join(std::vector<Want> wants)
     for (Want& want : wants) {
         for (std::size_t i = 0; i < want.sources.size(); ++i)
             join({want.sources[i], want.paths, want.archive, want.is_mutable_name,
-                  i == 0 ? want.lent : nullptr});
+                  i == 0 ? want.lent : nullptr, Turn::ranked, !want.is_read_whole});
         for (Want::Elsewhere& place : want.elsewhere)
             join({place.source, std::move(place.paths), want.archive,
-                  want.is_mutable_name && !place.source->is_peer(), nullptr,
-                  place.turn == Want::Elsewhere::Turn::last});
+                  want.is_mutable_name && !place.source->is_peer(), nullptr, place.turn,
+                  !want.is_read_whole, place.has_said_so});
     }
     return offers_.size() > before;
 }
 
 void FlightRun::join(Offer offer)
 {
-    const auto known = std::find_if(offers_.begin(), offers_.end(),
-                                    [&](const Offer& one) { return one.source == offer.source; });
+    const auto known = std::find_if(offers_.begin(), offers_.end(), [&](const Offer& one) {
+        return one.source == offer.source && one.is_delegate() == offer.is_delegate();
+    });
     if (known == offers_.end()) {
+        offer.order = static_cast<double>(offers_.size());
         offers_.push_back(std::move(offer));
         return;
     }
+    known->is_passed_on = known->is_passed_on || offer.is_passed_on;
     for (std::string& path : offer.paths)
         if (std::find(known->paths.begin(), known->paths.end(), path) == known->paths.end())
             known->paths.push_back(std::move(path));
@@ -90,21 +96,53 @@ const std::string& FlightRun::archive() const
     return offers_.empty() ? kNone : offers_.front().archive;
 }
 
-const FlightRun::Offer* FlightRun::next_offer() const
+// The order in which offers are taken, the smallest first. Ranks are milliseconds, and beyond 1e9
+// where a breaker is open: those come last of all.
+double FlightRun::score_of(const Offer& offer, SteadyTime now) const
+{
+    constexpr double kFirst = -2e8, kDelegate = -1e8, kLater = 1e8, kLast = 5e8;
+    const Source& source = *offer.source;
+    const double rank = source.rank(digest_.size_bytes - taken_, now);
+    if (offer.is_passed_on && digest_.size_bytes >= kStreamedFrom && !source.is_tried())
+        return rank + kLater;
+    if (offer.has_said_so && !source.keeps_its_word(now))
+        return rank + kLast;
+    switch (offer.turn) {
+        case Turn::first:
+            return rank + (is_near_indeed(offer, now) ? kFirst : 0);
+        case Turn::delegate:  // one order on all nodes, whatever each has measured
+            if (source.is_open(now) || !source.keeps_its_word(now))
+                return rank + kLater;
+            return offer.order + kDelegate;
+        case Turn::ranked:
+            return rank;
+        case Turn::last:
+            break;
+    }
+    return rank + kLast;
+}
+
+// Near ones come first, but not those that turned out slow.
+bool FlightRun::is_near_indeed(const Offer& offer, SteadyTime now) const
+{
+    const std::uint64_t left = digest_.size_bytes - taken_;
+    double best = kFarAway;
+    for (const Offer& other : offers_)
+        if (!other.source->is_peer())
+            best = std::min(best, other.source->rank(left, now));
+    return offer.source->rank(left, now) <= std::max(kNearEnough, best * kSlowerAtMost);
+}
+
+const FlightRun::Offer* FlightRun::next_offer(Whom whom) const
 {
     const SteadyTime now = steady_now();
-    const std::uint64_t left = digest_.size_bytes - taken_;
     const Offer* best = nullptr;
     double best_score = 0;
     for (const Offer& offer : offers_) {
-        const Source& source = *offer.source;
-        if (tried_.count(&source) > 0 || liars_.count(&source) > 0)
+        if (tried_.count(&offer) > 0 || liars_.count(offer.source.get()) > 0 ||
+            (whom == Whom::no_delegates && offer.is_delegate()))
             continue;
-        constexpr double kLast = 5e8;  // before those whose breaker is open
-        constexpr double kLater = 1e8;
-        const bool is_risk = digest_.size_bytes >= kStreamedFrom && !source.is_tried();
-        const double score =
-            source.rank(left, now) + (offer.is_last ? kLast : 0) + (is_risk ? kLater : 0);
+        const double score = score_of(offer, now);
         if (best == nullptr || score < best_score) {
             best = &offer;
             best_score = score;
@@ -115,7 +153,7 @@ const FlightRun::Offer* FlightRun::next_offer() const
 
 FlightRun::AttemptPtr FlightRun::begin(const Offer& offer, std::size_t path_index)
 {
-    tried_.insert(offer.source.get());
+    tried_.insert(&offer);
     auto attempt = std::make_unique<Attempt>(*this, offer, path_index);
     attempt->position = takes_all_from_one_ ? 0 : taken_;
     PullRequest request;
@@ -125,6 +163,8 @@ FlightRun::AttemptPtr FlightRun::begin(const Offer& offer, std::size_t path_inde
     if (attempt->position > 0)
         request.from = attempt->position;
     request.lent = offer.lent;
+    if (offer.is_delegate())
+        request.header_lines.push_back(std::string(kFetchHeader) + ": 1");
     attempt->pull = Pull::start(fetcher_.client(), std::move(request), *attempt);
     return attempt;
 }
@@ -142,14 +182,23 @@ bool FlightRun::start_lead()
     return true;
 }
 
-void FlightRun::start_rescue(std::string_view why)
+void FlightRun::start_rescue(std::string_view why, Whom whom)
 {
-    const Offer* const offer = next_offer();
+    const Offer* const offer = next_offer(whom);
     if (offer == nullptr)
         return;
     fetcher_.event("fetch.hedged", offer->archive, offer->source,
                    fmt::format("asked as well, because {} {}", lead_->source->url(), why));
     rescue_ = begin(*offer, 0);
+}
+
+// What it says it has counts as progress while it is believed, and as no more than that.
+void FlightRun::on_sign(Attempt& attempt, std::uint64_t bytes)
+{
+    attempt.last_sign = steady_now();
+    if (bytes > attempt.signalled && is_patient_with(attempt, attempt.last_sign))
+        last_progress_ = attempt.last_sign;
+    attempt.signalled = std::max(attempt.signalled, bytes);
 }
 
 bool FlightRun::on_head(Attempt& attempt, const http::UpstreamHead& head)
@@ -159,6 +208,7 @@ bool FlightRun::on_head(Attempt& attempt, const http::UpstreamHead& head)
     if (attempt.source->is_peer() && is_no_gift(head.status)) {
         attempt.source->answered(std::chrono::duration_cast<milliseconds>(now - attempt.started));
         attempt.source->lacked();
+        note_refusal(attempt, head.status, now);
         if (!try_next_name(attempt))
             move_on(attempt);
         return false;
@@ -195,6 +245,20 @@ bool FlightRun::on_head(Attempt& attempt, const http::UpstreamHead& head)
     return true;
 }
 
+// One that says it has what it does not give, or has others wait for a refusal, costs them more
+// than it is worth.
+void FlightRun::note_refusal(Attempt& attempt, int status, SteadyTime now)
+{
+    const bool is_slow = now - attempt.started > kLongRefusal;
+    const bool is_broken_word = attempt.offer.has_said_so && status == 404;
+    if ((is_broken_word || (attempt.offer.is_delegate() && is_slow)) &&
+        attempt.source->broke_its_word(now))
+        fetcher_.event("peer.unreliable", attempt.offer.archive, attempt.source,
+                       is_broken_word
+                           ? "it does not give what it says it has: for a while it is not believed"
+                           : "it takes long to refuse: for a while nothing is left to it");
+}
+
 bool FlightRun::on_body(Attempt& attempt, std::string_view bytes)
 {
     if (is_over_)
@@ -224,7 +288,8 @@ bool FlightRun::on_body(Attempt& attempt, std::string_view bytes)
 void FlightRun::promote_rescue()
 {
     const SteadyTime now = steady_now();
-    const bool was_silent = !lead_->head_at || lead_->delivered == 0;
+    const bool has_signalled = lead_->last_sign > lead_->started;
+    const bool was_silent = lead_->delivered == 0 && !has_signalled;
     lead_->source->charge(
         was_silent ? Fault::stalled : Fault::slow,
         was_silent ? "no byte while another source delivered" : "far slower than another source",

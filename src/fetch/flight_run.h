@@ -42,6 +42,7 @@ public:
 private:
     struct Attempt;
     using AttemptPtr = std::unique_ptr<Attempt>;
+    using Turn = Want::Elsewhere::Turn;
 
     /// A source with the names of the bytes there, and for which archive it is asked.
     struct Offer {
@@ -50,21 +51,30 @@ private:
         std::string archive;
         bool is_mutable_name = false;
         CredentialsPtr lent;
-        bool is_last = false;  // asked when the others do not have it
+        Turn turn = Turn::ranked;
+        bool is_passed_on = true;  // to clients, before it is proven
+        bool has_said_so = false;  // that it has it
+        double order = 0;          // of its coming
+        bool is_delegate() const { return turn == Turn::delegate; }
     };
+    enum class Whom { all, no_delegates };
 
     // Choosing
     bool join(std::vector<Want> wants);
     void join(Offer offer);
-    const Offer* next_offer() const;
+    const Offer* next_offer(Whom whom = Whom::all) const;
+    double score_of(const Offer& offer, SteadyTime now) const;
+    bool is_near_indeed(const Offer& offer, SteadyTime now) const;
     AttemptPtr begin(const Offer& offer, std::size_t path_index);
     const std::string& archive() const;
     bool start_lead();
-    void start_rescue(std::string_view why);
+    void start_rescue(std::string_view why, Whom whom = Whom::all);
     void next_round();
 
     // Events of attempts
+    void on_sign(Attempt& attempt, std::uint64_t bytes);
     bool on_head(Attempt& attempt, const http::UpstreamHead& head);
+    void note_refusal(Attempt& attempt, int status, SteadyTime now);
     bool on_body(Attempt& attempt, std::string_view bytes);
     void on_complete(Attempt& attempt);
     void fail(Attempt& attempt, Fault fault, std::string message);
@@ -77,6 +87,8 @@ private:
     void watch_first_byte(SteadyTime now);
     void watch_rate(SteadyTime now);
     void watch_rescue(SteadyTime now);
+    bool is_patient_with(const Attempt& attempt, SteadyTime now) const;
+    std::chrono::milliseconds silence_of(const Attempt& attempt, SteadyTime now) const;
     bool is_forsaken(SteadyTime now);
     void forsake();
 
@@ -101,7 +113,7 @@ private:
     std::deque<Offer> offers_;  // grows only: attempts point into it
     AttemptPtr lead_, rescue_;
     std::vector<AttemptPtr> retired_;  // until no callback of theirs is on the stack
-    std::set<const Source*> tried_;    // in this round
+    std::set<const Offer*> tried_;     // in this round
     std::set<const Source*> liars_;    // for this digest: never again in this flight
     std::set<const Source*> givers_;   // of the bytes written in this epoch
     std::size_t missing_ = 0;          // sources that say they have no such file, in this round

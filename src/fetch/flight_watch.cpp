@@ -18,7 +18,12 @@ constexpr milliseconds kRateWindow{700};       // a trickle shows within this
 constexpr double kSlowestAlone = 1024;         // bytes/s below which even the only source is slow
 constexpr double kSlowestBesideOthers = 64e3;  // when another source could be asked
 constexpr double kShareOfOthers = 0.1;         // of the rate that others have shown
-constexpr milliseconds kGiveUp{25'000};        // without any progress
+// A delegate that fetches, and says so: it has its own source to wait for. Guesses.
+constexpr milliseconds kSilentDelegate{1000};
+constexpr milliseconds kPatience{5000};   // before clients are told to ask again
+constexpr double kPatienceInFetches = 4;  // of what another source would need, as measured
+constexpr double kShareOfADelegate = 0.05;
+constexpr milliseconds kGiveUp{25'000};  // without any progress
 // More than apt waits before it asks again after "still being fetched".
 constexpr milliseconds kNobody{10'000};
 
@@ -61,14 +66,45 @@ void FlightRun::forsake()
     end(Error(Errc::unavailable, "nobody waits for it any more"));
 }
 
+// Others would hardly be faster than a delegate that works on it.
+bool FlightRun::is_patient_with(const Attempt& attempt, SteadyTime now) const
+{
+    if (!attempt.offer.is_delegate())
+        return false;
+    double expected = 0;
+    if (const Offer* const other = next_offer(Whom::no_delegates))
+        expected = other->source->expected_ms(digest_.size_bytes);
+    const auto limit =
+        kPatience +
+        milliseconds(static_cast<std::int64_t>(std::min(expected, 1e5) * kPatienceInFetches));
+    return now - attempt.started < limit;
+}
+
+// How long it has brought nothing, nor a sign that counts.
+milliseconds FlightRun::silence_of(const Attempt& attempt, SteadyTime now) const
+{
+    const SteadyTime since = is_patient_with(attempt, now) ? attempt.last_sign : attempt.started;
+    return std::chrono::duration_cast<milliseconds>(now - since);
+}
+
 void FlightRun::watch_first_byte(SteadyTime now)
 {
     if (!lead_ || lead_->delivered > 0)
         return;
-    if (now - lead_->started > kNoHead)
+    const milliseconds silence = silence_of(*lead_, now);
+    const bool is_slow = lead_->offer.is_delegate() && !is_patient_with(*lead_, now);
+    if (is_slow && !rescue_)
+        start_rescue("has it not yet", Whom::no_delegates);
+    // What it fetches for others as well may be all there is.
+    if (is_slow && (rescue_ || lead_->signalled > 0))
+        return;
+    if (silence > kNoHead)
         return fail(*lead_, Fault::stalled, "no byte within 6 s");
-    if (!rescue_ && now - lead_->started > lead_->source->hedge_delay())
-        start_rescue("has not answered yet");
+    const bool is_delegate = lead_->offer.is_delegate();
+    const milliseconds delay = is_delegate ? kSilentDelegate : lead_->source->hedge_delay();
+    // Where one delegate is silent, others may be behind the same cut.
+    if (!rescue_ && silence > delay)
+        start_rescue("has not answered yet", is_delegate ? Whom::no_delegates : Whom::all);
 }
 
 // A rescue that brings nothing must not keep the others from being asked.
@@ -78,7 +114,7 @@ void FlightRun::watch_rescue(SteadyTime now)
         return;
     if (rescue_->delivered == 0) {
         const milliseconds limit = next_offer() != nullptr ? kNoRescue : kNoHead;
-        if (now - rescue_->started > limit)
+        if (silence_of(*rescue_, now) > limit)
             fail(*rescue_, Fault::stalled, fmt::format("no byte within {} ms", limit.count()));
         return;
     }
@@ -95,10 +131,13 @@ void FlightRun::watch_rate(SteadyTime now)
     if (!lead_ || lead_->delivered == 0 || now - lead_->window_start < kRateWindow)
         return;
     const double rate = lead_->rate_of_window(now);
-    const Offer* const other = next_offer();
+    // A delegate fetches it for others as well, and over the same line.
+    const bool is_delegate = lead_->offer.is_delegate();
+    const Offer* const other = next_offer(is_delegate ? Whom::no_delegates : Whom::all);
+    const double least = other && !is_delegate ? kSlowestBesideOthers : kSlowestAlone;
+    const double share = is_delegate ? kShareOfADelegate : kShareOfOthers;
     const double wanted =
-        other ? std::max(kSlowestBesideOthers, other->source->rate_bytes_per_s() * kShareOfOthers)
-              : kSlowestAlone;
+        other ? std::max(least, other->source->rate_bytes_per_s() * share) : least;
     if (rate >= wanted)
         return;
     if (takes_all_from_one_ && other)

@@ -44,6 +44,12 @@ struct Pull::Hop : http::Receiver {
     {
     }
 
+    void on_sign(const http::UpstreamHead& head) override
+    {
+        if (pull->events_ != nullptr)
+            pull->events_->on_sign(head.progress.value_or(0));
+    }
+
     bool on_head(const http::UpstreamHead& head) override
     {
         if (pull->events_ == nullptr)

@@ -15,6 +15,8 @@ namespace aptward::fetch {
 class PullEvents {
 public:
     virtual ~PullEvents() = default;
+    /// It is being worked on there, and so many bytes of it have come.
+    virtual void on_sign(std::uint64_t /*bytes*/) {}
     /// Any final status. False ends the pull without another event.
     virtual bool on_head(const http::UpstreamHead& head) = 0;
     virtual bool on_body(std::string_view bytes) = 0;

@@ -11,6 +11,9 @@ namespace {
 constexpr double kWeight = 0.3;  // of the newest observation; guess: follows a change in 3 to 4
 constexpr std::uint64_t kFailuresToOpen = 3;
 constexpr std::uint64_t kMostLacks = 32;
+// Of files it may have parted with since it told; guesses.
+constexpr std::uint64_t kBrokenWords = 3;
+constexpr std::chrono::seconds kUnheard{60};
 constexpr std::chrono::seconds kFirstPause{5};
 constexpr std::chrono::seconds kPauseOfALie{60};
 constexpr std::chrono::seconds kLongestPause{300};
@@ -73,6 +76,7 @@ void Source::delivered(std::uint64_t bytes, std::chrono::milliseconds taken, Pro
         lies_in_a_row_ = 0;
         proven_bytes_ += bytes;
         lacks_in_a_row_ = 0;
+        broken_words_ = times_unheard_ = 0;
     }
     failures_in_a_row_ = 0;
     open_until_ = SteadyTime{};
@@ -102,6 +106,16 @@ void Source::charge(Fault fault, std::string_view message, SteadyTime now)
     const auto lies = std::min<std::uint64_t>(lies_in_a_row_++, 8);
     distrusted_until_ =
         now + std::min<std::chrono::seconds>(kPauseOfALie * (1 << lies), kLongestPause);
+}
+
+bool Source::broke_its_word(SteadyTime now)
+{
+    if (++broken_words_ < kBrokenWords)
+        return false;
+    broken_words_ = 0;
+    const auto doublings = std::min<std::uint64_t>(times_unheard_++, 6);
+    unheard_until_ = now + kUnheard * (1 << doublings);
+    return true;
 }
 
 void Source::suspect(SteadyTime now)

@@ -77,7 +77,7 @@ struct SourceReport {
 };
 
 /// Of a peer, before it streams a large file to clients; guess.
-inline constexpr std::uint64_t kProvenToBeTried = 16 << 20;
+inline constexpr std::uint64_t kProvenToBeTried = 1 << 20;
 
 /// Lives on the fetch thread, like everything that calls it.
 class Source {
@@ -100,6 +100,11 @@ public:
     void delivered(std::uint64_t bytes, std::chrono::milliseconds taken, Proof proof);
     /// A peer does not have what it was asked for, or does not give it.
     void lacked() { ++lacks_in_a_row_; }
+    /// A peer does not have what it said it has. True when that is once too often: for a while, the
+    /// longer the more often, nothing counts that it says of itself. Anything right that it gives
+    /// ends that.
+    bool broke_its_word(SteadyTime now);
+    bool keeps_its_word(SteadyTime now) const { return now >= unheard_until_; }
     /// A peer that is one of several sources of which one lied: for a while it is asked last, and
     /// has to prove itself anew.
     void suspect(SteadyTime now);
@@ -151,6 +156,8 @@ private:
     std::uint64_t proven_bytes_ = 0;    // since its last lie
     std::uint64_t lacks_in_a_row_ = 0;  // of a peer, since it last gave something
     std::uint64_t lies_in_a_row_ = 0;
+    std::uint64_t broken_words_ = 0, times_unheard_ = 0;  // since it last kept its word
+    SteadyTime unheard_until_{};
     SteadyTime open_until_{};
     SteadyTime distrusted_until_{};  // after a lie; only time ends it
     std::array<std::uint64_t, kFaultKinds> faults_{};
