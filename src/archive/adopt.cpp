@@ -254,6 +254,8 @@ bool Suite::was_there(const std::string& path) const
 // With a table of every index that it needs. Fails as fetching them does.
 http::Task<catalog::GenerationPtr> Suite::complete(catalog::GenerationPtr generation)
 {
+    const auto awaited = archive_.awaited_.add({name_, generation});
+    archive_.tell_neighbours();
     for (const std::string& path : needed_indexes(generation->release())) {
         Result<void> got;
         if (is_tabled(path)) {

@@ -109,14 +109,22 @@ fetch::Want Archive::want_of_pool(const Digest& digest, std::string_view path) c
 fetch::Want Archive::want_of(const std::string& suite, const catalog::Generation& generation,
                              const deb::ListedFile& file) const
 {
+    fetch::Want want = want_index(suite, generation, file);
+    if (const Neighbours* near = neighbours())
+        near->add_index(want, file.path);
+    return want;
+}
+
+// Without other nodes.
+fetch::Want Archive::want_index(const std::string& suite, const catalog::Generation& generation,
+                                const deb::ListedFile& file) const
+{
     fetch::Want want = want_of(file.digests.front());
     want.is_mutable_name = true;
     const std::string folder = suite_folder(suite);
     if (generation.release().acquire_by_hash)
         want.paths.push_back(http::encode_path(folder + by_hash_path(file.path, want.digest)));
     want.paths.push_back(http::encode_path(folder + file.path));
-    if (const Neighbours* near = neighbours())
-        near->add_index(want, file.path);
     // Of what is served now the upstreams are asked alone: that none has it has to be known.
     const auto now = view_.load();
     const catalog::SuiteView* view = now->find(suite);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "archive/admission.h"
+#include "archive/awaited.h"
 #include "archive/client_pins.h"
 #include "archive/events.h"
 #include "archive/names.h"
@@ -264,6 +265,19 @@ public:
     /// ("main/binary-amd64/Packages.xz"), or an index of one does. Any thread.
     std::optional<Given> find_given_index(const Digest& digest, std::string_view path) const;
     std::optional<Given> find_given_pool(const Digest& digest, std::string_view path) const;
+    /// The tables behind what other nodes are given, by the hash of the index's text (of 64 digits,
+    /// the first ones of a longer hash). Any thread.
+    using GivenTables = std::map<std::string, std::shared_ptr<const catalog::Table>>;
+    GivenTables given_tables() const;
+    /// What this node fetches for another one that asks for it: from the archive's own sources, so
+    /// that no two nodes wait for each other. Nothing when no release that other nodes are given,
+    /// or that waits for its indexes, lists it. Any thread.
+    std::optional<fetch::Want> want_index_for_another(const Digest& digest,
+                                                      std::string_view path) const;
+    std::optional<fetch::Want> want_pool_for_another(const Digest& digest,
+                                                     std::string_view path) const;
+    /// Whether a release may come that lists what other nodes ask for. Any thread.
+    bool is_expecting() const { return may_share() && awaited_.is_any(); }
     /// The current releases that other nodes are given, by suite, and one of them or of those
     /// before by its id; null when there is none. Any thread.
     std::map<std::string, catalog::GenerationPtr> given_releases() const;
@@ -285,6 +299,8 @@ private:
     void for_each_given(
         const std::function<void(const std::string& suite,
                                  const catalog::GenerationPtr& generation)>& visit) const;
+    fetch::Want want_index(const std::string& suite, const catalog::Generation& generation,
+                           const deb::ListedFile& file) const;
     void tell_neighbours() const;
     void ask_neighbours_again() const;
 
@@ -417,6 +433,7 @@ private:
     std::atomic<std::shared_ptr<const std::vector<fetch::SourcePtr>>> asked_;
     std::atomic<std::shared_ptr<const catalog::ArchiveView>> view_;
     std::map<std::string, std::unique_ptr<Suite>> suites_;  // control loop
+    Awaited awaited_;
     // Keys that count; with a '-' in front: that were revoked. Control loop.
     std::set<std::string> approved_;
     std::map<std::string, std::string> vouched_;  // unapproved key -> release; control loop

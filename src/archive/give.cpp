@@ -8,6 +8,30 @@
 #include "archive/past.h"
 
 namespace aptward::archive {
+namespace {
+
+// By any of its digests; null when these bytes are not what is listed there.
+const deb::ListedFile* find_listed(const catalog::Generation& generation, const Digest& digest,
+                                   std::string_view path)
+{
+    const deb::ListedFile* const file = generation.release().find(path);
+    const bool is_it = file != nullptr && std::find(file->digests.begin(), file->digests.end(),
+                                                    digest) != file->digests.end();
+    return is_it ? file : nullptr;
+}
+
+// Of the text itself where the release lists it, else of the first of its forms, so that all nodes
+// come to the same one.
+std::string name_of_text(const deb::Release& release, const std::string& base)
+{
+    constexpr std::size_t kDigits = 64;
+    for (const char* ending : {"", ".xz", ".gz", ".zst", ".bz2", ".lzma"})
+        if (const deb::ListedFile* const file = release.find(base + ending))
+            return file->digests.front().hex().substr(0, kDigits);
+    return "";
+}
+
+}  // namespace
 
 // Also the name of what is wanted is nobody else's business then.
 bool Archive::is_for_everybody() const
@@ -92,12 +116,46 @@ std::optional<Archive::Given> Archive::find_given_index(const Digest& digest,
 {
     std::optional<Given> found;
     for_each_given([&](const std::string& suite, const catalog::GenerationPtr& generation) {
-        const deb::ListedFile* const file = generation->release().find(path);
-        if (file != nullptr &&
-            std::find(file->digests.begin(), file->digests.end(), digest) != file->digests.end())
+        if (const auto* file = find_listed(*generation, digest, path))
             found = Given{suite_folder(suite) + file->path, generation->id()};
     });
     return found;
+}
+
+Archive::GivenTables Archive::given_tables() const
+{
+    GivenTables tables;
+    for_each_given([&](const std::string&, const catalog::GenerationPtr& generation) {
+        for (const auto& [base, table] : generation->tables())
+            if (auto name = name_of_text(generation->release(), base); !name.empty())
+                tables.emplace(std::move(name), table);
+    });
+    return tables;
+}
+
+std::optional<fetch::Want> Archive::want_index_for_another(const Digest& digest,
+                                                           std::string_view path) const
+{
+    std::optional<fetch::Want> want;
+    const auto look = [&](const std::string& suite, const catalog::GenerationPtr& generation) {
+        if (const auto* file = find_listed(*generation, digest, path))
+            want = want_index(suite, *generation, *file);
+    };
+    for_each_given(look);
+    // A frozen archive gets what is new, and gives none of it.
+    if (!want && may_share() && past_->frozen() == nullptr)
+        awaited_.for_each([&](const Awaited::Release& one) { look(one.suite, one.generation); });
+    return want;
+}
+
+std::optional<fetch::Want> Archive::want_pool_for_another(const Digest& digest,
+                                                          std::string_view path) const
+{
+    if (!find_given_pool(digest, path))
+        return std::nullopt;
+    fetch::Want want = want_of(digest);
+    want.paths.push_back(http::encode_path(path));
+    return want;
 }
 
 std::optional<Archive::Given> Archive::find_given_pool(const Digest& digest,

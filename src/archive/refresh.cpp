@@ -63,6 +63,7 @@ http::Async<void> Suite::refresh()
     if (is_absent_ && !view_.current && steady_now() - last_try_ < kAbsentAgain)
         co_return;  // a name that somebody made up
     is_refreshing_ = true;
+    const auto expecting = archive_.awaited_.expect();
     try {
         co_await ask_all();
     } catch (const std::exception& error) {  // exhausted memory (R11): the next one asks again

@@ -23,6 +23,10 @@ constexpr std::uint64_t kTail = 64 * 1024;
 constexpr milliseconds kFirstByte{9000};
 constexpr milliseconds kNextByte{25'000};
 constexpr const char* kRetryAfter = "5";
+// Another node has a patience of its own; guesses.
+constexpr milliseconds kSignPause{300};
+constexpr milliseconds kSignsInAnyCase{3000};
+constexpr std::chrono::minutes kLongestWork{5};
 
 // A loop is a thread, so this is one for each loop; together they hold 16 MiB or a little more.
 store::HotBlobs& hot_blobs()
@@ -304,6 +308,54 @@ http::Async<void> send_text(http::Exchange& exchange, std::string_view bytes,
 
 namespace {
 
+// What a flight brings, from its first byte that counts on.
+http::Async<void> send_flight(http::Exchange& exchange, Flight& flight, http::Signal& signal,
+                              Slice slice, const Provenance& provenance, Services& services)
+{
+    const std::uint32_t epoch = flight.epoch();
+    const std::string etag = etag_of(flight.digest());
+    const std::string_view hex = std::string_view(etag).substr(1, etag.size() - 2);
+    http::Answer answer = answer_head(slice.status, etag, provenance, "aptward; fwd=miss; stored");
+    if (!slice.content_range.empty())
+        answer.header("Content-Range", slice.content_range);
+    bool is_sent = co_await exchange.begin(std::move(answer), slice.count);
+    if (is_sent && exchange.head().method != "HEAD") {
+        is_sent = co_await follow(exchange, flight, signal, slice, epoch, services.counters);
+        if (!is_sent && exchange.is_file_unreadable())
+            tell_unreadable(services, provenance.archive, flight.digest(),
+                            "a file that is being fetched could not be read");
+    }
+    const auto source = flight.source();
+    record(exchange, provenance, hex, source ? *source : std::string(), is_sent, services);
+}
+
+// When another node is told that its file is on its way: while files come here at all, since one
+// may have to wait for others, and at first in any case.
+class Signs {
+public:
+    explicit Signs(const fetch::Fetcher& fetcher) : fetcher_(fetcher) {}
+    SteadyTime due() const { return due_; }
+    bool is_due()
+    {
+        const SteadyTime now = steady_now();
+        if (now < due_)
+            return false;
+        due_ = now + kSignPause;
+        return std::exchange(came_, fetcher_.came()) != fetcher_.came() ||
+               now - started_ < kSignsInAnyCase;
+    }
+    static std::string next(std::uint64_t bytes)
+    {
+        return fmt::format("Aptward-Progress: {}\r\n", bytes);
+    }
+
+private:
+    const fetch::Fetcher& fetcher_;
+    const SteadyTime started_ = steady_now();
+    SteadyTime due_ = started_;
+    std::uint64_t came_ = 0;
+};
+
 Slice slice_for(const http::Exchange& exchange, const Digest& digest, const Provenance& provenance,
                 Services& services)
 {
@@ -357,8 +409,6 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
         co_return true;
     Counters& counters = services.counters;
     const Digest digest = want.digest;
-    const std::string etag = etag_of(digest);
-    const std::string_view hex = std::string_view(etag).substr(1, etag.size() - 2);
     const Slice slice = slice_for(exchange, digest, provenance, services);
     ++counters.misses;
     auto signal = co_await http::make_signal();
@@ -377,7 +427,6 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
             co_return true;
         }
     }
-    const std::uint32_t epoch = flight->epoch();
     if (flight->phase() == Flight::Phase::failed) {
         if (flight->error()->code() == Errc::not_found)
             co_return false;
@@ -391,18 +440,37 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
                               counters);
         co_return true;
     }
-    http::Answer answer = answer_head(slice.status, etag, provenance, "aptward; fwd=miss; stored");
-    if (!slice.content_range.empty())
-        answer.header("Content-Range", slice.content_range);
-    bool is_sent = co_await exchange.begin(std::move(answer), slice.count);
-    if (is_sent && exchange.head().method != "HEAD") {
-        is_sent = co_await follow(exchange, *flight, *signal, slice, epoch, counters);
-        if (!is_sent && exchange.is_file_unreadable())
-            tell_unreadable(services, provenance.archive, digest,
-                            "a file that is being fetched could not be read");
+    co_await send_flight(exchange, *flight, *signal, slice, provenance, services);
+    co_return true;
+}
+
+http::Async<bool> send_to_another(http::Exchange& exchange, fetch::Want want,
+                                  const Provenance& provenance, Services& services)
+{
+    const bool is_held = co_await send_if_held(exchange, want.digest, provenance, services);
+    if (is_held)
+        co_return true;
+    const Slice slice = slice_for(exchange, want.digest, provenance, services);
+    const bool is_streamed = want.digest.size_bytes >= fetch::kStreamedFrom;
+    auto signal = co_await http::make_signal();
+    const auto flight = services.fetcher.fetch(std::move(want));
+    flight->follow(signal);
+    Signs signs(services.fetcher);
+    const SteadyTime deadline = steady_now() + kLongestWork;
+    while (!flight->is_over() && !(is_streamed && flight->available() > slice.first)) {
+        if (signs.is_due()) {
+            const bool is_there = co_await exchange.send_interim(signs.next(flight->available()));
+            if (!is_there)
+                co_return true;  // nobody waits for it any more
+        }
+        co_await signal->wait_until(signs.due());
+        if (steady_now() >= deadline)
+            co_return false;
     }
-    const auto source = flight->source();
-    record(exchange, provenance, hex, source ? *source : std::string(), is_sent, services);
+    if (flight->phase() == Flight::Phase::failed)
+        co_return false;
+    ++services.counters.misses;
+    co_await send_flight(exchange, *flight, *signal, slice, provenance, services);
     co_return true;
 }
 

@@ -40,6 +40,11 @@ http::Async<bool> send_if_held(http::Exchange& exchange, Digest digest,
 http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
                               const Provenance& provenance, Services& services);
 
+/// The same for another node, which waits for what is fetched here and is told that it is (102).
+/// False, and no answer is sent: it is not to be had now.
+http::Async<bool> send_to_another(http::Exchange& exchange, fetch::Want want,
+                                  const Provenance& provenance, Services& services);
+
 /// A body that nothing vouches for, marked so. Of the source's headers only its length and a date
 /// that reads as one go on. `proof` says why there is none, for Aptward-Proof.
 http::Async<void> send_unproven(http::Exchange& exchange, std::shared_ptr<fetch::Stream> stream,

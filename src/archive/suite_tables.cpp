@@ -88,7 +88,9 @@ http::Task<void> reach(std::shared_ptr<Flight> flight, Flight::Phase phase, Stea
 
 fetch::Want Suite::want_of(const catalog::Generation& generation, const deb::ListedFile& file) const
 {
-    return archive_.want_of(name_, generation, file);
+    fetch::Want want = archive_.want_of(name_, generation, file);
+    want.is_read_whole = true;
+    return want;
 }
 
 // What a suite needs is known from its clients and from the configuration. Before that a mirror in
