@@ -54,6 +54,7 @@ const std::vector<KeyExample>& key_examples()
         {"ring", "clients", R"(["10.2.0.0/16"])"},
         {"ring", "after", R"("24h")"},
         {"peer", "url", R"("http://b.example:3142")"},
+        {"peer", "distance", R"("near")"},
         {"archive", "id", R"("debian")"},
         {"archive", "keyrings", R"(["/usr/share/keyrings/debian-archive-keyring.gpg"])"},
         {"archive", "upstreams",

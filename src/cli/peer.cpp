@@ -38,9 +38,9 @@ void print(const Json& peer)
     const auto bytes = source.value("bytes", std::uint64_t{0});
     std::string line = fmt::format("{}  {}", peer.value("url", ""), state);
     if (state == "linked")
-        line += fmt::format(", {} ms away, tells of {} releases",
-                            peer.value("round_trip_ms", std::int64_t{0}),
-                            peer.value("releases", std::uint64_t{0}));
+        line += fmt::format(
+            ", {} ms away{}, tells of {} releases", peer.value("round_trip_ms", std::int64_t{0}),
+            peer.value("near", false) ? " (near)" : "", peer.value("releases", std::uint64_t{0}));
     if (bytes > 0)
         line += fmt::format(", has given {}", human_size(bytes));
     fmt::print("{}\n", line);

@@ -216,6 +216,8 @@ std::string render_metrics(const std::vector<ArchiveReport>& archives,
     add_held(families, services, quota);
     count("aptward_peer_given_total", "Files that other nodes were given", given.answers);
     count("aptward_peer_given_bytes_total", "Bytes that other nodes were given", given.bytes);
+    count("aptward_peer_fetched_total", "Of them, files that were fetched because a node asked",
+          given.fetched);
     for (const peer::PeerReport& peer : peers)
         add_peer(families, peer);
     for (const ArchiveReport& report : archives) {

@@ -15,6 +15,7 @@ Json to_json(const peer::PeerReport& report)
             {"identity", link.key ? link.key->to_string() : ""},
             {"program", link.program},
             {"releases", report.releases},
+            {"near", report.is_near},
             {"added_by_order", report.is_ordered},
             {"round_trip_ms", link.round_trip.count()},
             {"clock_ahead_ms", link.clock_ahead.count()},
@@ -52,11 +53,13 @@ http::Async<Json> describe(peer::Peers& peers)
     Json list = Json::array();
     for (const peer::PeerReport& report : reports)
         list.push_back(to_json(report));
-    co_return Json{
-        {"identity", peers.identity()},
-        {"peers", list},
-        {"given",
-         {{"answers", given.answers}, {"bytes", given.bytes}, {"not_held", given.not_held}}}};
+    co_return Json{{"identity", peers.identity()},
+                   {"peers", list},
+                   {"given",
+                    {{"answers", given.answers},
+                     {"bytes", given.bytes},
+                     {"not_held", given.not_held},
+                     {"fetched", given.fetched}}}};
 }
 
 }  // namespace aptward::console

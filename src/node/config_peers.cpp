@@ -19,6 +19,10 @@ peer::PeerSettings read_peer(Reader& reader, const Config& config)
     reader.read("identity", identity);
     reader.read("ca", ca);
     peer::PeerSettings peer;
+    reader.read("distance", peer.distance,
+                {{"measured", peer::Distance::measured},
+                 {"near", peer::Distance::near},
+                 {"far", peer::Distance::far}});
     auto place = read_peer_url(url, config.listen);
     const auto& known = config.peers.peers;
     if (!place)

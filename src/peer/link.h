@@ -39,6 +39,7 @@ struct Link {
     std::optional<tlog::VerifierKey> key;
     std::string program;
     std::chrono::milliseconds round_trip{};
+    bool is_near = false;  ///< The shortest of them so far was that of a local network.
     std::chrono::milliseconds
         clock_ahead{};      ///< Its clock against ours, give or take a round trip.
     SystemTime since{};     ///< It is in this state.

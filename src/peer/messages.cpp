@@ -116,6 +116,7 @@ Result<Heads> parse_heads(std::string_view text)
     if (!number || run.empty())
         return fail(Errc::malformed, "its note lacks whose releases these are");
     Heads heads{std::move(key), std::string(run), *number, {}};
+    heads.have = parse_number(value_of(lines, "have")).value_or(0);
     for (const auto& [name, value] : lines) {
         if (name != "head")
             continue;
@@ -157,6 +158,8 @@ std::string to_text(const Heads& heads)
 {
     std::string text = fmt::format("{}\nnode {}\nrun {}\nnumber {}\n", kHeadsLine,
                                    heads.key.to_string(), heads.run, heads.number);
+    if (heads.have > 0)
+        text += fmt::format("have {}\n", heads.have);
     for (const Head& head : heads.heads)
         text += fmt::format("head {} {} {}{} {} {}\n", head.id, to_unix(head.date),
                             head.has_inrelease ? "i" : "", head.has_detached ? "d" : "", head.suite,

@@ -45,6 +45,7 @@ struct Heads {
     std::string run;
     std::uint64_t number = 0;
     std::vector<Head> heads;
+    std::uint64_t have = 0;  ///< Of what is held (have_set.h); 0: it does not tell.
 };
 
 /// Whether these names can stand in a note: no blanks, nothing but ASCII.

@@ -38,14 +38,15 @@ std::vector<Head> heads_of(const std::vector<std::shared_ptr<archive::Archive>>&
 }  // namespace
 
 std::shared_ptr<const OwnHeads::Announced> OwnHeads::now(
-    const std::vector<std::shared_ptr<archive::Archive>>& archives)
+    const std::vector<std::shared_ptr<archive::Archive>>& archives, std::uint64_t have)
 {
     auto heads = heads_of(archives);
     const std::lock_guard lock(mutex_);
-    if (announced_ != nullptr && heads == heads_)
+    if (announced_ != nullptr && heads == heads_ && have == have_)
         return announced_;
     heads_ = heads;
-    const Heads all{key_.verifier(), run_, ++number_, std::move(heads)};
+    have_ = have;
+    const Heads all{key_.verifier(), run_, ++number_, std::move(heads), have};
     announced_ = std::make_shared<const Announced>(Announced{
         tlog::to_string(key_.sign(to_text(all))), fmt::format("\"{}-{}\"", run_, all.number)});
     return announced_;

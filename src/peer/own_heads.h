@@ -23,8 +23,9 @@ public:
     OwnHeads(tlog::SignerKey key, std::string run) : key_(std::move(key)), run_(std::move(run)) {}
 
     /// As the archives are now; signed anew only when that is something else than before.
+    /// `have`: the number of what is held.
     std::shared_ptr<const Announced> now(
-        const std::vector<std::shared_ptr<archive::Archive>>& archives);
+        const std::vector<std::shared_ptr<archive::Archive>>& archives, std::uint64_t have);
 
 private:
     const tlog::SignerKey key_;
@@ -32,6 +33,7 @@ private:
     std::mutex mutex_;  // held while a note is signed: rare, and short
     std::uint64_t number_ = 0;
     std::vector<Head> heads_;
+    std::uint64_t have_ = 0;
     std::shared_ptr<const Announced> announced_;
 };
 

@@ -19,16 +19,22 @@
 #include "http/event_stream.h"
 #include "peer/link.h"
 #include "peer/own_heads.h"
+#include "peer/own_sets.h"
 #include "peer/request.h"
+#include "peer/slots.h"
 #include "tlog/note.h"
 
 namespace aptward::peer {
+
+/// Whether a peer is on this side of the line to the internet.
+enum class Distance { measured, near, far };
 
 /// One [[peer]].
 struct PeerSettings {
     std::string url;                            ///< "http://b.example:3142", no trailing slash
     std::optional<tlog::VerifierKey> identity;  ///< Whose answers count; nothing: whoever answers.
     std::string ca;                             ///< As fetch::SourceSettings has it.
+    Distance distance = Distance::measured;
     bool operator==(const PeerSettings&) const = default;
 };
 
@@ -44,14 +50,16 @@ struct Settings {
 using ReadPeer =
     std::function<Result<PeerSettings>(const std::string& url, const std::string& identity)>;
 
-inline constexpr std::size_t kMostWaiting = 256;    ///< For news, of all that ask; guess.
-inline constexpr std::size_t kMostOfAnAddress = 4;  ///< Of them.
-inline constexpr std::size_t kMostPeers = 32;       ///< A want names each of them; guess.
+inline constexpr std::size_t kMostWaiting = 256;            ///< For news, of all that ask; guess.
+inline constexpr std::size_t kMostOfAnAddress = 4;          ///< Of them.
+inline constexpr std::size_t kMostFetchesOfAnAddress = 64;  ///< Of other nodes at once; guess.
+inline constexpr std::size_t kMostPeers = 32;               ///< A want names each of them; guess.
 
 /// What `aptward peer list` shows of one.
 struct PeerReport {
     std::string url;
     std::size_t releases = 0;  ///< That it says it gives.
+    bool is_near = false;      ///< It is asked first, and fetches its share.
     bool is_ordered = false;   ///< An operator added it; else the configuration names it.
     Link link;
     fetch::SourceReport source;
@@ -60,6 +68,7 @@ struct PeerReport {
 /// What was given to others since the start.
 struct Given {
     std::uint64_t answers = 0, bytes = 0, not_held = 0;
+    std::uint64_t fetched = 0;  ///< Of the answers: what was fetched because another node asked.
 };
 
 class Peers : public archive::Neighbours {
@@ -84,7 +93,11 @@ public:
     // Any thread, but for look_for()
     void add_index(fetch::Want& want, std::string_view path) const override;
     void add_pool(fetch::Want& want, std::string_view path) const override;
-    void note_changed() override { waiting_.wake(); }
+    void note_changed() override
+    {
+        waiting_.wake();
+        expecting_.wake();
+    }
     void try_again() override { must_try_again_ = true; }
     void look_for(const std::shared_ptr<archive::Archive>& archive,
                   const std::string& suite) override;
@@ -103,7 +116,10 @@ public:
 
     /// Any loop.
     http::Async<std::vector<PeerReport>> report();
-    Given given() const { return {answers_.load(), bytes_.load(), not_held_.load()}; }
+    Given given() const
+    {
+        return {answers_.load(), bytes_.load(), not_held_.load(), fetched_.load()};
+    }
     /// Empty when this node has no key.
     std::string identity() const;
 
@@ -118,7 +134,17 @@ private:
         std::atomic<std::shared_ptr<const Link>> link{std::make_shared<const Link>()};
         std::atomic<std::shared_ptr<const std::vector<Head>>> heads{
             std::make_shared<const std::vector<Head>>()};  // as it told them last
+        bool is_near() const;
+        // When it answered last; it is there while that is not long ago.
+        std::atomic<SteadyTime> heard{SteadyTime{}};
+        // What it says it holds.
+        std::atomic<std::shared_ptr<const HaveSets>> sets{std::make_shared<const HaveSets>()};
         // Control loop:
+        std::uint64_t told_have = 0, heard_have = 0;  // the number of what it holds
+        std::string told_run;                         // whose number
+        std::shared_ptr<const Universes> heard_of;    // the indexes that were known then
+        SteadyTime hear_again{};
+        bool is_heard_out = false;
         SteadyTime next_look{}, follow_again{};
         SteadyTime ignored_until{};  // what it shows, after what no honest node has
         unsigned lies = 0;           // in a row
@@ -128,7 +154,23 @@ private:
     using PeerPtr = std::shared_ptr<Peer>;
     using List = std::vector<PeerPtr>;
 
+    /// A file to fetch for another node.
+    struct Work {
+        std::shared_ptr<archive::Archive> archive;
+        fetch::Want want;
+    };
+
+    /// An index whose files other nodes are given.
+    struct GivenIndex {
+        std::shared_ptr<const catalog::Table> table;
+        std::string archive;
+    };
+    /// Where a file stands, by index.
+    using Places = std::vector<std::pair<std::string, std::size_t>>;
+    enum class Says { nothing, has_it, lacks_it };
+
     void add(fetch::Want& want, const AskedFile& asked) const;
+    std::vector<fetch::SourcePtr> delegates_of(const List& peers, const AskedFile& asked) const;
     void compose();
     void begin_with(const PeerPtr& peer);
     http::Async<void> look_at(PeerPtr peer);
@@ -140,6 +182,7 @@ private:
     // releases.cpp, control loop
     bool is_followed_on(const PeerPtr& peer) const;
     http::Async<void> follow(PeerPtr peer);
+    void take_heads(const PeerPtr& peer, Heads heads);
     http::Async<void> consider(PeerPtr peer);
     http::Async<void> look_at_heads(PeerPtr peer);
     http::Async<void> look_for_suite(PeerPtr peer, std::shared_ptr<archive::Archive> archive,
@@ -148,12 +191,23 @@ private:
     void note_taken(const PeerPtr& peer, const archive::Offered& offered);
     http::Task<catalog::ReleaseFiles> get_release(PeerPtr peer, Head head);
 
+    // sets.cpp, control loop
+    bool is_told() const;
+    http::Async<void> update_sets();
+    bool update_own_sets(const std::map<std::string, GivenIndex>& given);
+    http::Async<void> hear(PeerPtr peer);
+    void take_have(Peer& peer, std::string_view body, const Universes& universes);
+    static Says what_says(const Peer& peer, const Places& places);
+    Places places_of(const Digest& digest) const;
+    http::Async<void> tell_have(http::Exchange& exchange, AskedHave asked);
+
     // serve.cpp, on the client's loop
     http::Async<void> tell_who(http::Exchange& exchange, AskedNode asked);
-    std::shared_ptr<void> take_slot(const std::string& address);
     http::Async<void> tell_heads(http::Exchange& exchange, AskedHeads asked);
     http::Async<void> give_release(http::Exchange& exchange, AskedRelease asked);
     http::Async<void> give(http::Exchange& exchange, AskedFile asked);
+    http::Async<bool> fetch_for(http::Exchange& exchange, AskedFile asked);
+    http::Async<std::optional<Work>> find_work(AskedFile asked);
 
     archive::Services& services_;
     archive::Front& front_;
@@ -164,13 +218,16 @@ private:
     std::vector<PeerSettings> configured_, ordered_;
     std::atomic<std::shared_ptr<const List>> peers_;
     std::atomic<MayAsk> may_ask_{MayAsk::clients};
-    std::atomic<std::uint64_t> answers_{0}, bytes_{0}, not_held_{0};
-    std::optional<OwnHeads> own_heads_;  // with an identity
-    http::Wakers waiting_{kMostWaiting};
-    std::mutex waiting_from_mutex_;
-    std::map<std::string, std::size_t> waiting_from_;  // by address
-    std::map<std::string, SteadyTime> tried_;          // "PEER ARCHIVE ID" until then; control loop
-    std::atomic<bool> must_try_again_{false};          // the policy may be another one
+    std::atomic<std::uint64_t> answers_{0}, bytes_{0}, not_held_{0}, fetched_{0};
+    std::optional<OwnHeads> own_heads_;        // with an identity
+    const std::shared_ptr<OwnSets> own_sets_;  // outlives it in the hands of the store
+    std::atomic<bool> was_asked_{false};       // for news, by another node
+    bool is_updating_ = false;                 // control loop, as the next
+    SteadyTime next_update_{};
+    http::Wakers waiting_{kMostWaiting}, expecting_{kMostWaiting};
+    Slots waiting_slots_{kMostOfAnAddress}, fetching_slots_{kMostFetchesOfAnAddress};
+    std::map<std::string, SteadyTime> tried_;  // "PEER ARCHIVE ID" until then; control loop
+    std::atomic<bool> must_try_again_{false};  // the policy may be another one
     std::atomic<bool> is_stopping_{false};
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "crypto/crypto.h"
+#include "peer/delegates.h"
 #include "peer/flag.h"
 #include "peer/peer.h"
 
@@ -14,6 +15,10 @@ namespace {
 
 constexpr std::chrono::milliseconds kLookAgain{250};
 constexpr std::chrono::milliseconds kNodeLimit{5000};
+// A peer that says nothing for longer is not counted on: it answers every 25 s at least.
+constexpr std::chrono::milliseconds kHeardOf{35'000};
+// What is nearer is on this side of the line to the internet; guess.
+constexpr std::chrono::milliseconds kNear{5};
 
 fetch::SourceSettings source_settings(const PeerSettings& peer)
 {
@@ -40,6 +45,12 @@ Peers::Peer::Peer(PeerSettings from, bool is_of_operator)
 {
 }
 
+bool Peers::Peer::is_near() const
+{
+    return settings.distance == Distance::near ||
+           (settings.distance == Distance::measured && link.load()->is_near);
+}
+
 Peers::Peers(archive::Services& services, archive::Front& front,
              std::optional<tlog::SignerKey> identity, Settings settings, ReadPeer read_peer,
              const std::map<std::string, catalog::PeerOrder>& ordered)
@@ -48,8 +59,10 @@ Peers::Peers(archive::Services& services, archive::Front& front,
       identity_(std::move(identity)),
       run_(crypto::random_hex(8)),
       read_peer_(std::move(read_peer)),
-      peers_(std::make_shared<const List>())
+      peers_(std::make_shared<const List>()),
+      own_sets_(std::make_shared<OwnSets>(run_))
 {
+    services_.blobs.watch([sets = own_sets_](const Digest& digest) { sets->note(digest); });
     if (identity_)
         own_heads_.emplace(*identity_, run_);
     for (const auto& [url, order] : ordered)
@@ -113,9 +126,44 @@ void Peers::add(fetch::Want& want, const AskedFile& asked) const
         return;
     using Turn = fetch::Want::Elsewhere::Turn;
     const auto peers = peers_.load();
-    for (const PeerPtr& peer : *peers)
-        if (is_asked(peer->link.load()->state))
-            want.elsewhere.push_back({peer->source, {path_of(asked)}, Turn::ranked});
+    const std::string path = path_of(asked);
+    const auto delegates = delegates_of(*peers, asked);
+    const Places places = asked.kind == AskedFile::Kind::pool ? places_of(asked.digest) : Places();
+    for (const PeerPtr& peer : *peers) {
+        const Says says = what_says(*peer, places);
+        const bool is_asked_anyway = !delegates.empty() && delegates.front() == peer->source;
+        if (!is_asked(peer->link.load()->state) || (is_asked_anyway && says != Says::has_it))
+            continue;
+        const Turn turn = says == Says::lacks_it ? Turn::last
+                          : peer->is_near()      ? Turn::first
+                                                 : Turn::ranked;
+        want.elsewhere.push_back({peer->source, {path}, turn, says == Says::has_it});
+    }
+    for (const fetch::SourcePtr& source : delegates)
+        want.elsewhere.push_back({source, {path}, Turn::delegate});
+}
+
+// Which of the near nodes that are there fetch this rather than this one. Of indexes the first
+// alone: where it does not know the release yet, the others hardly do.
+std::vector<fetch::SourcePtr> Peers::delegates_of(const List& peers, const AskedFile& asked) const
+{
+    const SteadyTime now = steady_now();
+    std::vector<std::string> keys;
+    std::vector<fetch::SourcePtr> sources;
+    for (const PeerPtr& peer : peers) {
+        const auto link = peer->link.load();
+        if (link->state != State::linked || !peer->is_near() || now - peer->heard.load() > kHeardOf)
+            continue;
+        keys.push_back(link->key->to_string());
+        sources.push_back(peer->source);
+    }
+    const auto places = delegates_for(asked.digest, identity(), keys);
+    std::vector<fetch::SourcePtr> delegates;
+    for (const std::size_t place : places)
+        delegates.push_back(sources[place]);
+    if (asked.kind == AskedFile::Kind::index && delegates.size() > 1)
+        delegates.resize(1);
+    return delegates;
 }
 
 void Peers::add_index(fetch::Want& want, std::string_view path) const
@@ -135,6 +183,10 @@ http::Async<void> Peers::keep()
             const auto peers = peers_.load();
             for (const PeerPtr& peer : *peers)
                 begin_with(peer);
+            if (identity_ && is_told() && !is_updating_ && next_update_ <= steady_now()) {
+                is_updating_ = true;
+                http::spawn(services_.control, "looking at what is held", update_sets());
+            }
         } catch (const std::exception& error) {  // exhausted memory (R11): a moment later
             log_warning("peer.failed", {}, error.what());
         }
@@ -187,6 +239,9 @@ http::Async<void> Peers::look_at(PeerPtr peer)
         now.state = State::duplicate;
         now.why = "another peer's URL leads to a node with the same key";
     }
+    now.is_near = before->is_near || (is_asked(now.state) && now.round_trip < kNear);
+    if (is_asked(now.state))
+        peer->heard = steady_now();
     now.since = now.state == before->state ? before->since : system_now();
     note(*peer, *before, now);
     const auto pause = pause_after(now);
@@ -284,11 +339,8 @@ http::Async<std::vector<PeerReport>> Peers::report()
     const auto reports = co_await services_.fetcher.report(std::move(asked));
     std::vector<PeerReport> found;
     for (const PeerPtr& peer : *peers) {
-        PeerReport one{peer->settings.url,
-                       peer->heads.load()->size(),
-                       peer->is_ordered,
-                       *peer->link.load(),
-                       {}};
+        PeerReport one{peer->settings.url, peer->heads.load()->size(), peer->is_near(),
+                       peer->is_ordered,   *peer->link.load(),         {}};
         for (const fetch::SourceReport& source : reports)
             if (source.url == one.url)
                 one.source = source;

@@ -48,8 +48,11 @@ http::Async<void> Peers::follow(PeerPtr peer)
         request.etag = etag;
         request.is_optional = true;
         const auto document = co_await services_.fetcher.document(std::move(request));
-        if (!document || !key)
+        if (!document || !key) {
+            peer->heard = SteadyTime{};  // until it answers again
             break;
+        }
+        peer->heard = steady_now();
         if (!document->is_unchanged) {
             auto heads = read_heads(document->body, *key);
             if (!heads) {
@@ -57,12 +60,23 @@ http::Async<void> Peers::follow(PeerPtr peer)
                 break;
             }
             etag = document->etag;
-            peer->heads = std::make_shared<const std::vector<Head>>(std::move(heads->heads));
-            http::spawn(services_.control, "looking at a peer's releases", consider(peer));
+            take_heads(peer, std::move(*heads));
         }
         co_await http::sleep_until(began + kLeastPause);
     }
     peer->follow_again = steady_now() + kFollowAgain;
+}
+
+void Peers::take_heads(const PeerPtr& peer, Heads heads)
+{
+    if (std::exchange(peer->told_run, heads.run) != heads.run)
+        peer->heard_have = 0;
+    peer->told_have = heads.have;
+    http::spawn(services_.control, "hearing what a peer holds", hear(peer));
+    if (heads.heads == *peer->heads.load())
+        return;
+    peer->heads = std::make_shared<const std::vector<Head>>(std::move(heads.heads));
+    http::spawn(services_.control, "looking at a peer's releases", consider(peer));
 }
 
 // One at a time of a peer, however often it tells something new.

@@ -17,6 +17,7 @@ namespace {
 constexpr std::string_view kVersion = "v1/";
 constexpr std::string_view kNonce = "nonce=";
 constexpr std::string_view kWait = "wait=";
+constexpr std::string_view kAfter = "after=";
 constexpr std::size_t kNonceDigits = 32, kIdDigits = 64;
 
 constexpr std::array<std::pair<AskedFile::Kind, std::string_view>, 2> kKinds{
@@ -79,6 +80,15 @@ Result<Asked> parse_heads(std::string_view query)
     return AskedHeads{std::chrono::seconds(*seconds)};
 }
 
+Result<Asked> parse_have(std::string_view query)
+{
+    const auto text = only_value(query, kAfter);
+    const auto after = text ? parse_number(*text) : std::nullopt;
+    if (!after || std::to_string(*after) != *text)
+        return fail(Errc::malformed, "have is asked with after= and a number");
+    return AskedHave{*after};
+}
+
 Result<Asked> parse_release(std::string_view path)
 {
     const std::string_view id = take_part(path);
@@ -107,6 +117,8 @@ Result<Asked> parse_request(std::string_view path, std::string_view query)
     }
     if (path == "heads")
         return parse_heads(query);
+    if (path == "have")
+        return parse_have(query);
     if (!query.empty())
         return fail(Errc::malformed, "a file is asked for without a query");
     const std::string_view name = take_part(path);
@@ -115,7 +127,8 @@ Result<Asked> parse_request(std::string_view path, std::string_view query)
     for (const auto& [kind, word] : kKinds)
         if (name == word)
             return parse_file(kind, path);
-    return fail(Errc::malformed, "what can be asked for is node, heads, release, index and pool");
+    return fail(Errc::malformed,
+                "what can be asked for is node, heads, have, release, index and pool");
 }
 
 std::string path_of(const AskedNode& asked)
@@ -128,6 +141,12 @@ std::string path_of(const AskedHeads& asked)
 {
     return fmt::format("{}{}heads?{}{}", archive::kNeighbourPaths.substr(1), kVersion, kWait,
                        asked.wait.count());
+}
+
+std::string path_of(const AskedHave& asked)
+{
+    return fmt::format("{}{}have?{}{}", archive::kNeighbourPaths.substr(1), kVersion, kAfter,
+                       asked.after);
 }
 
 std::string path_of(const AskedRelease& asked)

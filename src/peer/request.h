@@ -37,7 +37,12 @@ struct AskedFile {
     std::string path;  ///< Clean: no leading slash, no "..".
 };
 
-using Asked = std::variant<AskedNode, AskedHeads, AskedRelease, AskedFile>;
+/// What is held of the files that indexes list, as far as it changed after this number; 0: all.
+struct AskedHave {
+    std::uint64_t after = 0;
+};
+
+using Asked = std::variant<AskedNode, AskedHeads, AskedRelease, AskedFile, AskedHave>;
 
 inline constexpr std::chrono::seconds kLongestWait{25};
 
@@ -50,5 +55,6 @@ std::string path_of(const AskedNode& asked);
 std::string path_of(const AskedHeads& asked);
 std::string path_of(const AskedRelease& asked);
 std::string path_of(const AskedFile& asked);
+std::string path_of(const AskedHave& asked);
 
 }  // namespace aptward::peer

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What other nodes are told and given: what is held, and nothing is started for it. Two nodes that
-// fetched for each other would wait for each other.
+// What other nodes are told and given: what is held, and what a near one wants fetched. That is got
+// from upstreams alone: two nodes that asked each other for it would wait for each other.
 #include <fmt/format.h>
 
 #include "archive/send.h"
@@ -9,6 +9,8 @@
 
 namespace aptward::peer {
 namespace {
+
+constexpr std::chrono::milliseconds kExpected{1000};
 
 http::Async<void> refuse(http::Exchange& exchange, int status, std::string code,
                          std::string message)
@@ -51,6 +53,10 @@ http::Async<void> Peers::answer(http::Exchange& exchange)
         co_await tell_heads(exchange, *heads);
         co_return;
     }
+    if (const auto* have = std::get_if<AskedHave>(&*asked)) {
+        co_await tell_have(exchange, *have);
+        co_return;
+    }
     if (auto* release = std::get_if<AskedRelease>(&*asked)) {
         co_await give_release(exchange, std::move(*release));
         co_return;
@@ -71,38 +77,22 @@ http::Async<void> Peers::tell_who(http::Exchange& exchange, AskedNode asked)
     co_await exchange.send(std::move(answer), body);
 }
 
-// Null: this address has enough of them.
-std::shared_ptr<void> Peers::take_slot(const std::string& address)
-{
-    {
-        const std::lock_guard lock(waiting_from_mutex_);
-        std::size_t& count = waiting_from_[address];
-        if (count >= kMostOfAnAddress)
-            return nullptr;
-        ++count;
-    }
-    return std::shared_ptr<void>(this, [this, address](void*) {
-        const std::lock_guard lock(waiting_from_mutex_);
-        if (--waiting_from_[address] == 0)
-            waiting_from_.erase(address);
-    });
-}
-
 http::Async<void> Peers::tell_heads(http::Exchange& exchange, AskedHeads asked)
 {
+    was_asked_ = true;
     auto signal = co_await http::make_signal();
-    const auto slot = take_slot(exchange.principal().address);
+    const auto slot = waiting_slots_.take(exchange.principal().address);
     const bool may_wait = slot != nullptr && waiting_.enter(signal);
     const SteadyTime deadline = steady_now() + asked.wait;
     const auto known = exchange.head().header("If-None-Match");
-    auto heads = own_heads_->now(front_.routes()->archives);
+    auto heads = own_heads_->now(front_.routes()->archives, own_sets_->number());
     if (known == heads->etag && asked.wait.count() > 0 && !may_wait) {
         co_await refuse(exchange, 429, "peer.busy", "others wait for news already; ask later");
         co_return;
     }
     while (known == heads->etag && may_wait && !is_stopping_ && steady_now() < deadline) {
         co_await signal->wait_until(deadline);
-        heads = own_heads_->now(front_.routes()->archives);
+        heads = own_heads_->now(front_.routes()->archives, own_sets_->number());
     }
     const bool is_known = known == heads->etag;
     http::Answer answer(is_known ? 304 : 200);
@@ -158,9 +148,68 @@ http::Async<void> Peers::give(http::Exchange& exchange, AskedFile asked)
             co_return;
         }
     }
+    if (exchange.head().header(fetch::kFetchHeader) && exchange.head().method == "GET") {
+        const bool is_answered = co_await fetch_for(exchange, std::move(asked));
+        if (is_answered)
+            co_return;
+    }
     ++not_held_;
     co_await refuse(exchange, 404, "peer.not-held",
                     "it is not held here; that says nothing about the archive");
+}
+
+// A near node counts on this one to fetch it, so that one does it for all of them. No further node
+// is asked for it: none waits for another one that waits.
+http::Async<bool> Peers::fetch_for(http::Exchange& exchange, AskedFile asked)
+{
+    const auto slot = fetching_slots_.take(exchange.principal().address);
+    if (slot == nullptr) {
+        co_await refuse(exchange, 429, "peer.busy",
+                        "as many files as may be are fetched for this address already");
+        co_return true;
+    }
+    auto work = co_await find_work(asked);
+    if (!work)
+        co_return false;
+    const std::string path = work->want.paths.back();
+    archive::Provenance provenance;
+    provenance.modified = archive::modified_of(asked.digest);
+    provenance.archive = work->archive->settings().id;
+    provenance.path = path;
+    const bool is_given =
+        co_await archive::send_to_another(exchange, std::move(work->want), provenance, services_);
+    if (is_given) {
+        ++answers_;
+        ++fetched_;
+        bytes_ += exchange.sent_bytes();
+    }
+    co_return is_given;
+}
+
+// All who begin with a new release at once ask for its indexes at once: where this node's own look
+// at the sources is not over yet, what they ask for may soon be known.
+http::Async<std::optional<Peers::Work>> Peers::find_work(AskedFile asked)
+{
+    auto signal = co_await http::make_signal();
+    const bool may_wait = asked.kind == AskedFile::Kind::index && expecting_.enter(signal);
+    const SteadyTime deadline = steady_now() + kExpected;
+    for (;;) {
+        const auto routes = front_.routes();
+        bool is_expecting = false;
+        for (const auto& archive : routes->archives) {
+            auto want = asked.kind == AskedFile::Kind::index
+                            ? archive->want_index_for_another(asked.digest, asked.path)
+                            : archive->want_pool_for_another(asked.digest, asked.path);
+            if (want)
+                co_return Work{archive, std::move(*want)};
+            is_expecting = is_expecting || archive->is_expecting();
+        }
+        if (!may_wait || !is_expecting || is_stopping_)
+            co_return std::nullopt;
+        const bool is_in_time = co_await signal->wait_until(deadline);
+        if (!is_in_time)
+            co_return std::nullopt;
+    }
 }
 
 }  // namespace aptward::peer
