@@ -8,6 +8,7 @@ import json
 import pathlib
 import sys
 
+import neighbours_page
 import performance_page
 
 root = pathlib.Path(__file__).resolve().parents[1]
@@ -92,6 +93,9 @@ def pages():
         yield "mutants.md", mutants_page(found["mutants"])
     if "deep" in found:
         yield "deep.md", deep_page(found["deep"])
+    if "neighbours" in found:
+        yield "neighbours.md", neighbours_page.neighbours_page(found["neighbours"])
+        yield "neighbours.svg", neighbours_page.chart(found["neighbours"])
     measured = {name: found[name] for name in performance_page.SECTIONS if name in found}
     if measured:
         yield "performance.md", performance_page.performance_page(measured)

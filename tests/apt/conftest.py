@@ -28,7 +28,7 @@ class Scene:
     """One test's archive, origins, node and clients; everything ends with the test."""
 
     def __init__(self, folder, key):
-        self.folder, self.key, self.nodes, self.origins = folder, key, [], []
+        self.folder, self.key, self.nodes, self.origins, self.networks = folder, key, [], [], []
         self.numbers = itertools.count()
 
     def archive(self, **options):
@@ -57,15 +57,19 @@ class Scene:
         return AptRoot(self.folder / f"apt{next(self.numbers)}",
                        f"deb [KEY] http://archive.example {suite}", key or self.key, node.proxy)
 
+    def end(self):
+        for node in self.nodes:
+            node.process.poll() is None and node.kill()
+        for member in (*self.origins, *self.networks):
+            member.close()
+        self.nodes, self.origins, self.networks = [], [], []
+
 
 @pytest.fixture
 def scene(tmp_path, key, request):
     scene = Scene(tmp_path, key)
     yield scene
-    for node in scene.nodes:
-        node.process.poll() is None and node.kill()
-    for origin in scene.origins:
-        origin.close()
+    scene.end()
 
 
 @pytest.hookimpl(hookwrapper=True)

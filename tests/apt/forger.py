@@ -4,6 +4,7 @@ import base64
 import hashlib
 import http.server
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -22,10 +23,11 @@ class PeerKey:
         self.text = f"{name}+{self.id.hex()}+{base64.b64encode(b'%c' % 1 + public).decode()}"
 
     def note(self, text):
-        message = self.file.with_name("message")
-        message.write_text(text)
-        signature = subprocess.run(["openssl", "pkeyutl", "-sign", "-inkey", self.file, "-rawin", "-in", message],
-                                   check=True, capture_output=True).stdout
+        with tempfile.NamedTemporaryFile("w") as message:  # several are signed at once
+            message.write(text)
+            message.flush()
+            signature = subprocess.run(["openssl", "pkeyutl", "-sign", "-inkey", self.file, "-rawin", "-in",
+                                        message.name], check=True, capture_output=True).stdout
         return f"{text}\n— {self.name} {base64.b64encode(self.id + signature).decode()}\n".encode()
 
 
@@ -46,6 +48,8 @@ class Forger:
 
             def do_GET(self):
                 forger.asked.append(self.path)
+                if forger.behave(self, self.path[len(BASE) + 1:]):
+                    return
                 content = forger.answer(self.path[len(BASE) + 1:])
                 self.send_response(404 if content is None else 200)
                 self.send_header("Content-Length", str(len(content or b"")))
@@ -57,6 +61,10 @@ class Forger:
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def behave(self, handler, path):
+        """True when it has done with the request all that it wants to do."""
+        return False
 
     def answer(self, path):
         if path.startswith("node?"):

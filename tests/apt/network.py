@@ -32,8 +32,9 @@ class Namespace:
         self.prefix = ["nsenter", f"--net={self.path}"]
         self.ip("link", "set", "lo", "up")
 
-    def run(self, *command):
-        return subprocess.run([*self.prefix, *command], check=True, capture_output=True, text=True).stdout
+    def run(self, *command, **options):
+        return subprocess.run([*self.prefix, *command], check=True, capture_output=True, text=True,
+                              **options).stdout
 
     def ip(self, *words):
         return self.run("ip", *words)
@@ -70,6 +71,17 @@ class Host(Namespace):
     def know(self, other):
         """As if a router stood between: that the other one is gone is not noticed by ARP."""
         self.ip("neighbour", "replace", other.address, "lladdr", other.mac, "nud", "permanent", "dev", "eth0")
+
+    def know_all(self, others):
+        """So that many hosts do not overflow the kernel's one table of neighbours, which holds 1024."""
+        lines = "".join(f"neighbour replace {other.address} lladdr {other.mac} nud permanent dev eth0\n"
+                        for other in others if other is not self)
+        self.run("ip", "-batch", "-", input=lines)
+
+    def lose(self, others):
+        """Packets to these hosts reach nobody, and nobody is told; until it knows them again."""
+        self.run("ip", "-batch", "-", input="".join(
+            f"neighbour replace {other.address} lladdr 02:00:00:00:ff:ff nud permanent dev eth0\n" for other in others))
 
     def silence(self):
         """The switch drops every packet from and to it; nobody is told."""

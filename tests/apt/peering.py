@@ -33,6 +33,11 @@ def file_path(kind, path, content):
     return f"{BASE}/{kind}/sha256/{hashlib.sha256(content).hexdigest()}/{len(content)}/{path}"
 
 
+def turn(content, key):
+    """Who has the greatest of the near ones fetches it."""
+    return hashlib.sha256(f"{hashlib.sha256(content).hexdigest()} {key}".encode()).hexdigest()
+
+
 def peer_command(node, *words):
     return node.command("peer", *words)
 

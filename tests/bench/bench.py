@@ -27,13 +27,15 @@ import failover
 import idle
 import million
 import mirrors
+import neighbours
 import serving
 import start
 
 SECTIONS = {"serving": serving.serving, "pipelined": serving.pipelined, "tls": serving.tls,
             "latency": serving.latency, "peers": serving.peers, "idle": idle.idle, "start": start.start,
             "adoption": adoption.adoption, "apt": apt_runs.apt, "failover": failover.failover,
-            "mirrors": mirrors.mirrors, "million": million.million}
+            "mirrors": mirrors.mirrors, "million": million.million,
+            "neighbours": neighbours.neighbours}
 
 
 def commit():
