@@ -53,8 +53,10 @@ std::optional<std::string> best_variant(const deb::Release& release, const std::
 // Another node's word is no answer of a source: what it brought is asked about at the next request.
 void Suite::touch(bool is_from_peer)
 {
-    if (!is_from_peer)
+    if (!is_from_peer) {
         view_.checked = steady_now();
+        has_source_shown_ = true;
+    }
     if (!is_from_peer || view_.checked_at == SystemTime{})
         view_.checked_at = system_now();
     archive_.publish_view(name_, view_);
@@ -349,6 +351,7 @@ void Suite::show(catalog::GenerationPtr generation, bool is_from_peer)
     tried_.clear();
     unpublished_.clear();
     withdrawn_.clear();
+    has_source_shown_ = false;
     touch(is_from_peer);
 }
 

@@ -216,6 +216,11 @@ http::Async<void> Suite::look_at(std::shared_ptr<Gathering> gathering, fetch::So
             co_await adopt(observation);  // late, but perhaps newer
         }
     } else {
+        // What peers have shown is signed as well: this source lags behind, or is kept behind (A7).
+        if (!has_source_shown_ && observation.judgement.verdict.code == "release.rollback")
+            event("release.freeze_suspected", observation.origin,
+                  "it shows an older release than " + view_.current->origin_url(),
+                  observation.judgement.id);
         if (source->was_disturbed())
             refuse_spoiled(observation);
         else

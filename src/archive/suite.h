@@ -223,6 +223,7 @@ private:
     std::optional<SystemTime> newest_seen_;  // of what any source showed well signed
     std::string no_detached_of_;             // id of a release without a Release.gpg that fits
     SteadyTime no_detached_until_{};
+    bool has_source_shown_ = true;  // the current release; else peers alone have
     bool is_refreshing_ = false;
     bool is_stocking_ = false;  // a release waits for what clients will want of it
     std::string stocked_;       // id of the last that has waited long enough

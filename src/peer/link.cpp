@@ -71,6 +71,20 @@ Link judge(const NodeText& node, const Self& self, const std::optional<tlog::Ver
     return with(State::linked, "", node);
 }
 
+std::chrono::milliseconds own_clock_error(std::vector<std::chrono::milliseconds> ahead)
+{
+    std::sort(ahead.begin(), ahead.end());
+    if (ahead.size() < 2)
+        return {};
+    const auto middle = ahead[ahead.size() / 2];
+    const auto agree = std::count_if(ahead.begin(), ahead.end(), [&](const auto& one) {
+        return std::chrono::abs(one - middle) <= kMostClockDifference;
+    });
+    const bool is_wrong = std::chrono::abs(middle) > kMostClockDifference && agree >= 2 &&
+                          static_cast<std::size_t>(agree) * 2 > ahead.size();
+    return is_wrong ? middle : std::chrono::milliseconds(0);
+}
+
 std::chrono::milliseconds pause_after(const Link& link)
 {
     if (link.state == State::unreachable)

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "peer/messages.h"
@@ -54,6 +55,10 @@ struct Self {
 
 /// What an answer makes of a link. `wanted`: the configured key, if any.
 Link judge(const NodeText& node, const Self& self, const std::optional<tlog::VerifierKey>& wanted);
+
+/// By how much the clocks of these nodes are ahead of this one's, if at least two of them, and more
+/// than half, agree that it is wrong; else 0.
+std::chrono::milliseconds own_clock_error(std::vector<std::chrono::milliseconds> ahead);
 
 /// How long until a link is looked at again, without jitter: 30 s, sooner after the first failures.
 std::chrono::milliseconds pause_after(const Link& link);

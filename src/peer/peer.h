@@ -142,7 +142,9 @@ private:
         // Control loop:
         std::uint64_t told_have = 0, heard_have = 0;  // the number of what it holds
         std::string told_run;                         // whose number
-        std::shared_ptr<const Universes> heard_of;    // the indexes that were known then
+        std::uint64_t told_number = 0;                // of the note that it told last
+        std::string told_note;
+        std::shared_ptr<const Universes> heard_of;  // the indexes that were known then
         SteadyTime hear_again{};
         bool is_heard_out = false;
         SteadyTime next_look{}, follow_again{};
@@ -177,12 +179,17 @@ private:
     http::Async<Link> ask(PeerPtr peer);
     bool is_second(const Peer& peer, const Link& link) const;
     void note(const Peer& peer, const Link& before, const Link& now) const;
-    void tell(const Peer& peer, std::string code, std::string message) const;
+    void tell(const Peer& peer, std::string code, std::string message,
+              std::string evidence = {}) const;
+    void tell_of_own_clock();
 
     // releases.cpp, control loop
     bool is_followed_on(const PeerPtr& peer) const;
     http::Async<void> follow(PeerPtr peer);
-    void take_heads(const PeerPtr& peer, Heads heads);
+    void take_heads(const PeerPtr& peer, Heads heads, const std::string& note);
+    bool is_fork(const Peer& peer, const Heads& heads, const std::string& note) const;
+    std::string keep_notes(const Peer& peer, const std::string& note) const;
+    void ignore(const PeerPtr& peer, const std::string& why);
     http::Async<void> consider(PeerPtr peer);
     http::Async<void> look_at_heads(PeerPtr peer);
     http::Async<void> look_for_suite(PeerPtr peer, std::shared_ptr<archive::Archive> archive,
@@ -222,7 +229,8 @@ private:
     std::optional<OwnHeads> own_heads_;        // with an identity
     const std::shared_ptr<OwnSets> own_sets_;  // outlives it in the hands of the store
     std::atomic<bool> was_asked_{false};       // for news, by another node
-    bool is_updating_ = false;                 // control loop, as the next
+    bool is_clock_told_ = false;               // control loop, as the next
+    bool is_updating_ = false;
     SteadyTime next_update_{};
     http::Wakers waiting_{kMostWaiting}, expecting_{kMostWaiting};
     Slots waiting_slots_{kMostOfAnAddress}, fetching_slots_{kMostFetchesOfAnAddress};

@@ -247,6 +247,7 @@ http::Async<void> Peers::look_at(PeerPtr peer)
     const auto pause = pause_after(now);
     const bool is_node = is_asked(now.state);
     peer->link = std::make_shared<const Link>(std::move(now));
+    tell_of_own_clock();
     peer->next_look = steady_now() + pause;
     if (is_node)
         http::spawn(services_.control, "looking at a peer's releases", consider(peer));
@@ -302,9 +303,11 @@ bool Peers::is_second(const Peer& peer, const Link& link) const
     return false;
 }
 
-void Peers::tell(const Peer& peer, std::string code, std::string message) const
+void Peers::tell(const Peer& peer, std::string code, std::string message,
+                 std::string evidence) const
 {
     catalog::Event event;
+    event.evidence = std::move(evidence);
     event.code = std::move(code);
     event.source = peer.settings.url;
     event.message = std::move(message);
@@ -330,6 +333,27 @@ void Peers::note(const Peer& peer, const Link& before, const Link& now) const
              fmt::format("its clock is {} s {} of this node's: one of the two is wrong",
                          std::chrono::abs(now.clock_ahead).count() / 1000,
                          now.clock_ahead.count() > 0 ? "ahead" : "behind"));
+}
+
+// One peer may be wrong; where several nodes agree with each other, it is this one (A24). It is
+// only told: what the time is for a release, no peer decides.
+void Peers::tell_of_own_clock()
+{
+    const auto peers = peers_.load();
+    std::vector<std::chrono::milliseconds> ahead;
+    for (const PeerPtr& peer : *peers)
+        if (const auto link = peer->link.load(); link->state == State::linked)
+            ahead.push_back(link->clock_ahead);
+    const auto wrong = own_clock_error(std::move(ahead));
+    if (wrong.count() != 0 && !is_clock_told_) {
+        catalog::Event event;
+        event.code = "node.clock";
+        event.message = fmt::format(
+            "this node's clock is {} s {}: the other nodes agree with each other",
+            std::chrono::abs(wrong).count() / 1000, wrong.count() > 0 ? "behind" : "ahead");
+        services_.events.add(std::move(event));
+    }
+    is_clock_told_ = wrong.count() != 0;
 }
 
 http::Async<std::vector<PeerReport>> Peers::report()

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
 #include "peer/flag.h"
@@ -60,15 +61,52 @@ http::Async<void> Peers::follow(PeerPtr peer)
                 break;
             }
             etag = document->etag;
-            take_heads(peer, std::move(*heads));
+            take_heads(peer, std::move(*heads), document->body);
         }
         co_await http::sleep_until(began + kLeastPause);
     }
     peer->follow_again = steady_now() + kFollowAgain;
 }
 
-void Peers::take_heads(const PeerPtr& peer, Heads heads)
+// One process tells one thing under one number, and never a lower one after a higher one: else it
+// tells different nodes different things, or somebody else has its key.
+bool Peers::is_fork(const Peer& peer, const Heads& heads, const std::string& note) const
 {
+    return peer.told_run == heads.run &&
+           (heads.number < peer.told_number ||
+            (heads.number == peer.told_number && note != peer.told_note));
+}
+
+// Both, signed by its key: whoever has its identity can tell that it was no mistake of this node.
+std::string Peers::keep_notes(const Peer& peer, const std::string& note) const
+{
+    catalog::Refused::Entry entry;
+    entry.source = peer.settings.url;
+    entry.code = "peer.forked";
+    entry.message = "two notes of one run";
+    entry.time = system_now();
+    entry.files.inrelease = peer.told_note + "\n" + note;
+    entry.id = crypto::digest_of(entry.files.inrelease).hex();
+    const std::string id = entry.id;
+    services_.state_thread.post([refused = &services_.refused, entry = std::move(entry)] {
+        if (const auto kept = refused->put(entry); !kept)
+            log_warning("store.failed", {}, kept.error().message());
+    });
+    return id;
+}
+
+void Peers::take_heads(const PeerPtr& peer, Heads heads, const std::string& note)
+{
+    if (is_fork(*peer, heads, note)) {
+        tell(*peer, "peer.forked",
+             fmt::format("after number {} it told another note with number {}", peer->told_number,
+                         heads.number),
+             keep_notes(*peer, note));
+        ignore(peer, "it told two things under one number");
+        return;
+    }
+    peer->told_number = heads.number;
+    peer->told_note = note;
     if (std::exchange(peer->told_run, heads.run) != heads.run)
         peer->heard_have = 0;
     peer->told_have = heads.have;
@@ -194,12 +232,16 @@ void Peers::note_taken(const PeerPtr& peer, const archive::Offered& offered)
         peer->lies = 0;
         return;
     }
+    ignore(peer, offered.verdict.message);
+}
+
+void Peers::ignore(const PeerPtr& peer, const std::string& why)
+{
     const unsigned doublings = std::min(peer->lies++, 6U);
     peer->ignored_until = steady_now() + kIgnoredFor * (1 << doublings);
     tell(*peer, "peer.ignored",
          fmt::format("what it shows is not looked at for {}: {}",
-                     human_seconds(kIgnoredFor.count() * (1 << doublings)),
-                     offered.verdict.message));
+                     human_seconds(kIgnoredFor.count() * (1 << doublings)), why));
 }
 
 }  // namespace aptward::peer

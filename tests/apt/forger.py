@@ -36,6 +36,7 @@ class Forger:
 
     def __init__(self, folder):
         self.key, self.heads, self.files, self.asked = PeerKey(folder), [], {}, []
+        self.number = 1
         self.heads_key = self.key
         self.news = threading.Event()
         forger = self
@@ -75,11 +76,11 @@ class Forger:
             self.news.wait(20)
             self.news.clear()
             return self.heads_key.note("".join(f"{line}\n" for line in (
-                "aptward-heads/v1", f"node {self.heads_key.text}", "run 0123456789abcdef", "number 1", *self.heads)))
+                "aptward-heads/v1", f"node {self.heads_key.text}", "run 0123456789abcdef", f"number {self.number}", *self.heads)))
         return self.files.get(path)
 
     def tell(self, *heads):
-        self.heads = list(heads)
+        self.heads, self.number = list(heads), self.number + 1
         self.news.set()
 
     def close(self):

@@ -10,7 +10,7 @@ import pytest
 from archive import Archive
 from forger import BASE, Forger, PeerKey, release_id
 from node import until
-from peering import (asked_for, faults, forged, head, held, linked, peer_command, peers, pool, release,
+from peering import (asked_for, faults, file_path, forged, head, held, linked, peer_command, peers, pool, release,
                      tell_and_wait, two)
 from test_flights import learn
 from test_listeners import reload
@@ -277,3 +277,36 @@ def test_an_archive_that_is_only_observed_neither_gives_nor_takes(scene, forger)
     tell_and_wait(forger, head(1, archive.when + datetime.timedelta(hours=1)))
     assert not [path for path in forger.asked if path.split("/")[4].split("?")[0] not in ("node", "heads")]
     assert b"head " not in node.get(f"{BASE}/heads?wait=0").content
+
+
+def test_A7_sources_that_lag_behind_what_a_neighbour_has_are_named(scene, forger):
+    archive, node = forged(scene, forger)
+    (origin,) = scene.origins
+    stale = archive.copy(scene.folder / "stale")
+    origin.root = stale.root
+    archive.add("fresh")
+    archive.publish()
+    newest = (archive.suite_folder / "InRelease").read_bytes()
+    index = (archive.suite_folder / "main/binary-amd64/Packages.xz").read_bytes()
+    forger.files[f"release/{release_id(newest)}/InRelease"] = newest
+    forger.files[file_path("index", "main/binary-amd64/Packages.xz", index)[len(BASE) + 1:]] = index
+    forger.tell(head(release_id(newest), archive.when))
+    until("it has the newest", lambda: release(node) == newest)
+    until("the source is named", lambda: release(node) and "release.freeze_suspected" in node.event_codes())
+    told = [entry for entry in json.loads(node.admin("/api/v1/events?limit=100"))
+            if entry["code"] == "release.freeze_suspected"]
+    assert told[0]["source"] == origin.url and forger.url in told[0]["message"]
+    assert release(node) == newest
+
+
+def test_R22_who_tells_two_things_under_one_number_is_told_and_ignored(scene, forger):
+    archive, node = forged(scene, forger)
+    tell_and_wait(forger)
+    forger.number -= 1  # once more
+    forger.tell(head(7, archive.when))
+    until("it is told", lambda: "peer.ignored" in node.event_codes())
+    (told,) = [entry for entry in json.loads(node.admin("/api/v1/events?limit=100")) if entry["code"] == "peer.forked"]
+    kept = node.folder / "state/refused" / told["evidence"]
+    until("both are kept", lambda: (kept / "InRelease").exists())
+    assert (kept / "InRelease").read_text().count(f"node {forger.key.text}") == 2
+    assert not asked_for(forger, "release/")

@@ -180,5 +180,23 @@ TEST(PeerLink, IsLookedAtSoonAfterItsFirstFailuresAndSeldomAfterMistakes)
     EXPECT_EQ(pause_after(link), std::chrono::minutes(5));
 }
 
+TEST(PeerClock, A24_OursIsWrongWhereTheOthersAgree)
+{
+    const auto error = [](const std::vector<int>& seconds) {
+        std::vector<std::chrono::milliseconds> ahead;
+        for (const int one : seconds)
+            ahead.push_back(std::chrono::seconds(one));
+        return own_clock_error(std::move(ahead)).count() / 1000;
+    };
+    EXPECT_EQ(error({}), 0);
+    EXPECT_EQ(error({3600}), 0) << "one alone may be the wrong one";
+    EXPECT_EQ(error({3600, 3601}), 3601);
+    EXPECT_EQ(error({-3600, -3600, 0}), -3600);
+    EXPECT_EQ(error({3600, -3600}), 0) << "they do not agree";
+    EXPECT_EQ(error({9, 9, 9}), 0) << "within what clocks differ by";
+    EXPECT_EQ(error({0, 0, 3600}), 0);
+    EXPECT_EQ(error({0, 1, 3600, 3600}), 0) << "half is not more than half";
+}
+
 }  // namespace
 }  // namespace aptward::peer
