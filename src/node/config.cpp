@@ -321,16 +321,6 @@ void read_listeners(Reader& reader, const toml::table& table, Config& config,
     }
 }
 
-void read_size(Reader& reader, const char* key, std::uint64_t& to)
-{
-    std::string text;
-    reader.read(key, text);
-    if (const auto size = parse_size(text))
-        to = *size;
-    else if (!text.empty())
-        reader.mistake(key, "\"" + text + "\" is no size: write \"200G\", \"20M\" or \"500k\"");
-}
-
 void read_stock_lists(Reader& outer, const toml::table& table, Config& config,
                       std::vector<Mistake>& mistakes)
 {
@@ -367,8 +357,8 @@ void read_stock_lists(Reader& outer, const toml::table& table, Config& config,
 void read_stock(Reader& reader, stock::Settings& settings)
 {
     reader.read("stock-wait", settings.wait);
-    read_size(reader, "stock-budget", settings.budget_bytes);
-    read_size(reader, "stock-rate", settings.rate_bytes_per_s);
+    reader.read_size("stock-budget", settings.budget_bytes);
+    reader.read_size("stock-rate", settings.rate_bytes_per_s);
     reader.read("machine-reports", settings.reports,
                 {{"clients", stock::Reports::clients}, {"operators", stock::Reports::operators}});
 }
@@ -398,8 +388,8 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
     reader.read("loops", config.loops, 0, 1024);
     reader.read("deliveries-kept", config.deliveries_kept);
     reader.read("scrub-every", config.scrub_every);
-    read_size(reader, "scrub-rate", config.scrub_rate_bytes_per_s);
-    read_size(reader, "quota", config.quota_bytes);
+    reader.read_size("scrub-rate", config.scrub_rate_bytes_per_s);
+    reader.read_size("quota", config.quota_bytes);
     reader.read("hot-for", config.hot_for);
     read_stock(reader, config.stock);
     reader.read("log-level", config.log_level,

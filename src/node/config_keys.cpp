@@ -67,6 +67,9 @@ const std::vector<ConfigKey>& config_keys()
         {"", "peers-may-ask", "clients or nobody", "\"clients\"",
          "Which other nodes are told what is held here and given it: whoever may fetch, or none. "
          "What a private archive holds is given to none."},
+        {"", "peer-rate", "bytes per second", "\"0\"",
+         "What each address that asks as a node is given at most, over ten seconds; 0 means no "
+         "limit."},
         {"", "log-level", "debug, info, warning or error", "\"info\"", "The least that is logged."},
         {"", "log-format", "text or json", "\"text\"", "How log lines look."},
         {"ring", "name", "text", "", "What reports call this ring."},

@@ -52,6 +52,7 @@ void read_peers(Reader& outer, const toml::table& table, Config& config,
 {
     outer.read("peers-may-ask", config.peers.may_ask,
                {{"clients", peer::MayAsk::clients}, {"nobody", peer::MayAsk::nobody}});
+    outer.read_size("peer-rate", config.peers.rate_bytes_per_s);
     const toml::node* peers = table.get("peer");
     if (peers == nullptr)
         return;

@@ -120,6 +120,16 @@ void Reader::read(const char* key, std::chrono::seconds& to)
         mistake(key, "\"" + text + "\" is no duration: write \"60s\", \"5m\", \"6h\" or \"2d\"");
 }
 
+void Reader::read_size(const char* key, std::uint64_t& to)
+{
+    std::string text;
+    read(key, text);
+    if (const auto size = parse_size(text))
+        to = *size;
+    else if (!text.empty())
+        mistake(key, "\"" + text + "\" is no size: write \"200G\", \"20M\" or \"500k\"");
+}
+
 std::string Reader::known_names() const
 {
     std::string names;

@@ -30,6 +30,8 @@ public:
     void read(const char* key, unsigned& to, unsigned least, unsigned most);
     void read(const char* key, bool& to);
     void read(const char* key, std::chrono::seconds& to);
+    /// "200G", "20M" or "500k", in bytes.
+    void read_size(const char* key, std::uint64_t& to);
 
     template <class Enum>
     void read(const char* key, Enum& to,

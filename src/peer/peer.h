@@ -17,6 +17,7 @@
 #include "archive/front.h"
 #include "archive/neighbours.h"
 #include "http/event_stream.h"
+#include "peer/budget.h"
 #include "peer/link.h"
 #include "peer/own_heads.h"
 #include "peer/own_sets.h"
@@ -44,6 +45,7 @@ enum class MayAsk { clients, nobody };
 struct Settings {
     std::vector<PeerSettings> peers;
     MayAsk may_ask = MayAsk::clients;
+    std::uint64_t rate_bytes_per_s = 0;  ///< For each address that asks; 0: no limit.
 };
 
 /// A peer as an operator's order says it. Fails with malformed, saying what is wrong.
@@ -209,6 +211,8 @@ private:
     http::Async<void> tell_have(http::Exchange& exchange, AskedHave asked);
 
     // serve.cpp, on the client's loop
+    bool is_within_budget(const std::string& address);
+    http::Async<void> answer_asked(http::Exchange& exchange, Asked asked);
     http::Async<void> tell_who(http::Exchange& exchange, AskedNode asked);
     http::Async<void> tell_heads(http::Exchange& exchange, AskedHeads asked);
     http::Async<void> give_release(http::Exchange& exchange, AskedRelease asked);
@@ -233,6 +237,7 @@ private:
     bool is_updating_ = false;
     SteadyTime next_update_{};
     http::Wakers waiting_{kMostWaiting}, expecting_{kMostWaiting};
+    Budgets budgets_;
     Slots waiting_slots_{kMostOfAnAddress}, fetching_slots_{kMostFetchesOfAnAddress};
     std::map<std::string, SteadyTime> tried_;  // "PEER ARCHIVE ID" until then; control loop
     std::atomic<bool> must_try_again_{false};  // the policy may be another one

@@ -74,6 +74,7 @@ Peers::Peers(archive::Services& services, archive::Front& front,
 void Peers::use(Settings settings)
 {
     may_ask_ = settings.may_ask;
+    budgets_.use(settings.rate_bytes_per_s);
     {
         const std::lock_guard lock(composing_);
         configured_ = std::move(settings.peers);

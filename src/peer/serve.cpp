@@ -45,23 +45,48 @@ http::Async<void> Peers::answer(http::Exchange& exchange)
         co_await refuse(exchange, status, std::move(code), asked.error().message());
         co_return;
     }
-    if (auto* node = std::get_if<AskedNode>(&*asked)) {
+    const std::string& address = exchange.principal().address;
+    if (!is_within_budget(address)) {
+        co_await refuse(exchange, 429, "peer.greedy",
+                        "this address has asked for more than its share; ask later");
+        co_return;
+    }
+    co_await answer_asked(exchange, std::move(*asked));
+    budgets_.spend(address, exchange.sent_bytes());
+}
+
+bool Peers::is_within_budget(const std::string& address)
+{
+    const auto answer = budgets_.ask(address, steady_now());
+    if (answer == Budgets::Answer::refused_anew) {
+        catalog::Event event;
+        event.code = "peer.greedy";
+        event.source = address;
+        event.message = "as another node it asks for more than its share, and is refused for now";
+        services_.events.add(std::move(event));
+    }
+    return answer == Budgets::Answer::granted;
+}
+
+http::Async<void> Peers::answer_asked(http::Exchange& exchange, Asked asked)
+{
+    if (auto* node = std::get_if<AskedNode>(&asked)) {
         co_await tell_who(exchange, std::move(*node));
         co_return;
     }
-    if (const auto* heads = std::get_if<AskedHeads>(&*asked)) {
+    if (const auto* heads = std::get_if<AskedHeads>(&asked)) {
         co_await tell_heads(exchange, *heads);
         co_return;
     }
-    if (const auto* have = std::get_if<AskedHave>(&*asked)) {
+    if (const auto* have = std::get_if<AskedHave>(&asked)) {
         co_await tell_have(exchange, *have);
         co_return;
     }
-    if (auto* release = std::get_if<AskedRelease>(&*asked)) {
+    if (auto* release = std::get_if<AskedRelease>(&asked)) {
         co_await give_release(exchange, std::move(*release));
         co_return;
     }
-    auto file = std::get<AskedFile>(std::move(*asked));
+    auto file = std::get<AskedFile>(std::move(asked));
     co_await give(exchange, std::move(file));
 }
 

@@ -347,3 +347,34 @@ def test_mistakes_in_orders_about_peers_are_one_sentence(scene):
     assert [peer["url"] for peer in second.status()["peers"]] == [first.proxy]
     peer = second.post("/api/v1/peers", b"{}")
     assert peer.status in (404, 405), "clients do not order"
+
+
+def test_R22_a_node_that_asks_for_more_than_its_share_is_refused_and_told_and_clients_are_not(scene):
+    archive = scene.archive()
+    archive.add("large", payload_bytes=300_000)
+    archive.publish()
+    node = scene.node(archive, scene.origin(archive), top=['peer-rate = "20k"'])
+    learn(node)
+    content = held(node, "large")  # at once, within the budget of ten seconds
+    asked = file_path("pool", "pool/large_1_all.deb", content)
+    refused = node.get(asked)
+    assert refused.status == 429 and refused.content.startswith(b"peer.greedy")
+    assert "peer.greedy" in node.event_codes() and node.counter("peer.greedy") == 1
+    assert node.get(asked).status == 429 and node.counter("peer.greedy") == 1, "told once"
+    assert node.get(pool("large")).content == content
+
+
+def test_a_neighbour_that_has_given_its_share_is_no_fault(scene):
+    archive = scene.archive()
+    archive.add("large", payload_bytes=300_000)
+    archive.publish()
+    origin = scene.origin(archive)
+    first = scene.node(archive, origin, top=['peer-rate = "20k"'])
+    second = scene.node(archive, origin, tail=peers(first))
+    until("they are linked", lambda: linked(second))
+    for node in (first, second):
+        learn(node)
+    held(first, "large")
+    assert second.get(pool("large")).status == 200
+    (peer,) = second.status()["peers"]
+    assert peer["source"]["faults"] == {} and peer["state"] == "linked"
