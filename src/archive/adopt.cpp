@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "archive/neighbours.h"
 #include "archive/past.h"
 #include "archive/prefetch.h"
 #include "archive/rings.h"
@@ -210,6 +211,7 @@ void Suite::wait_for_stock(Observation observation, catalog::GenerationPtr gener
 http::Async<void> Suite::stock_up(std::shared_ptr<Archive> archive, Observation observation,
                                   catalog::GenerationPtr generation)
 {
+    const auto awaited = archive_.awaited_.add({name_, generation});
     bool is_whole = false;
     std::string failure;
     try {
@@ -257,7 +259,8 @@ bool Suite::was_there(const std::string& path) const
 http::Task<catalog::GenerationPtr> Suite::complete(catalog::GenerationPtr generation)
 {
     const auto awaited = archive_.awaited_.add({name_, generation});
-    archive_.tell_neighbours();
+    if (services_.neighbours != nullptr)
+        services_.neighbours->note_awaited();
     for (const std::string& path : needed_indexes(generation->release())) {
         Result<void> got;
         if (is_tabled(path)) {

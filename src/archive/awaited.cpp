@@ -5,21 +5,27 @@ namespace aptward::archive {
 
 std::shared_ptr<void> Awaited::add(Release release)
 {
-    const std::lock_guard lock(all_->mutex);
-    all_->releases.push_back(std::move(release));
-    const auto here = std::prev(all_->releases.end());
+    std::list<Release> one;
+    one.push_back(std::move(release));
+    const auto here = one.begin();
+    {
+        const std::lock_guard lock(all_->mutex);
+        all_->releases.splice(all_->releases.end(), one);
+    }
     return std::shared_ptr<void>(all_.get(), [all = all_, here](void*) {
-        const std::lock_guard taking(all->mutex);
+        const std::lock_guard lock(all->mutex);
         all->releases.erase(here);
     });
 }
 
 std::shared_ptr<void> Awaited::expect()
 {
-    const std::lock_guard lock(all_->mutex);
-    ++all_->expected;
+    {
+        const std::lock_guard lock(all_->mutex);
+        ++all_->expected;
+    }
     return std::shared_ptr<void>(all_.get(), [all = all_](void*) {
-        const std::lock_guard taking(all->mutex);
+        const std::lock_guard lock(all->mutex);
         --all->expected;
     });
 }

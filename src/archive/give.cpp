@@ -151,7 +151,13 @@ std::optional<fetch::Want> Archive::want_index_for_another(const Digest& digest,
 std::optional<fetch::Want> Archive::want_pool_for_another(const Digest& digest,
                                                           std::string_view path) const
 {
-    if (!find_given_pool(digest, path))
+    bool is_listed = find_given_pool(digest, path).has_value();
+    if (!is_listed && may_share() && past_->frozen() == nullptr)
+        awaited_.for_each([&](const Awaited::Release& one) {
+            const auto found = one.generation->find_pool(path);
+            is_listed = is_listed || (found && *found == digest);
+        });
+    if (!is_listed)
         return std::nullopt;
     fetch::Want want = want_of(digest);
     want.paths.push_back(http::encode_path(path));

@@ -31,6 +31,10 @@ public:
     /// What clients get has changed: those who wait for it are told.
     virtual void note_changed() = 0;
 
+    /// A release was accepted whose indexes are fetched now: those who wait for one of them are
+    /// told.
+    virtual void note_awaited() = 0;
+
     /// Control loop: begins to offer the archive the releases of this suite that they are known to
     /// have.
     virtual void look_for(const std::shared_ptr<Archive>& archive, const std::string& suite) = 0;

@@ -98,8 +98,12 @@ public:
     const Digest& digest() const { return key_.digest; }
     Phase phase() const { return phase_.load(std::memory_order_acquire); }
     bool is_over() const { return phase() != Phase::running; }
-    /// Bytes [0, available) are in the file: right so far as far as anybody knows.
-    std::uint64_t available() const { return available_.load(std::memory_order_acquire); }
+    /// Bytes [0, available) are in the file, and may be passed on: right so far as far as anybody
+    /// knows. None while some of them came from a peer that has proven itself too little.
+    std::uint64_t available() const
+    {
+        return is_doubtful_ ? 0 : available_.load(std::memory_order_acquire);
+    }
     /// Grows when the bytes so far turned out wrong and were thrown away: whoever sent any of them
     /// to a client must cut that client's connection.
     std::uint32_t epoch() const { return epoch_.load(std::memory_order_acquire); }
@@ -126,6 +130,7 @@ private:
     std::atomic<std::uint64_t> available_ = 0;
     std::atomic<std::uint32_t> epoch_ = 0;
     std::atomic<std::shared_ptr<const Fd>> file_;
+    std::atomic<bool> is_doubtful_ = false;
     std::atomic<bool> is_in_memory_ = false;  // the disk took it not: it is passed on only
     std::atomic<std::shared_ptr<const Error>> error_;
     std::atomic<std::shared_ptr<const std::string>> source_;

@@ -14,6 +14,8 @@ using std::chrono::milliseconds;
 bool FlightRun::take(Attempt& attempt, std::string_view bytes)
 {
     givers_.insert(attempt.source.get());
+    if (!attempt.source->is_tried())
+        flight_->is_doubtful_ = true;
     taken_ += bytes.size();
     last_progress_ = steady_now();
     if (const auto taken = file_->take(bytes); !taken) {
@@ -95,6 +97,7 @@ void FlightRun::throw_away()
     file_->start_over();
     givers_.clear();
     taken_ = 0;
+    flight_->is_doubtful_ = false;
 }
 
 // Cuts the clients that have some of what was thrown away. Last of all: one that asks again at once

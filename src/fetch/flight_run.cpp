@@ -139,8 +139,10 @@ const FlightRun::Offer* FlightRun::next_offer(Whom whom) const
     const Offer* best = nullptr;
     double best_score = 0;
     for (const Offer& offer : offers_) {
-        if (tried_.count(&offer) > 0 || liars_.count(offer.source.get()) > 0 ||
-            (whom == Whom::no_delegates && offer.is_delegate()))
+        const bool is_asked = (lead_ && lead_->source == offer.source) ||
+                              (rescue_ && rescue_->source == offer.source);
+        if (is_asked || tried_.count(&offer) > 0 || liars_.count(offer.source.get()) > 0 ||
+            (whom == Whom::upstreams && offer.source->is_peer()))
             continue;
         const double score = score_of(offer, now);
         if (best == nullptr || score < best_score) {
@@ -251,7 +253,8 @@ void FlightRun::note_refusal(Attempt& attempt, int status, SteadyTime now)
 {
     const bool is_slow = now - attempt.started > kLongRefusal;
     const bool is_broken_word = attempt.offer.has_said_so && status == 404;
-    if ((is_broken_word || (attempt.offer.is_delegate() && is_slow)) &&
+    const bool is_index = attempt.offer.paths.front().find("/index/") != std::string::npos;
+    if ((is_broken_word || (attempt.offer.is_delegate() && is_slow && !is_index)) &&
         attempt.source->broke_its_word(now))
         fetcher_.event("peer.unreliable", attempt.offer.archive, attempt.source,
                        is_broken_word
@@ -339,12 +342,32 @@ void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
     move_on(attempt);
 }
 
+// Every upstream has said that it has no such file, nobody is left to ask, and the lead has brought
+// signs at most: what a peer promises does not hold an absence back (law 7).
+bool FlightRun::leaves_only_promises()
+{
+    if (missing_ == 0 || missing_ < count_honest() || next_offer() != nullptr ||
+        lead_->delivered > 0 || !lead_->source->is_peer())
+        return false;
+    retire(lead_);
+    return true;
+}
+
+// Those whose word on an absence counts.
+std::size_t FlightRun::count_honest() const
+{
+    return static_cast<std::size_t>(
+        std::count_if(offers_.begin(), offers_.end(), [this](const Offer& offer) {
+            return !offer.source->is_peer() && liars_.count(offer.source.get()) == 0;
+        }));
+}
+
 // Without this attempt.
 void FlightRun::move_on(Attempt& attempt)
 {
-    if (&attempt == rescue_.get())
+    if (&attempt == rescue_.get() && !leaves_only_promises())
         return retire(rescue_);
-    retire(lead_);
+    retire(rescue_.get() == &attempt ? rescue_ : lead_);
     if (rescue_) {
         lead_ = std::move(rescue_);
         return;
@@ -355,11 +378,7 @@ void FlightRun::move_on(Attempt& attempt)
 
 void FlightRun::next_round()
 {
-    const auto may_know = [this](const Offer& offer) {
-        return !offer.source->is_peer() && liars_.count(offer.source.get()) == 0;
-    };
-    const auto honest =
-        static_cast<std::size_t>(std::count_if(offers_.begin(), offers_.end(), may_know));
+    const std::size_t honest = count_honest();
     if (missing_ > 0 && missing_ >= honest) {
         if (!goes_on_for_others())
             end(Error(showed_others_ ? Errc::untrusted : Errc::not_found,

@@ -57,7 +57,7 @@ private:
         double order = 0;          // of its coming
         bool is_delegate() const { return turn == Turn::delegate; }
     };
-    enum class Whom { all, no_delegates };
+    enum class Whom { all, upstreams };
 
     // Choosing
     bool join(std::vector<Want> wants);
@@ -79,6 +79,8 @@ private:
     void on_complete(Attempt& attempt);
     void fail(Attempt& attempt, Fault fault, std::string message);
     bool try_next_name(Attempt& attempt);
+    bool leaves_only_promises();
+    std::size_t count_honest() const;
     void move_on(Attempt& attempt);
     void promote_rescue();
 
@@ -87,8 +89,8 @@ private:
     void watch_first_byte(SteadyTime now);
     void watch_rate(SteadyTime now);
     void watch_rescue(SteadyTime now);
-    bool is_patient_with(const Attempt& attempt, SteadyTime now) const;
-    std::chrono::milliseconds silence_of(const Attempt& attempt, SteadyTime now) const;
+    static bool is_patient_with(const Attempt& attempt, SteadyTime now);
+    static std::chrono::milliseconds silence_of(const Attempt& attempt, SteadyTime now);
     bool is_forsaken(SteadyTime now);
     void forsake();
 

@@ -18,11 +18,12 @@ constexpr milliseconds kRateWindow{700};       // a trickle shows within this
 constexpr double kSlowestAlone = 1024;         // bytes/s below which even the only source is slow
 constexpr double kSlowestBesideOthers = 64e3;  // when another source could be asked
 constexpr double kShareOfOthers = 0.1;         // of the rate that others have shown
-// A delegate that fetches, and says so: it has its own source to wait for. Guesses.
-constexpr milliseconds kSilentDelegate{1000};
-constexpr milliseconds kPatience{5000};   // before clients are told to ask again
-constexpr double kPatienceInFetches = 4;  // of what another source would need, as measured
-constexpr double kShareOfADelegate = 0.05;
+// A near peer answers at once, or says that it fetches. Less than a client is told to wait.
+// Guesses.
+constexpr milliseconds kSilentNear{1000};
+constexpr milliseconds kPatience{6000};
+// What a delegate passes on comes over a line that carries other files for others as well.
+constexpr double kShareOfADelegate = 0.05, kSlowestDelegate = 16e3;
 constexpr milliseconds kGiveUp{25'000};  // without any progress
 // More than apt waits before it asks again after "still being fetched".
 constexpr milliseconds kNobody{10'000};
@@ -66,22 +67,14 @@ void FlightRun::forsake()
     end(Error(Errc::unavailable, "nobody waits for it any more"));
 }
 
-// Others would hardly be faster than a delegate that works on it.
-bool FlightRun::is_patient_with(const Attempt& attempt, SteadyTime now) const
+// What it says counts for so long: it proves nothing.
+bool FlightRun::is_patient_with(const Attempt& attempt, SteadyTime now)
 {
-    if (!attempt.offer.is_delegate())
-        return false;
-    double expected = 0;
-    if (const Offer* const other = next_offer(Whom::no_delegates))
-        expected = other->source->expected_ms(digest_.size_bytes);
-    const auto limit =
-        kPatience +
-        milliseconds(static_cast<std::int64_t>(std::min(expected, 1e5) * kPatienceInFetches));
-    return now - attempt.started < limit;
+    return attempt.offer.is_delegate() && now - attempt.started < kPatience;
 }
 
 // How long it has brought nothing, nor a sign that counts.
-milliseconds FlightRun::silence_of(const Attempt& attempt, SteadyTime now) const
+milliseconds FlightRun::silence_of(const Attempt& attempt, SteadyTime now)
 {
     const SteadyTime since = is_patient_with(attempt, now) ? attempt.last_sign : attempt.started;
     return std::chrono::duration_cast<milliseconds>(now - since);
@@ -91,20 +84,18 @@ void FlightRun::watch_first_byte(SteadyTime now)
 {
     if (!lead_ || lead_->delivered > 0)
         return;
+    const Offer& offer = lead_->offer;
+    const bool is_near = offer.turn == Turn::first || offer.is_delegate();
     const milliseconds silence = silence_of(*lead_, now);
-    const bool is_slow = lead_->offer.is_delegate() && !is_patient_with(*lead_, now);
-    if (is_slow && !rescue_)
-        start_rescue("has it not yet", Whom::no_delegates);
-    // What it fetches for others as well may be all there is.
-    if (is_slow && (rescue_ || lead_->signalled > 0))
-        return;
-    if (silence > kNoHead)
-        return fail(*lead_, Fault::stalled, "no byte within 6 s");
-    const bool is_delegate = lead_->offer.is_delegate();
-    const milliseconds delay = is_delegate ? kSilentDelegate : lead_->source->hedge_delay();
-    // Where one delegate is silent, others may be behind the same cut.
+    const milliseconds delay = is_near ? kSilentNear : lead_->source->hedge_delay();
+    // Where one near peer is silent, others may be behind the same cut.
     if (!rescue_ && silence > delay)
-        start_rescue("has not answered yet", is_delegate ? Whom::no_delegates : Whom::all);
+        start_rescue(lead_->signalled > 0 ? "has it not yet" : "has not answered yet",
+                     is_near ? Whom::upstreams : Whom::all);
+    // A delegate that still says it fetches may be all there is.
+    const bool says_so = offer.is_delegate() && now - lead_->last_sign < kNoHead;
+    if (silence > kNoHead && !says_so)
+        fail(*lead_, Fault::stalled, "no byte within 6 s");
 }
 
 // A rescue that brings nothing must not keep the others from being asked.
@@ -131,19 +122,20 @@ void FlightRun::watch_rate(SteadyTime now)
     if (!lead_ || lead_->delivered == 0 || now - lead_->window_start < kRateWindow)
         return;
     const double rate = lead_->rate_of_window(now);
-    // A delegate fetches it for others as well, and over the same line.
-    const bool is_delegate = lead_->offer.is_delegate();
-    const Offer* const other = next_offer(is_delegate ? Whom::no_delegates : Whom::all);
-    const double least = other && !is_delegate ? kSlowestBesideOthers : kSlowestAlone;
-    const double share = is_delegate ? kShareOfADelegate : kShareOfOthers;
+    // What is small a delegate gives when it has all of it, as fast as any near peer.
+    const bool passes_on = lead_->offer.is_delegate() && digest_.size_bytes >= kStreamedFrom;
+    const Whom whom = lead_->offer.is_delegate() ? Whom::upstreams : Whom::all;
+    const Offer* const other = next_offer(whom);
+    const double least = passes_on ? kSlowestDelegate : kSlowestBesideOthers;
+    const double share = passes_on ? kShareOfADelegate : kShareOfOthers;
     const double wanted =
-        other ? std::max(least, other->source->rate_bytes_per_s() * share) : least;
+        other ? std::max(least, other->source->rate_bytes_per_s() * share) : kSlowestAlone;
     if (rate >= wanted)
         return;
     if (takes_all_from_one_ && other)
         return fail(*lead_, Fault::slow, fmt::format("only {:.0f} bytes/s", rate));
     if (!rescue_ && other)
-        start_rescue(fmt::format("delivers only {:.0f} bytes/s", rate));
+        start_rescue(fmt::format("delivers only {:.0f} bytes/s", rate), whom);
     else if (!rescue_ && now - lead_->started > kNoHead)
         fail(*lead_, Fault::slow, fmt::format("only {:.0f} bytes/s", rate));
 }

@@ -77,13 +77,20 @@ void Source::delivered(std::uint64_t bytes, std::chrono::milliseconds taken, Pro
         proven_bytes_ += bytes;
         lacks_in_a_row_ = 0;
         broken_words_ = times_unheard_ = 0;
+        unheard_until_ = SteadyTime{};
     }
     failures_in_a_row_ = 0;
     open_until_ = SteadyTime{};
     last_good_time_ = system_now();
+    note_health();
     if (bytes >= 64 * 1024)  // less says more about latency than about rate
         blend(rate_, static_cast<double>(bytes) * 1000 /
                          std::max(1.0, static_cast<double>(taken.count())));
+}
+
+void Source::note_health()
+{
+    avoided_until_.store(std::max({open_until_, distrusted_until_, unheard_until_}));
 }
 
 void Source::charge(Fault fault, std::string_view message, SteadyTime now)
@@ -99,6 +106,7 @@ void Source::charge(Fault fault, std::string_view message, SteadyTime now)
     const auto doublings = std::min<std::uint64_t>(failures_in_a_row_, 8);
     const auto pause = opens_at_once(fault) ? kPauseOfALie : kFirstPause * (1 << doublings) / 8;
     open_until_ = now + std::min<std::chrono::seconds>(pause, kLongestPause);
+    note_health();
     if (!is_lie(fault))
         return;
     proven_bytes_ = 0;
@@ -106,6 +114,7 @@ void Source::charge(Fault fault, std::string_view message, SteadyTime now)
     const auto lies = std::min<std::uint64_t>(lies_in_a_row_++, 8);
     distrusted_until_ =
         now + std::min<std::chrono::seconds>(kPauseOfALie * (1 << lies), kLongestPause);
+    note_health();
 }
 
 bool Source::broke_its_word(SteadyTime now)
@@ -115,6 +124,7 @@ bool Source::broke_its_word(SteadyTime now)
     broken_words_ = 0;
     const auto doublings = std::min<std::uint64_t>(times_unheard_++, 6);
     unheard_until_ = now + kUnheard * (1 << doublings);
+    note_health();
     return true;
 }
 
@@ -122,6 +132,7 @@ void Source::suspect(SteadyTime now)
 {
     proven_bytes_ = 0;
     distrusted_until_ = std::max(distrusted_until_, now + kPauseOfALie);
+    note_health();
 }
 
 double Source::expected_ms(std::uint64_t bytes) const
@@ -181,6 +192,7 @@ void Source::restore(const SourceReport& before, SteadyTime now)
     last_good_time_ = before.last_good_time;
     open_until_ = now + time_left(before.open_until);
     distrusted_until_ = now + time_left(before.distrusted_until);
+    note_health();
 }
 
 }  // namespace aptward::fetch

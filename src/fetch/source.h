@@ -3,6 +3,7 @@
 // One place that gives bytes: an upstream or mirror, with what we learned about it.
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -105,6 +106,8 @@ public:
     /// ends that.
     bool broke_its_word(SteadyTime now);
     bool keeps_its_word(SteadyTime now) const { return now >= unheard_until_; }
+    /// Neither open nor unheard. Any thread.
+    bool may_be_counted_on(SteadyTime now) const { return now >= avoided_until_.load(); }
     /// A peer that is one of several sources of which one lied: for a while it is asked last, and
     /// has to prove itself anew.
     void suspect(SteadyTime now);
@@ -158,6 +161,13 @@ private:
     std::uint64_t lies_in_a_row_ = 0;
     std::uint64_t broken_words_ = 0, times_unheard_ = 0;  // since it last kept its word
     SteadyTime unheard_until_{};
+    void note_health();
+    struct Moment : std::atomic<SteadyTime> {  // copied with a source
+        Moment() : std::atomic<SteadyTime>(SteadyTime{}) {}
+        Moment(const Moment& other) : std::atomic<SteadyTime>(other.load()) {}
+        Moment& operator=(const Moment&) = delete;
+    };
+    Moment avoided_until_;
     SteadyTime open_until_{};
     SteadyTime distrusted_until_{};  // after a lie; only time ends it
     std::array<std::uint64_t, kFaultKinds> faults_{};

@@ -49,10 +49,10 @@ void put_gaps(std::string& bytes, const std::vector<std::uint32_t>& places)
     }
 }
 
-std::string bitmap_of(const HaveSet& set)
+std::string bitmap_of(std::size_t count, const std::vector<std::uint32_t>& places)
 {
-    std::string bytes((set.count() + 7) / 8, '\0');
-    for (const std::uint32_t place : set.places())
+    std::string bytes((count + 7) / 8, '\0');
+    for (const std::uint32_t place : places)
         bytes[place / 8] = static_cast<char>(bytes[place / 8] | 1 << (place % 8));
     return bytes;
 }
@@ -186,13 +186,15 @@ void HaveText::add_head(std::string_view index, std::size_t count, char kind,
 
 void HaveText::add_whole(std::string_view index, const HaveSet& set)
 {
-    std::string gaps;
-    put_gaps(gaps, set.places());
+    const auto places = set.places();
     const std::size_t bitmap_bytes = (set.count() + 7) / 8;
-    if (gaps.size() <= bitmap_bytes)
+    std::string gaps;
+    if (places.size() <= bitmap_bytes)  // a gap takes a byte at least
+        put_gaps(gaps, places);
+    if (places.size() <= bitmap_bytes && gaps.size() <= bitmap_bytes)
         add_head(index, set.count(), 'g', gaps);
     else
-        add_head(index, set.count(), 'b', bitmap_of(set));
+        add_head(index, set.count(), 'b', bitmap_of(set.count(), places));
 }
 
 void HaveText::add_changes(std::string_view index, std::size_t count, const Changes& changes)

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kMostChanges = 4096;  // of an index, that are remembered; guess
 constexpr std::size_t kMostGone = kMostSets;
+constexpr std::size_t kMostNoted = 1 << 16;  // between two updates; guess
 
 }  // namespace
 
@@ -18,7 +19,10 @@ void OwnSets::note(const Digest& digest)
     if (!has_begun_)
         return;
     const std::lock_guard lock(noted_mutex_);
-    noted_.push_back(digest);
+    if (noted_.size() < kMostNoted)
+        noted_.push_back(digest);
+    else
+        has_overflowed_ = true;
 }
 
 bool OwnSets::update(const std::vector<std::string>& names, std::map<std::string, Index> fresh,
@@ -30,7 +34,7 @@ bool OwnSets::update(const std::vector<std::string>& names, std::map<std::string
         noted.swap(noted_);
     }
     const std::uint64_t next = number_.load() + 1;
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     bool is_changed = !fresh.empty();
     for (auto it = sets_.begin(); it != sets_.end();) {
         if (std::find(names.begin(), names.end(), it->first) != names.end()) {
@@ -51,32 +55,42 @@ bool OwnSets::update(const std::vector<std::string>& names, std::map<std::string
             universes->emplace(name, own.index.universe);
         universes_ = std::move(universes);
     }
-    for (const Digest& digest : noted)
-        is_changed = look_at(digest, next, is_given) || is_changed;
+    lock.unlock();  // the disk may be slow, and nobody else changes the sets
+    const auto turned = look_at(noted, is_given);
+    lock.lock();
+    for (const Turned& one : turned)
+        turn(one, next);
+    is_changed = is_changed || !turned.empty();
     if (is_changed)
         number_ = next;
     return is_changed;
 }
 
-bool OwnSets::look_at(const Digest& digest, std::uint64_t number, const IsGiven& is_given)
+std::vector<OwnSets::Turned> OwnSets::look_at(const std::vector<Digest>& noted,
+                                              const IsGiven& is_given)
 {
-    bool is_changed = false;
+    const std::set<Digest> distinct(noted.begin(), noted.end());
+    std::vector<Turned> turned;
     for (auto& [name, own] : sets_) {
-        const auto place = own.index.universe->place_of(digest);
-        if (!place)
-            continue;
-        const bool is_held = is_given(name, digest);
-        if (own.index.set.has(*place) == is_held)
-            continue;
-        is_changed = true;
-        own.index.set.put(*place, is_held);
-        own.changes.push_back({number, static_cast<std::uint32_t>(*place)});
-        if (own.changes.size() > kMostChanges) {
-            own.forgotten = own.changes.front().number;
-            own.changes.pop_front();
-        }
+        std::set<std::size_t> seen;  // of one digest noted with and without its size
+        for (const Digest& digest : distinct)
+            if (const auto place = own.index.universe->place_of(digest);
+                place && seen.insert(*place).second &&
+                own.index.set.has(*place) != is_given(name, digest))
+                turned.push_back({&own, static_cast<std::uint32_t>(*place)});
     }
-    return is_changed;
+    return turned;
+}
+
+void OwnSets::turn(const Turned& turned, std::uint64_t number)
+{
+    Own& own = *turned.own;
+    own.index.set.put(turned.place, !own.index.set.has(turned.place));
+    own.changes.push_back({number, turned.place});
+    if (own.changes.size() > kMostChanges) {
+        own.forgotten = own.changes.front().number;
+        own.changes.pop_front();
+    }
 }
 
 // A place that changed several times is told as it is now.

@@ -35,6 +35,8 @@ public:
     void begin() { has_begun_ = true; }
     /// A blob came or went; told with the next update. Any thread.
     void note(const Digest& digest);
+    /// More was noted than is remembered: every index has to be read anew. Once.
+    bool must_read_anew() { return has_overflowed_.exchange(false); }
 
     /// One thread at a time, for a worker: those indexes are gone that `names` lacks, `fresh` ones
     /// have come, and what was noted is looked at. True when others may be told something new.
@@ -60,11 +62,17 @@ private:
         std::uint64_t forgotten = 0;  // the number of the latest change that is not among them
     };
 
-    bool look_at(const Digest& digest, std::uint64_t number, const IsGiven& is_given);
+    /// A place of an index that is not as it was.
+    struct Turned {
+        Own* own;
+        std::uint32_t place;
+    };
+    std::vector<Turned> look_at(const std::vector<Digest>& noted, const IsGiven& is_given);
+    static void turn(const Turned& turned, std::uint64_t number);
     static Changes changes_after(const Own& own, std::uint64_t number);
 
     const std::string run_;
-    std::atomic<bool> has_begun_{false};
+    std::atomic<bool> has_begun_{false}, has_overflowed_{false};
     std::mutex noted_mutex_;
     std::vector<Digest> noted_;
     mutable std::mutex mutex_;  // guards the next two; held while a text is put together

@@ -100,6 +100,7 @@ public:
         waiting_.wake();
         expecting_.wake();
     }
+    void note_awaited() override { expecting_.wake(); }
     void try_again() override { must_try_again_ = true; }
     void look_for(const std::shared_ptr<archive::Archive>& archive,
                   const std::string& suite) override;
@@ -137,6 +138,7 @@ private:
         std::atomic<std::shared_ptr<const std::vector<Head>>> heads{
             std::make_shared<const std::vector<Head>>()};  // as it told them last
         bool is_near() const;
+        bool is_there(SteadyTime now) const;  // near, and it answers
         // When it answered last; it is there while that is not long ago.
         std::atomic<SteadyTime> heard{SteadyTime{}};
         // What it says it holds.
@@ -205,7 +207,8 @@ private:
     http::Async<void> update_sets();
     bool update_own_sets(const std::map<std::string, GivenIndex>& given);
     http::Async<void> hear(PeerPtr peer);
-    void take_have(Peer& peer, std::string_view body, const Universes& universes);
+    void take_have(Peer& peer, std::string_view body, std::uint64_t after,
+                   const Universes& universes);
     static Says what_says(const Peer& peer, const Places& places);
     Places places_of(const Digest& digest) const;
     http::Async<void> tell_have(http::Exchange& exchange, AskedHave asked);
@@ -238,7 +241,8 @@ private:
     SteadyTime next_update_{};
     http::Wakers waiting_{kMostWaiting}, expecting_{kMostWaiting};
     Budgets budgets_;
-    Slots waiting_slots_{kMostOfAnAddress}, fetching_slots_{kMostFetchesOfAnAddress};
+    Slots waiting_slots_{kMostOfAnAddress}, fetching_slots_{kMostFetchesOfAnAddress},
+        have_slots_{kMostOfAnAddress};
     std::map<std::string, SteadyTime> tried_;  // "PEER ARCHIVE ID" until then; control loop
     std::atomic<bool> must_try_again_{false};  // the policy may be another one
     std::atomic<bool> is_stopping_{false};

@@ -51,6 +51,11 @@ bool Peers::Peer::is_near() const
            (settings.distance == Distance::measured && link.load()->is_near);
 }
 
+bool Peers::Peer::is_there(SteadyTime now) const
+{
+    return is_near() && now - heard.load() <= kHeardOf;
+}
+
 Peers::Peers(archive::Services& services, archive::Front& front,
              std::optional<tlog::SignerKey> identity, Settings settings, ReadPeer read_peer,
              const std::map<std::string, catalog::PeerOrder>& ordered)
@@ -128,6 +133,7 @@ void Peers::add(fetch::Want& want, const AskedFile& asked) const
     using Turn = fetch::Want::Elsewhere::Turn;
     const auto peers = peers_.load();
     const std::string path = path_of(asked);
+    const SteadyTime now = steady_now();
     const auto delegates = delegates_of(*peers, asked);
     const Places places = asked.kind == AskedFile::Kind::pool ? places_of(asked.digest) : Places();
     for (const PeerPtr& peer : *peers) {
@@ -136,7 +142,7 @@ void Peers::add(fetch::Want& want, const AskedFile& asked) const
         if (!is_asked(peer->link.load()->state) || (is_asked_anyway && says != Says::has_it))
             continue;
         const Turn turn = says == Says::lacks_it ? Turn::last
-                          : peer->is_near()      ? Turn::first
+                          : peer->is_there(now)  ? Turn::first
                                                  : Turn::ranked;
         want.elsewhere.push_back({peer->source, {path}, turn, says == Says::has_it});
     }
@@ -153,7 +159,8 @@ std::vector<fetch::SourcePtr> Peers::delegates_of(const List& peers, const Asked
     std::vector<fetch::SourcePtr> sources;
     for (const PeerPtr& peer : peers) {
         const auto link = peer->link.load();
-        if (link->state != State::linked || !peer->is_near() || now - peer->heard.load() > kHeardOf)
+        if (link->state != State::linked || !peer->is_there(now) ||
+            !peer->source->may_be_counted_on(now))
             continue;
         keys.push_back(link->key->to_string());
         sources.push_back(peer->source);
@@ -203,6 +210,9 @@ void Peers::begin_with(const PeerPtr& peer)
         peer->is_looked_at = true;
         http::spawn(services_.control, "looking at a peer", look_at(peer));
     }
+    if (peer->heard_have < peer->told_have && !peer->is_heard_out &&
+        peer->hear_again <= steady_now())
+        http::spawn(services_.control, "hearing what a peer holds", hear(peer));
     const State state = peer->link.load()->state;
     const bool is_node = state == State::linked || state == State::duplicate;
     if (is_node && !peer->is_followed && peer->follow_again <= steady_now()) {

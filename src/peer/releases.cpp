@@ -107,8 +107,10 @@ void Peers::take_heads(const PeerPtr& peer, Heads heads, const std::string& note
     }
     peer->told_number = heads.number;
     peer->told_note = note;
-    if (std::exchange(peer->told_run, heads.run) != heads.run)
+    if (std::exchange(peer->told_run, heads.run) != heads.run || heads.have == 0) {
         peer->heard_have = 0;
+        peer->sets = std::make_shared<const HaveSets>();
+    }
     peer->told_have = heads.have;
     http::spawn(services_.control, "hearing what a peer holds", hear(peer));
     if (heads.heads == *peer->heads.load())

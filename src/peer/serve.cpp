@@ -10,7 +10,8 @@
 namespace aptward::peer {
 namespace {
 
-constexpr std::chrono::milliseconds kExpected{1000};
+// Less than another node takes for silence.
+constexpr std::chrono::milliseconds kExpected{700};
 
 http::Async<void> refuse(http::Exchange& exchange, int status, std::string code,
                          std::string message)
@@ -126,6 +127,19 @@ http::Async<void> Peers::tell_heads(http::Exchange& exchange, AskedHeads asked)
     co_await exchange.send(std::move(answer), body);
 }
 
+http::Async<void> Peers::tell_have(http::Exchange& exchange, AskedHave asked)
+{
+    const auto slot = have_slots_.take(exchange.principal().address);
+    if (slot == nullptr) {
+        co_await refuse(exchange, 429, "peer.busy", "this address is being told already");
+        co_return;
+    }
+    http::Answer answer(200);
+    answer.type("application/octet-stream").header("Cache-Control", "no-store");
+    const std::string body = own_sets_->text_after(asked.after);
+    co_await exchange.send(std::move(answer), body);
+}
+
 http::Async<void> Peers::give_release(http::Exchange& exchange, AskedRelease asked)
 {
     const auto routes = front_.routes();
@@ -203,7 +217,7 @@ http::Async<bool> Peers::fetch_for(http::Exchange& exchange, AskedFile asked)
     provenance.path = path;
     const bool is_given =
         co_await archive::send_to_another(exchange, std::move(work->want), provenance, services_);
-    if (is_given) {
+    if (is_given && exchange.has_answered()) {  // else nobody waited for it any more
         ++answers_;
         ++fetched_;
         bytes_ += exchange.sent_bytes();

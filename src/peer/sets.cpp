@@ -58,7 +58,8 @@ bool Peers::update_own_sets(const std::map<std::string, GivenIndex>& given)
                services_.private_marks.may_give(digest, found->second.archive);
     };
     own_sets_->begin();
-    const auto known = own_sets_->universes();
+    const auto known =
+        own_sets_->must_read_anew() ? std::make_shared<const Universes>() : own_sets_->universes();
     std::vector<std::string> names;
     std::map<std::string, OwnSets::Index> fresh;
     for (const auto& [name, index] : given) {
@@ -77,14 +78,6 @@ bool Peers::update_own_sets(const std::map<std::string, GivenIndex>& given)
     return own_sets_->update(names, std::move(fresh), is_given);
 }
 
-http::Async<void> Peers::tell_have(http::Exchange& exchange, AskedHave asked)
-{
-    http::Answer answer(200);
-    answer.type("application/octet-stream").header("Cache-Control", "no-store");
-    const std::string body = own_sets_->text_after(asked.after);
-    co_await exchange.send(std::move(answer), body);
-}
-
 // Until as much is known as it last told of.
 http::Async<void> Peers::hear(PeerPtr peer)
 {
@@ -100,40 +93,45 @@ http::Async<void> Peers::hear(PeerPtr peer)
         peer->heard_of = universes;
         if (peer->heard_have >= peer->told_have)
             break;
+        const std::uint64_t after = peer->heard_have;
         fetch::DocumentRequest request;
         request.source = peer->talk;
-        request.path = path_of(AskedHave{peer->heard_have});
+        request.path = path_of(AskedHave{after});
         request.limit_bytes = kMaxHaveBytes;
         request.is_optional = true;
         const auto document = co_await services_.fetcher.document(std::move(request));
         if (!document)
             break;
-        take_have(*peer, document->body, *universes);
+        take_have(*peer, document->body, after, *universes);
         const auto pause =
             std::chrono::milliseconds(document->body.size() * 1000 / kBytesPerSecond);
         co_await http::sleep_until(began + std::max(pause, kUpdateEvery));
     }
+    peer->hear_again = std::max(peer->hear_again, steady_now() + kUpdateEvery);
 }
 
-void Peers::take_have(Peer& peer, std::string_view body, const Universes& universes)
+void Peers::take_have(Peer& peer, std::string_view body, std::uint64_t after,
+                      const Universes& universes)
 {
     const auto count_of = [&](std::string_view index) -> std::optional<std::size_t> {
         const auto found = universes.find(index);
         return found == universes.end() ? std::nullopt : std::optional(found->second->count());
     };
-    auto news = read_have(body, peer.heard_have, *peer.sets.load(), count_of);
-    if (news && news->run == peer.told_run) {
+    auto news = read_have(body, after, *peer.sets.load(), count_of);
+    if (news && news->run != peer.told_run)
+        return;  // it has begun anew: its next note says so
+    if (news) {
         peer.sets = std::make_shared<const HaveSets>(std::move(news->sets));
         peer.heard_have = news->to;
         return;
     }
     peer.sets = std::make_shared<const HaveSets>();
-    if (std::exchange(peer.heard_have, 0) == 0) {  // from its beginning it makes no sense
-        peer.hear_again = steady_now() + kHeardAgain;
-        tell(peer, "peer.malformed",
-             "what it says it holds is not looked at for a minute: " +
-                 (news ? "it is of another run" : news.error().message()));
-    }
+    peer.heard_have = 0;
+    if (after != 0)
+        return;
+    peer.hear_again = steady_now() + kHeardAgain;  // from its beginning it makes no sense
+    tell(peer, "peer.malformed",
+         "what it says it holds is not looked at for a minute: " + news.error().message());
 }
 
 // What the peers say of this file.

@@ -5,13 +5,15 @@ namespace aptward::peer {
 
 std::shared_ptr<void> Slots::take(const std::string& address)
 {
-    const std::lock_guard lock(mutex_);
-    std::size_t& count = taken_[address];
-    if (count >= most_)
-        return nullptr;
-    ++count;
+    {
+        const std::lock_guard lock(mutex_);
+        std::size_t& count = taken_[address];
+        if (count >= most_)
+            return nullptr;
+        ++count;
+    }
     return std::shared_ptr<void>(this, [this, address](void*) {
-        const std::lock_guard giving(mutex_);
+        const std::lock_guard lock(mutex_);
         if (--taken_[address] == 0)
             taken_.erase(address);
     });

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import lzma
+import os
 import socket
 import threading
 import time
@@ -135,6 +136,9 @@ class Delegate(Forger):
         if self.mode == "signs":
             while not self.over.wait(0.2):
                 handler.wfile.write(b"HTTP/1.1 102 Processing\r\nAptward-Progress: 1\r\n\r\n")
+        if self.mode == "one sign":
+            handler.wfile.write(b"HTTP/1.1 102 Processing\r\nAptward-Progress: 1\r\n\r\n")
+            self.over.wait(20)
         if self.mode == "asks back" and "Aptward-Fetch" not in handler.headers:
             return False
         if self.mode == "asks back":
@@ -211,6 +215,31 @@ def test_R22_A23_C4_C6_a_delegate_that_only_says_it_works_on_it_is_not_waited_fo
     assert took(node, archive, leads[0]) < 9, "before the client is told to ask again"
     assert faults(node)["slow"] == 1 and "source.slow" in node.event_codes()
     assert node.get(pool(leads[0])).status == 200
+
+
+def test_R22_a_delegate_that_only_says_it_works_delays_no_larger_file_either(scene, delegate):
+    archive, origin, node, leads = beside(scene, delegate)
+    delegate.mode = "signs"
+    while True:  # one that it leads, just too small to be passed on before it is proven
+        content = os.urandom(4_000_000)
+        if turn(content, delegate.key.text) > turn(content, identity(node)):
+            break
+    archive.add_bytes("large", content)
+    archive.publish()
+    learn(node)
+    started = time.monotonic()
+    assert node.get(pool("large")).content == content
+    assert time.monotonic() - started < 9
+
+
+def test_R22_a_promise_does_not_hold_an_absence_back(scene, delegate):
+    archive, origin, node, leads = beside(scene, delegate)
+    held(node)  # and so its index is read
+    delegate.mode = "one sign"
+    archive.packages[leads[0]][1].unlink()
+    started = time.monotonic()
+    assert node.get(pool(leads[0])).content.startswith(b"pool.missing"), "not only slow"
+    assert time.monotonic() - started < 9
 
 
 def test_R22_A23_C1_C2_C5_C6_C7_a_delegate_that_lies_is_charged_and_the_upstream_gives_the_file(scene, delegate):
