@@ -73,7 +73,8 @@ def races():
     run("ctest", "--preset", "tsan", "-L", "unit", "-j", os.cpu_count(), "--output-junit", report)
     units = tally_of(report)
     served = pytest("races", *(f"tests/apt/test_{name}.py" for name in (
-        "main_job", "failover", "attacks", "attack_matrix", "listeners", "jobs", "hot_answers", "operating")), program=TSAN)
+        "main_job", "failover", "attacks", "attack_matrix", "listeners", "jobs", "hot_answers", "operating", "peers",
+        "peer_releases", "delegates")), program=TSAN)
     return {"passed": units["passed"] + served["passed"], "skipped": units["skipped"] + served["skipped"],
             "noted": {}}
 

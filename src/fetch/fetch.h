@@ -84,8 +84,8 @@ public:
     struct Key {
         Digest digest;
         std::string owner;  ///< The archive whose credentials it may use; empty: it uses none.
-        bool delegates =
-            false;  ///< It may wait for a flight of another node; nobody's waits for it.
+        /// It may wait for a flight of another node; none of another node waits for it.
+        bool delegates = false;
         bool operator<(const Key& other) const
         {
             return std::tie(digest, owner, delegates) <
@@ -99,7 +99,7 @@ public:
     Phase phase() const { return phase_.load(std::memory_order_acquire); }
     bool is_over() const { return phase() != Phase::running; }
     /// Bytes [0, available) are in the file, and may be passed on: right so far as far as anybody
-    /// knows. None while some of them came from a peer that has proven itself too little.
+    /// knows. None while some came from a peer that was asked because nothing was to be passed on.
     std::uint64_t available() const
     {
         return is_doubtful_ ? 0 : available_.load(std::memory_order_acquire);

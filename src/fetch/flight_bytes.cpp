@@ -14,8 +14,8 @@ using std::chrono::milliseconds;
 bool FlightRun::take(Attempt& attempt, std::string_view bytes)
 {
     givers_.insert(attempt.source.get());
-    if (!attempt.source->is_tried())
-        flight_->is_doubtful_ = true;
+    if (!attempt.offer.is_passed_on && !attempt.source->is_tried())
+        flight_->is_doubtful_ = true;  // whoever joins now waits for the rest of it
     taken_ += bytes.size();
     last_progress_ = steady_now();
     if (const auto taken = file_->take(bytes); !taken) {

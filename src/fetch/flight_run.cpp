@@ -253,9 +253,9 @@ void FlightRun::note_refusal(Attempt& attempt, int status, SteadyTime now)
 {
     const bool is_slow = now - attempt.started > kLongRefusal;
     const bool is_broken_word = attempt.offer.has_said_so && status == 404;
-    const bool is_index = attempt.offer.paths.front().find("/index/") != std::string::npos;
-    if ((is_broken_word || (attempt.offer.is_delegate() && is_slow && !is_index)) &&
-        attempt.source->broke_its_word(now))
+    // An index is asked for while the other node may only be finding out about it.
+    const bool is_delay = is_slow && attempt.offer.is_delegate() && attempt.offer.is_passed_on;
+    if ((is_broken_word || is_delay) && attempt.source->broke_its_word(now))
         fetcher_.event("peer.unreliable", attempt.offer.archive, attempt.source,
                        is_broken_word
                            ? "it does not give what it says it has: for a while it is not believed"

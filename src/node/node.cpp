@@ -199,6 +199,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
         std::make_unique<peer::Peers>(*parts->services, *parts->front, parts->identity(),
                                       parts->config.peers, read_peer, parts->state->peers());
     parts->services->neighbours = parts->peers.get();
+    parts->restore_peers();
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->drill,
                                                     *parts->stock, *parts->peers, *parts->quota,
                                                     *parts->loops);

@@ -25,6 +25,7 @@
 
 namespace aptward::node {
 
+inline constexpr const char* kPeerHealth = "peer ";  // before the URLs of peers among the sources
 inline constexpr const char* kStrangers = "strangers";  // the fact that tells of them
 
 // Runs a coroutine on `loop` and blocks this thread for its end.
@@ -90,6 +91,11 @@ struct Node::Parts {
                                                  std::vector<std::string> own_addresses);
     void tell_what_stays(const Config& fresh);
     Result<void> restore(archive::Routes& routes);
+    /// What was learned of these sources before; `kind` stands before their URLs in what is kept.
+    void restore_health(std::vector<fetch::SourcePtr> sources,
+                        std::map<std::string, catalog::SourceState> remembered,
+                        const std::string& kind);
+    void restore_peers();
     Result<void> listen();
     Result<void> write_run_file();
     http::Async<void> keep_saving();

@@ -136,13 +136,7 @@ Result<void> Node::Parts::restore(archive::Routes& routes)
     for (const auto& archive : routes.archives)
         TRY_VOID(check_threshold(archive->settings(), suites_of(archive->settings().id, suites)));
     for (const auto& archive : routes.archives) {
-        client.post([sources = archive->all_sources(), remembered] {
-            for (const auto& source : sources) {
-                const auto known = remembered.find(source->url());
-                if (known != remembered.end())
-                    source->restore(report_of(known->second), steady_now());
-            }
-        });
+        restore_health(archive->all_sources(), remembered, "");
         const auto own = suites_of(archive->settings().id, suites);
         const bool is_restored =
             run_on(services->control, "restore", kRestoreLimit,
@@ -153,6 +147,26 @@ Result<void> Node::Parts::restore(archive::Routes& routes)
             return fail(Errc::storage, "restoring " + archive->settings().id + " takes too long");
     }
     return {};
+}
+
+void Node::Parts::restore_health(std::vector<fetch::SourcePtr> sources,
+                                 std::map<std::string, catalog::SourceState> remembered,
+                                 const std::string& kind)
+{
+    client.post([sources = std::move(sources), remembered = std::move(remembered), kind] {
+        for (const auto& source : sources) {
+            const auto known = remembered.find(kind + source->url());
+            if (known != remembered.end())
+                source->restore(report_of(known->second), steady_now());
+        }
+    });
+}
+
+void Node::Parts::restore_peers()
+{
+    std::promise<std::map<std::string, catalog::SourceState>> known;
+    state_thread->post([&] { known.set_value(state->sources()); });
+    restore_health(peers->sources(), known.get_future().get(), kPeerHealth);
 }
 
 // What the threads and files of a running node were made with.

@@ -26,13 +26,21 @@ http::Async<void> Node::Parts::save_sources()
 {
     std::map<std::string, catalog::SourceState> learned;
     const auto routes = front->routes();  // a reload may replace them meanwhile
+    const auto learn = [&](const std::string& kind,
+                           const std::vector<fetch::SourceReport>& reports) {
+        for (const fetch::SourceReport& report : reports)
+            learned[kind + report.url] = {report.latency_ms,        report.rate_bytes_per_s,
+                                          report.failures_in_a_row, report.last_fault,
+                                          report.last_fault_time,   report.last_good_time,
+                                          report.open_until,        report.distrusted_until};
+    };
     for (const auto& archive : routes->archives) {
         const auto reports = co_await fetcher->report(archive->all_sources());
-        for (const fetch::SourceReport& report : reports)
-            learned[report.url] = {report.latency_ms,        report.rate_bytes_per_s,
-                                   report.failures_in_a_row, report.last_fault,
-                                   report.last_fault_time,   report.last_good_time,
-                                   report.open_until,        report.distrusted_until};
+        learn("", reports);
+    }
+    if (peers != nullptr) {
+        const auto reports = co_await fetcher->report(peers->sources());
+        learn(kPeerHealth, reports);
     }
     auto job = [this, learned = std::move(learned),
                 asked_for = front->strangers().save()]() -> Result<void> {

@@ -98,8 +98,11 @@ public:
     std::size_t estimate() const;
 
     /// `changed` is called, on whatever thread does it, with the digest of each blob that came or
-    /// went (size 0 for what is set aside); it must not block. Once, before anything changes.
-    void watch(std::function<void(const Digest&)> changed) { changed_ = std::move(changed); }
+    /// went (size 0 for what is set aside); it must not block.
+    void watch(std::function<void(const Digest&)> changed)
+    {
+        changed_ = std::make_shared<const std::function<void(const Digest&)>>(std::move(changed));
+    }
 
     /// Bytes that were stored since the start. Any thread.
     std::uint64_t stored_bytes() const { return stored_bytes_.load(std::memory_order_relaxed); }
@@ -145,11 +148,11 @@ private:
     void count_stored(const std::vector<Digest>& digests);
     void tell(const Digest& digest) const
     {
-        if (changed_)
-            changed_(digest);
+        if (const auto changed = changed_.load())
+            (*changed)(digest);
     }
     std::filesystem::path root_;
-    std::function<void(const Digest&)> changed_;
+    std::atomic<std::shared_ptr<const std::function<void(const Digest&)>>> changed_;
     std::atomic<std::uint64_t> stored_bytes_{0};
 };
 

@@ -113,6 +113,22 @@ def test_A1_C1_a_neighbour_that_lies_is_charged_and_the_upstream_gives_the_file(
     assert not [path for path in liar.asked[asked:] if "bar" in path], "it is not asked again for now"
 
 
+def test_what_was_learned_of_a_peer_stays_over_a_restart(scene, liar):
+    archive = scene.archive()
+    node = scene.node(archive, scene.origin(archive), tail=peers(liar))
+    until("it is linked", lambda: linked(node))
+    learn(node)
+    assert node.get(pool()).status == 200
+    node.stop()
+    node.start()
+    until("it is linked again", lambda: linked(node))
+    (peer,) = node.status()["peers"]
+    assert peer["source"]["health"] == "down" and "wrong-bytes" in peer["source"]["last_fault"]
+    asked = len(liar.asked)
+    assert node.get(pool("bar")).status == 200
+    assert not [path for path in liar.asked[asked:] if "bar" in path]
+
+
 def test_A1_a_large_file_is_not_streamed_from_a_neighbour_that_nobody_knows(scene, liar):
     archive = scene.archive()
     deb = archive.add("large", payload_bytes=5_000_000)
