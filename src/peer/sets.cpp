@@ -100,14 +100,15 @@ http::Async<void> Peers::hear(PeerPtr peer)
         request.limit_bytes = kMaxHaveBytes;
         request.is_optional = true;
         const auto document = co_await services_.fetcher.document(std::move(request));
-        if (!document)
+        if (!document) {
+            peer->hear_again = steady_now() + kUpdateEvery;
             break;
+        }
         take_have(*peer, document->body, after, *universes);
         const auto pause =
             std::chrono::milliseconds(document->body.size() * 1000 / kBytesPerSecond);
         co_await http::sleep_until(began + std::max(pause, kUpdateEvery));
     }
-    peer->hear_again = std::max(peer->hear_again, steady_now() + kUpdateEvery);
 }
 
 void Peers::take_have(Peer& peer, std::string_view body, std::uint64_t after,
