@@ -189,6 +189,20 @@ def took(node, archive, name):
     return time.monotonic() - started
 
 
+def test_a_node_that_knows_neither_sets_nor_fetching_gives_what_it_holds(scene, delegate):
+    """As one of before they were."""
+    archive, origin, node, leads = beside(scene, delegate)
+    held(node)  # and so its index is read
+    took(node, archive, leads[0])
+    assert asked_of(origin, leads[0]) == 1 and faults(node) == {}
+    for name in PACKAGES:
+        content = content_of(archive, name)
+        delegate.files[file_path("pool", f"pool/{name}_1_all.deb", content)[len(BASE) + 1:]] = content
+    origin.die()
+    for name in PACKAGES:
+        assert took(node, archive, name) < 2
+
+
 def test_R22_A23_C3_C4_C6_a_delegate_that_says_nothing_costs_a_second_until_it_speaks_again(scene, delegate):
     archive, origin, node, leads = beside(scene, delegate)
     delegate.mode = "silent"
