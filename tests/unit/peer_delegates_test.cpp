@@ -43,8 +43,9 @@ TEST(Delegates, OneThatGoesAwayChangesNothingForTheFilesOfOthers)
         const std::vector<std::string> all = {"a", "b", "c"}, fewer = {"a", "c"};
         const auto before = delegates_for(file(number), "self", all);
         const auto after = delegates_for(file(number), "self", fewer);
-        if (!before.empty() && all[before.front()] != "b")
+        if (!before.empty() && all[before.front()] != "b") {
             EXPECT_EQ(fewer[after.front()], all[before.front()]);
+        }
     }
 }
 
