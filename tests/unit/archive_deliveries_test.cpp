@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
 #include "archive/deliveries.h"
+#include "temporary_folder.h"
 
 namespace aptward::archive {
 namespace {
@@ -64,20 +64,14 @@ class DeliveriesTest : public testing::Test {
 protected:
     DeliveriesTest()
     {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "aptward-record-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
         state = std::move(*catalog::State::open(folder));
         state_thread = std::make_unique<WorkerPool>(1);
         events = std::make_unique<EventLog>(*state, *state_thread);
     }
-    ~DeliveriesTest() override
-    {
-        state_thread.reset();
-        std::filesystem::remove_all(folder);
-    }
+    ~DeliveriesTest() override { state_thread.reset(); }
 
-    std::filesystem::path folder;
+    const TemporaryFolder temporary_;
+    const std::filesystem::path& folder = temporary_.path();
     std::unique_ptr<catalog::State> state;
     std::unique_ptr<WorkerPool> state_thread;
     std::unique_ptr<EventLog> events;

@@ -4,13 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 
 #include "../packing.h"
 #include "archive/index_table.h"
 #include "catalog/table.h"
 #include "code_of.h"
 #include "crypto/crypto.h"
+#include "temporary_folder.h"
 
 namespace aptward::archive {
 namespace {
@@ -39,14 +39,6 @@ std::string bzip2(std::string plain)
 
 class IndexTable : public testing::Test {
 protected:
-    IndexTable()
-    {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "aptward-index-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
-    }
-    ~IndexTable() override { std::filesystem::remove_all(folder); }
-
     // As the node does: in a job of the pool that it may use besides.
     Result<void> build(const std::string& packed, const std::string& path,
                        std::optional<Digest> plain, unsigned workers)
@@ -67,7 +59,8 @@ protected:
         return *outcome;
     }
 
-    std::filesystem::path folder;
+    const TemporaryFolder temporary_;
+    const std::filesystem::path& folder = temporary_.path();
 };
 
 TEST_F(IndexTable, IsMadeOfEveryFormOnAnyNumberOfWorkers)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <set>
@@ -9,6 +8,7 @@
 
 #include "archive/jobs.h"
 #include "code_of.h"
+#include "temporary_folder.h"
 
 namespace aptward::archive {
 namespace {
@@ -56,19 +56,12 @@ class JobsTest : public testing::Test {
 protected:
     JobsTest()
     {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "aptward-jobs-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
         state = std::move(*catalog::State::open(folder));
         state_thread = std::make_unique<WorkerPool>(1);
         events = std::make_unique<EventLog>(*state, *state_thread);
     }
 
-    ~JobsTest() override
-    {
-        state_thread.reset();
-        std::filesystem::remove_all(folder);
-    }
+    ~JobsTest() override { state_thread.reset(); }
 
     std::unique_ptr<Jobs> jobs_with(const std::string& name, Jobs::Kind kind)
     {
@@ -94,7 +87,8 @@ protected:
             std::this_thread::yield();
     }
 
-    std::filesystem::path folder;
+    const TemporaryFolder temporary_;
+    const std::filesystem::path& folder = temporary_.path();
     std::unique_ptr<catalog::State> state;
     std::unique_ptr<WorkerPool> state_thread;
     std::unique_ptr<EventLog> events;

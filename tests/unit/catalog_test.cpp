@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 
 #include "base/file.h"
@@ -11,20 +10,15 @@
 #include "code_of.h"
 #include "crypto/crypto.h"
 #include "store/journal.h"
+#include "temporary_folder.h"
 
 namespace aptward::catalog {
 namespace {
 
 class CatalogTest : public testing::Test {
 protected:
-    CatalogTest()
-    {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "aptward-catalog-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
-    }
-    ~CatalogTest() override { std::filesystem::remove_all(folder); }
-    std::filesystem::path folder;
+    const TemporaryFolder temporary_;
+    const std::filesystem::path& folder = temporary_.path();
 };
 
 TEST_F(CatalogTest, ATableFindsEveryPathAndNoOther)

@@ -3,24 +3,17 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "base/file.h"
 #include "crypto/crypto.h"
+#include "temporary_folder.h"
 
 namespace aptward::catalog {
 namespace {
 
 class UniverseTest : public testing::Test {
 protected:
-    UniverseTest()
-    {
-        char name[] = "/tmp/aptward-universe-XXXXXX";
-        folder_ = ::mkdtemp(name);
-    }
-    ~UniverseTest() override { std::filesystem::remove_all(folder_); }
-
     std::shared_ptr<const Table> table(const std::vector<Digest>& digests)
     {
         TableBuilder builder;
@@ -31,7 +24,8 @@ protected:
         return *Table::open(path);
     }
 
-    std::filesystem::path folder_;
+    const TemporaryFolder temporary_;
+    const std::filesystem::path& folder_ = temporary_.path();
     int number_ = 0;
 };
 

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "base/file.h"
@@ -12,6 +11,7 @@
 #include "node/config.h"
 #include "node/own_names.h"
 #include "node/port_holder.h"
+#include "temporary_folder.h"
 
 namespace aptward::node {
 namespace {
@@ -26,12 +26,9 @@ class Machine : public testing::Test {
 protected:
     Machine()
     {
-        std::string pattern = (std::filesystem::temp_directory_path() / "machine-XXXXXX").string();
-        root_ = ::mkdtemp(pattern.data());
         write("/etc/apt/sources.list.d/.keep", "");
         write("/var/lib/dpkg/status", "");
     }
-    ~Machine() override { std::filesystem::remove_all(root_); }
 
     void write(const std::string& path, std::string_view text)
     {
@@ -58,7 +55,8 @@ protected:
         return urls;
     }
 
-    std::filesystem::path root_;
+    const TemporaryFolder temporary_;
+    const std::filesystem::path& root_ = temporary_.path();
 };
 
 TEST_F(Machine, IsServedFromItsSources)
@@ -113,8 +111,8 @@ TEST_F(Machine, FollowsTheHttpsFormBackToTheVendor)
 
 TEST(ClientManifest, ReadsWhatItWroteAndNothingElse)
 {
-    std::string pattern = (std::filesystem::temp_directory_path() / "manifest-XXXXXX").string();
-    const std::filesystem::path root = ::mkdtemp(pattern.data());
+    const TemporaryFolder temporary;
+    const std::filesystem::path& root = temporary.path();
     EXPECT_EQ(code_of(read_client_manifest(root)), Errc::not_found);
     std::filesystem::create_directories(below(root, kClientFolder));
     ClientManifest manifest;
@@ -141,7 +139,6 @@ TEST(ClientManifest, ReadsWhatItWroteAndNothingElse)
     EXPECT_TRUE(parse_client_manifest(file + "420}]}"));
     manifest.rewritten.front().from = "https://x/\xff";  // no JSON can say this
     EXPECT_EQ(code_of(write_client_manifest(root, manifest)), Errc::malformed);
-    std::filesystem::remove_all(root);
 }
 
 TEST(OwnNames, AuthoritiesHaveAPort)

@@ -3,12 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <set>
 
 #include "base/file.h"
 #include "crypto/crypto.h"
+#include "temporary_folder.h"
 
 namespace aptward::peer {
 namespace {
@@ -23,13 +23,6 @@ Digest file(int number)
 
 class OwnSetsTest : public testing::Test {
 protected:
-    OwnSetsTest()
-    {
-        char name[] = "/tmp/aptward-sets-XXXXXX";
-        folder_ = ::mkdtemp(name);
-    }
-    ~OwnSetsTest() override { std::filesystem::remove_all(folder_); }
-
     // An index of files [0, count).
     OwnSets::Index index(int count)
     {
@@ -91,7 +84,8 @@ protected:
         sets_.note(file(number));
     }
 
-    std::filesystem::path folder_;
+    const TemporaryFolder temporary_;
+    const std::filesystem::path& folder_ = temporary_.path();
     std::set<Digest> held_;
     OwnSets sets_{kRun};
     HaveNews heard_;

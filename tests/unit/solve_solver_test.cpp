@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 
 #include "solve/apt_solver.h"
+#include "temporary_folder.h"
 
 namespace aptward::solve {
 namespace {
@@ -48,9 +48,6 @@ class SolverTest : public ::testing::Test {
 protected:
     void SetUp() override
     {
-        std::string pattern = (std::filesystem::temp_directory_path() / "solver-XXXXXX").string();
-        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-        folder_ = pattern;
         std::filesystem::create_directories(folder_ / kListsFolder / "partial");
         std::filesystem::create_directories(folder_ / kPreferencesFolder);
         write(kStatusFile, "");
@@ -58,7 +55,6 @@ protected:
         setting_.architectures = {"amd64"};
         setting_.settings["APT::Machine-ID"] = "912e43bd1c1d4ba481f9f8ccab25f9ee";
     }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
 
     void write(const std::filesystem::path& name, const std::string& text) const
     {
@@ -111,7 +107,8 @@ protected:
         return found;
     }
 
-    std::filesystem::path folder_;
+    const TemporaryFolder temporary_;
+    const std::filesystem::path& folder_ = temporary_.path();
     std::string sources_;
     Setting setting_;
     Solution solution_;

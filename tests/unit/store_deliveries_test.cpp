@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "code_of.h"
 #include "store/deliveries.h"
+#include "temporary_folder.h"
 
 namespace aptward::store {
 namespace {
@@ -146,14 +146,6 @@ TEST(DeliverySegment, AMillionDeliveriesOfAFleetAreTensOfMegabytes)
 
 class DeliveryFolder : public testing::Test {
 protected:
-    DeliveryFolder()
-    {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "aptward-deliveries-XXXXXX").string();
-        folder = ::mkdtemp(pattern.data());
-    }
-    ~DeliveryFolder() override { std::filesystem::remove_all(folder); }
-
     std::vector<std::filesystem::path> files() const
     {
         std::vector<std::filesystem::path> found;
@@ -163,7 +155,8 @@ protected:
         return found;
     }
 
-    std::filesystem::path folder;
+    const TemporaryFolder temporary_;
+    const std::filesystem::path& folder = temporary_.path();
 };
 
 TEST_F(DeliveryFolder, RotatesBySizeAndEverySegmentStandsAlone)

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <map>
 #include <set>
 #include <thread>
@@ -18,21 +17,14 @@
 #include "store/hot_blobs.h"
 #include "store/private_marks.h"
 #include "store/store.h"
+#include "temporary_folder.h"
 
 namespace aptward::store {
 namespace {
 
 class StoreTest : public testing::Test {
 protected:
-    StoreTest()
-    {
-        std::string pattern =
-            (std::filesystem::temp_directory_path() / "aptward-store-XXXXXX").string();
-        state = ::mkdtemp(pattern.data());
-        blobs = *Blobs::open(state);
-    }
-    ~StoreTest() override { std::filesystem::remove_all(state); }
-
+    StoreTest() { blobs = *Blobs::open(state); }
     std::filesystem::path path_of(const Digest& digest) const
     {
         return state / "blobs/sha256" / digest.hex().substr(0, 2) / digest.hex();
@@ -46,7 +38,8 @@ protected:
         ASSERT_TRUE(write_all_at(file.get(), "X", 1));
     }
 
-    std::filesystem::path state;
+    const TemporaryFolder temporary_;
+    const std::filesystem::path& state = temporary_.path();
     std::shared_ptr<Blobs> blobs;
 };
 
@@ -55,6 +48,18 @@ void grow_old(const std::filesystem::path& file, std::int64_t seconds)
 {
     const timespec times[2] = {{to_unix(system_now()) - seconds, 0}, {0, UTIME_OMIT}};
     ASSERT_EQ(::utimensat(AT_FDCWD, file.c_str(), times, 0), 0);
+}
+
+TEST_F(StoreTest, TellsOfBlobsThatComeAndGo)
+{
+    std::vector<std::string> told;
+    blobs->watch([&](const Digest& digest) { told.push_back(digest.hex()); });
+    const Digest kept = *blobs->put("kept"), gone = *blobs->put("gone"), bad = *blobs->put("bad");
+    EXPECT_EQ(told, (std::vector<std::string>{kept.hex(), gone.hex(), bad.hex()}));
+    told.clear();
+    EXPECT_TRUE(*blobs->evict(gone, system_now() + std::chrono::hours(2)));
+    EXPECT_TRUE(blobs->set_aside(bad));
+    EXPECT_EQ(told, (std::vector<std::string>{gone.hex(), bad.hex()}));
 }
 
 TEST_F(StoreTest, EvictsWhatNobodyHasUsed)
