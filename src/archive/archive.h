@@ -265,17 +265,22 @@ public:
     /// ("main/binary-amd64/Packages.xz"), or an index of one does. Any thread.
     std::optional<Given> find_given_index(const Digest& digest, std::string_view path) const;
     std::optional<Given> find_given_pool(const Digest& digest, std::string_view path) const;
-    /// The tables behind what other nodes are given, by the hash of the index's text (of 64 digits,
-    /// the first ones of a longer hash). Any thread.
-    using GivenTables = std::map<std::string, std::shared_ptr<const catalog::Table>>;
-    GivenTables given_tables() const;
+    /// A table behind what other nodes are given.
+    struct GivenTable {
+        std::string name;  ///< The hash of the index's text; of a longer one the first 64 digits.
+        std::shared_ptr<const catalog::Table> table;
+    };
+    /// Those of current releases first. Any thread.
+    std::vector<GivenTable> given_tables() const;
     /// What this node fetches for another one that asks for it: from the archive's own sources, so
     /// that no two nodes wait for each other. Nothing when no release that other nodes are given,
-    /// or that waits for its indexes, lists it. Any thread.
-    std::optional<fetch::Want> want_index_for_another(const Digest& digest,
-                                                      std::string_view path) const;
-    std::optional<fetch::Want> want_pool_for_another(const Digest& digest,
-                                                     std::string_view path) const;
+    /// or that waits for its indexes or its stock, lists it. Any thread.
+    struct Errand {
+        Given what;
+        fetch::Want want;
+    };
+    std::optional<Errand> index_errand(const Digest& digest, std::string_view path) const;
+    std::optional<Errand> pool_errand(const Digest& digest, std::string_view path) const;
     /// Whether a release may come that lists what other nodes ask for. Any thread.
     bool is_expecting() const { return may_share() && awaited_.is_any(); }
     /// The current releases that other nodes are given, by suite, and one of them or of those

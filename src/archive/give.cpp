@@ -122,46 +122,41 @@ std::optional<Archive::Given> Archive::find_given_index(const Digest& digest,
     return found;
 }
 
-Archive::GivenTables Archive::given_tables() const
+std::vector<Archive::GivenTable> Archive::given_tables() const
 {
-    GivenTables tables;
-    for_each_given([&](const std::string&, const catalog::GenerationPtr& generation) {
-        for (const auto& [base, table] : generation->tables())
-            if (auto name = name_of_text(generation->release(), base); !name.empty())
-                tables.emplace(std::move(name), table);
-    });
-    return tables;
+    std::vector<GivenTable> current, earlier;
+    const auto view = given();
+    if (view == nullptr)
+        return current;
+    const auto add = [](const catalog::Generation& generation, std::vector<GivenTable>& to) {
+        for (const auto& [base, table] : generation.tables())
+            if (auto name = name_of_text(generation.release(), base); !name.empty())
+                to.push_back({std::move(name), table});
+    };
+    for (const auto& [name, suite] : view->suites) {
+        if (suite.current != nullptr)
+            add(*suite.current, current);
+        for (const auto& generation : suite.recent)
+            add(*generation, earlier);
+    }
+    current.insert(current.end(), earlier.begin(), earlier.end());
+    return current;
 }
 
-std::optional<fetch::Want> Archive::want_index_for_another(const Digest& digest,
-                                                           std::string_view path) const
+std::optional<Archive::Errand> Archive::index_errand(const Digest& digest,
+                                                     std::string_view path) const
 {
-    std::optional<fetch::Want> want;
+    std::optional<Errand> errand;
     const auto look = [&](const std::string& suite, const catalog::GenerationPtr& generation) {
         if (const auto* file = find_listed(*generation, digest, path))
-            want = want_index(suite, *generation, *file);
+            errand = Errand{{suite_folder(suite) + file->path, generation->id()},
+                            want_index(suite, *generation, *file)};
     };
     for_each_given(look);
     // A frozen archive gets what is new, and gives none of it.
-    if (!want && may_share() && past_->frozen() == nullptr)
+    if (!errand && may_share() && past_->frozen() == nullptr)
         awaited_.for_each([&](const Awaited::Release& one) { look(one.suite, one.generation); });
-    return want;
-}
-
-std::optional<fetch::Want> Archive::want_pool_for_another(const Digest& digest,
-                                                          std::string_view path) const
-{
-    bool is_listed = find_given_pool(digest, path).has_value();
-    if (!is_listed && may_share() && past_->frozen() == nullptr)
-        awaited_.for_each([&](const Awaited::Release& one) {
-            const auto found = one.generation->find_pool(path);
-            is_listed = is_listed || (found && *found == digest);
-        });
-    if (!is_listed)
-        return std::nullopt;
-    fetch::Want want = want_of(digest);
-    want.paths.push_back(http::encode_path(path));
-    return want;
+    return errand;
 }
 
 std::optional<Archive::Given> Archive::find_given_pool(const Digest& digest,
@@ -172,6 +167,22 @@ std::optional<Archive::Given> Archive::find_given_pool(const Digest& digest,
     if (!found || *found != digest)
         return std::nullopt;
     return Given{std::string(path), {}};
+}
+
+std::optional<Archive::Errand> Archive::pool_errand(const Digest& digest,
+                                                    std::string_view path) const
+{
+    bool is_listed = find_given_pool(digest, path).has_value();
+    if (!is_listed && may_share() && past_->frozen() == nullptr)
+        awaited_.for_each([&](const Awaited::Release& one) {
+            const auto found = one.generation->find_pool(path);
+            is_listed = is_listed || (found && *found == digest);
+        });
+    if (!is_listed)
+        return std::nullopt;
+    Errand errand{{std::string(path), {}}, want_of(digest)};
+    errand.want.paths.push_back(http::encode_path(path));
+    return errand;
 }
 
 }  // namespace aptward::archive

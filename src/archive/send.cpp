@@ -329,6 +329,14 @@ http::Async<void> send_flight(http::Exchange& exchange, Flight& flight, http::Si
     record(exchange, provenance, hex, source ? *source : std::string(), is_sent, services);
 }
 
+// Whether what is asked for from this byte on may begin to go out. What is small is proven first.
+bool may_begin(const Flight& flight, const http::Exchange& exchange, const Slice& slice)
+{
+    const bool is_streamed =
+        flight.digest().size_bytes >= fetch::kStreamedFrom && exchange.head().method == "GET";
+    return flight.is_over() || (is_streamed && flight.available() > slice.first);
+}
+
 // When another node is told that its file is on its way: while files come here at all, since one
 // may have to wait for others, and at first in any case.
 class Signs {
@@ -341,8 +349,8 @@ public:
         if (now < due_)
             return false;
         due_ = now + kSignPause;
-        return std::exchange(came_, fetcher_.came()) != fetcher_.came() ||
-               now - started_ < kSignsInAnyCase;
+        const std::uint64_t before = std::exchange(came_, fetcher_.came());
+        return came_ != before || now - started_ < kSignsInAnyCase;
     }
     static std::string next(std::uint64_t bytes)
     {
@@ -414,10 +422,8 @@ http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
     auto signal = co_await http::make_signal();
     const auto flight = services.fetcher.fetch(want);
     flight->follow(signal);
-    const bool is_streamed =
-        digest.size_bytes >= fetch::kStreamedFrom && exchange.head().method == "GET";
     const SteadyTime deadline = steady_now() + kFirstByte;
-    while (!flight->is_over() && !(is_streamed && flight->available() > slice.first)) {
+    while (!may_begin(*flight, exchange, slice)) {
         const bool is_in_time = co_await signal->wait_until(deadline);
         if (!is_in_time) {
             co_await send_refusal(exchange, 503, "fetch.slow",
@@ -451,13 +457,12 @@ http::Async<bool> send_to_another(http::Exchange& exchange, fetch::Want want,
     if (is_held)
         co_return true;
     const Slice slice = slice_for(exchange, want.digest, provenance, services);
-    const bool is_streamed = want.digest.size_bytes >= fetch::kStreamedFrom;
     auto signal = co_await http::make_signal();
     const auto flight = services.fetcher.fetch(std::move(want));
     flight->follow(signal);
     Signs signs(services.fetcher);
     const SteadyTime deadline = steady_now() + kLongestWork;
-    while (!flight->is_over() && !(is_streamed && flight->available() > slice.first)) {
+    while (!may_begin(*flight, exchange, slice)) {
         if (signs.is_due()) {
             const bool is_there = co_await exchange.send_interim(signs.next(flight->available()));
             if (!is_there)

@@ -121,7 +121,10 @@ std::string OwnSets::text_after(std::uint64_t number) const
             continue;
         }
         const Changes changes = changes_after(own, from);
-        if (!changes.added.empty() || !changes.removed.empty())
+        const std::size_t count = changes.added.size() + changes.removed.size();
+        if (count > own.index.set.count() / 8)  // a bit for each file is shorter
+            text.add_whole(name, own.index.set);
+        else if (count > 0)
             text.add_changes(name, own.index.set.count(), changes);
     }
     return std::move(text).finish();

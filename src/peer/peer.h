@@ -114,7 +114,7 @@ public:
     void stop()
     {
         is_stopping_ = true;
-        waiting_.wake();
+        note_changed();
     }
 
     /// Any loop.
@@ -163,7 +163,7 @@ private:
     /// A file to fetch for another node.
     struct Work {
         std::shared_ptr<archive::Archive> archive;
-        fetch::Want want;
+        archive::Archive::Errand errand;
     };
 
     /// An index whose files other nodes are given.

@@ -210,13 +210,14 @@ http::Async<bool> Peers::fetch_for(http::Exchange& exchange, AskedFile asked)
     auto work = co_await find_work(asked);
     if (!work)
         co_return false;
-    const std::string path = work->want.paths.back();
+    const archive::Archive::Errand& errand = work->errand;
     archive::Provenance provenance;
     provenance.modified = archive::modified_of(asked.digest);
     provenance.archive = work->archive->settings().id;
-    provenance.path = path;
+    provenance.path = errand.what.path;
+    provenance.generation_id = errand.what.generation;
     const bool is_given =
-        co_await archive::send_to_another(exchange, std::move(work->want), provenance, services_);
+        co_await archive::send_to_another(exchange, errand.want, provenance, services_);
     if (is_given && exchange.has_answered()) {  // else nobody waited for it any more
         ++answers_;
         ++fetched_;
@@ -236,11 +237,11 @@ http::Async<std::optional<Peers::Work>> Peers::find_work(AskedFile asked)
         const auto routes = front_.routes();
         bool is_expecting = false;
         for (const auto& archive : routes->archives) {
-            auto want = asked.kind == AskedFile::Kind::index
-                            ? archive->want_index_for_another(asked.digest, asked.path)
-                            : archive->want_pool_for_another(asked.digest, asked.path);
-            if (want)
-                co_return Work{archive, std::move(*want)};
+            auto errand = asked.kind == AskedFile::Kind::index
+                              ? archive->index_errand(asked.digest, asked.path)
+                              : archive->pool_errand(asked.digest, asked.path);
+            if (errand)
+                co_return Work{archive, std::move(*errand)};
             is_expecting = is_expecting || archive->is_expecting();
         }
         if (!may_wait || !is_expecting || is_stopping_)

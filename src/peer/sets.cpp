@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds kUpdateEvery{1000};
 constexpr std::chrono::seconds kHeardAgain{60};
 constexpr std::size_t kBytesPerSecond = 1 << 20;
 // So that all of them fit one answer.
-constexpr std::size_t kMostFiles = kMaxHaveBytes * 8 - kMostSets * 1024;
+constexpr std::size_t kMostFiles = kMaxHaveBytes * 7;
 
 }  // namespace
 
@@ -32,12 +32,12 @@ http::Async<void> Peers::update_sets()
     auto given = std::make_shared<std::map<std::string, GivenIndex>>();
     std::size_t files = 0;
     for (const auto& archive : routes->archives)
-        for (auto& [name, table] : archive->given_tables()) {
+        for (const auto& [name, table] : archive->given_tables()) {
             const bool is_new = given->count(name) == 0;
             if (!is_new || given->size() == kMostSets || files + table->size() > kMostFiles)
                 continue;
             files += table->size();
-            given->emplace(name, GivenIndex{std::move(table), archive->settings().id});
+            given->emplace(name, GivenIndex{table, archive->settings().id});
         }
     auto job = [this, given] { return update_own_sets(*given); };
     const bool is_changed = co_await http::on_worker(services_.workers, std::move(job));

@@ -28,7 +28,7 @@ class Scene:
     """One test's archive, origins, node and clients; everything ends with the test."""
 
     def __init__(self, folder, key):
-        self.folder, self.key, self.nodes, self.origins, self.networks = folder, key, [], [], []
+        self.folder, self.key, self.nodes, self.origins, self.others = folder, key, [], [], []
         self.numbers = itertools.count()
 
     def archive(self, **options):
@@ -57,12 +57,17 @@ class Scene:
         return AptRoot(self.folder / f"apt{next(self.numbers)}",
                        f"deb [KEY] http://archive.example {suite}", key or self.key, node.proxy)
 
+    def keep(self, other):
+        """Closed at the end, as the origins are."""
+        self.others.append(other)
+        return other
+
     def end(self):
         for node in self.nodes:
             node.process.poll() is None and node.kill()
-        for member in (*self.origins, *self.networks):
+        for member in (*self.origins, *self.others):
             member.close()
-        self.nodes, self.origins, self.networks = [], [], []
+        self.nodes, self.origins, self.others = [], [], []
 
 
 @pytest.fixture

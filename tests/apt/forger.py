@@ -34,6 +34,8 @@ class PeerKey:
 class Forger:
     """`heads` are lines of its note, `files` its answers by path behind BASE; everything else is 404."""
 
+    seconds_ahead = 0  # of its clock
+
     def __init__(self, folder):
         self.key, self.heads, self.files, self.asked = PeerKey(folder), [], {}, []
         self.number = 1
@@ -71,7 +73,8 @@ class Forger:
         if path.startswith("node?"):
             nonce = urllib.parse.parse_qs(path.split("?")[1])["nonce"][0]
             return self.key.note(f"aptward-peer/v1\nnode {self.key.text}\nrun 0123456789abcdef\nprogram forger\n"
-                                 f"protocols 1\ntime {int(time.time() * 1000)}\nnonce {nonce}\n")
+                                 f"protocols 1\ntime {int((time.time() + self.seconds_ahead) * 1000)}\n"
+                                 f"nonce {nonce}\n")
         if path.startswith("heads?"):
             self.news.wait(20)
             self.news.clear()

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Nodes on hosts of one local network, each with its own client, and the vendor behind one line."""
+import concurrent.futures
+
 from network import Network, RemoteApt, RemoteOrigin
 from node import Node, until
 
@@ -11,8 +13,7 @@ class Neighbourhood:
 
     def __init__(self, scene, archive, count, rate="20mbit", is_near=True, **keys):
         self.scene, self.archive, self.is_near = scene, archive, is_near
-        self.network = Network("vendor", *(f"n{number}" for number in range(count)))
-        scene.networks.append(self.network)
+        self.network = scene.keep(Network("vendor", *(f"n{number}" for number in range(count))))
         self.vendor = RemoteOrigin(archive.root, self.network["vendor"])
         scene.origins.append(self.vendor)
         for host in self.network.hosts.values():
@@ -62,6 +63,21 @@ class Neighbourhood:
                          "deb [KEY] http://archive.example stable main", self.scene.key, node.proxy)
 
 
+def stocked(archive, packages, payload):
+    """The names of so many more packages that it publishes."""
+    names = [f"p{number}" for number in range(packages)]
+    for name in names:
+        archive.add(name, payload_bytes=payload)
+    archive.publish()
+    return names
+
+
+def copy_of(archive, names):
+    """Bytes of one copy of what a client needs: the lists, and the packages."""
+    lists = archive.suite_folder / "main/binary-amd64/Packages.xz"
+    return lists.stat().st_size + sum(archive.packages[name][1].stat().st_size for name in names)
+
+
 def install(apt, names):
     """As on a machine that has none of them: the lists, then all packages."""
     updated = apt.update()
@@ -71,7 +87,17 @@ def install(apt, names):
     return updated.seconds + done.seconds
 
 
-def files_of(apt):
-    """What it downloaded, by name."""
-    return {file.name.split("_")[0]: file.read_bytes()
-            for file in (apt.folder / "cache/archives").glob("*.deb")}
+def install_on_all(apts, names, meanwhile=lambda: None):
+    """At once; `meanwhile` is called when all have begun."""
+    with concurrent.futures.ThreadPoolExecutor(len(apts)) as pool:
+        installs = [pool.submit(install, apt, names) for apt in apts]
+        meanwhile()
+        for done in installs:
+            done.result()
+
+
+def check_files(apts, archive, names):
+    wanted = {name: archive.packages[name][1].read_bytes() for name in names}
+    for apt in apts:
+        assert wanted == {file.name.split("_")[0]: file.read_bytes()
+                          for file in (apt.folder / "cache/archives").glob("*.deb")}

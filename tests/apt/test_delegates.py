@@ -80,28 +80,45 @@ def test_what_nobody_lists_is_fetched_for_nobody(scene):
     assert origin.requests == []
 
 
-def test_a_node_without_the_header_is_given_what_is_held_and_nothing_is_fetched(scene):
+def able_to_fetch(scene):
+    """A node that knows of a package, and how another one asks for that."""
     archive, origin = stocked(scene)
     node = scene.node(archive, origin)
     learn(node)
     held(node)  # and so its index is read
     content = content_of(archive, "p0")
-    asked = file_path("pool", "pool/p0_1_all.deb", content)
+    return origin, node, content, file_path("pool", "pool/p0_1_all.deb", content)
+
+
+def test_a_node_without_the_header_is_given_what_is_held_and_nothing_is_fetched(scene):
+    origin, node, content, asked = able_to_fetch(scene)
     assert node.get(asked).status == 404
     fetched = node.raw(f"GET {asked} HTTP/1.1\r\nHost: x\r\nAptward-Fetch: 1\r\n\r\n".encode())
     assert fetched.endswith(b"\r\n\r\n" + content)
     assert asked_of(origin, "p0") == 1
 
 
-def test_a_node_that_fetches_tells_that_it_does(scene):
+def test_what_was_fetched_for_another_node_is_recorded_by_its_name(scene):
     archive, origin = stocked(scene)
+    content = archive.add("lib++").read_bytes()
+    archive.publish()
     node = scene.node(archive, origin)
     learn(node)
     held(node)  # and so its index is read
-    content = content_of(archive, "p0")
+    asked = file_path("pool", "pool/lib%2b%2b_1_all.deb", content)
+    assert node.raw(f"GET {asked} HTTP/1.1\r\nHost: x\r\nAptward-Fetch: 1\r\n\r\n".encode()).endswith(content)
+    until("it is recorded", lambda: "pool/lib++_1_all.deb" in {
+        one["path"] for one in json.loads(node.admin("/api/v1/deliveries?limit=10"))["deliveries"]})
+
+
+def test_a_node_that_fetches_tells_that_it_does(scene):
+    origin, node, content, asked = able_to_fetch(scene)
     go_on = threading.Event()
-    origin.fault = lambda path: go_on.wait(20) and None if "/p0_" in path else None
-    asked = file_path("pool", "pool/p0_1_all.deb", content)
+
+    def wait(path):
+        if "/p0_" in path:
+            go_on.wait(20)
+    origin.fault = wait
     sign = b"HTTP/1.1 102 Processing\r\nAptward-Progress: 0\r\n\r\n"
     host, port = node.address.rsplit(":", 1)
     with socket.create_connection((host, int(port)), timeout=20) as client:
@@ -165,9 +182,7 @@ class Delegate(Forger):
 
 @pytest.fixture
 def delegate(scene):
-    made = Delegate(scene.folder / "delegate")
-    yield made
-    made.close()
+    return scene.keep(Delegate(scene.folder / "delegate"))
 
 
 def beside(scene, delegate):

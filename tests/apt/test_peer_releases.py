@@ -126,9 +126,7 @@ def test_a_node_stops_at_once_although_others_wait_for_news(scene):
 
 @pytest.fixture
 def forger(scene):
-    made = Forger(scene.folder / "forger")
-    yield made
-    made.close()
+    return scene.keep(Forger(scene.folder / "forger"))
 
 
 def test_A6_an_old_release_under_a_new_date_takes_nothing_back(scene, forger):
@@ -310,3 +308,17 @@ def test_R22_who_tells_two_things_under_one_number_is_told_and_ignored(scene, fo
     until("both are kept", lambda: (kept / "InRelease").exists())
     assert (kept / "InRelease").read_text().count(f"node {forger.key.text}") == 2
     assert not asked_for(forger, "release/")
+
+
+def test_A24_that_the_others_agree_on_another_time_is_told(scene):
+    archive = scene.archive()
+    others = [scene.keep(Forger(scene.folder / name)) for name in ("one", "two")]
+    node = scene.node(archive, scene.origin(archive), tail=peers(*others))
+    until("both are linked", lambda: all(peer["state"] == "linked" for peer in node.status()["peers"]))
+    assert "node.clock" not in node.event_codes()
+    others[0].seconds_ahead = 3600
+    assert peer_command(node, "ping").returncode == 0
+    assert "peer.clock" in node.event_codes() and "node.clock" not in node.event_codes(), "one may be wrong"
+    others[1].seconds_ahead = 3605
+    assert peer_command(node, "ping").returncode == 0
+    assert "node.clock" in node.event_codes()

@@ -27,9 +27,7 @@ class Liar(Forger):
 
 @pytest.fixture
 def liar(scene):
-    made = Liar(scene.folder / "liar")
-    yield made
-    made.close()
+    return scene.keep(Liar(scene.folder / "liar"))
 
 
 def test_a_package_comes_from_the_neighbour_that_holds_it_when_all_sources_are_dead(scene):
@@ -303,6 +301,8 @@ def test_something_else_at_the_address_of_a_peer_is_named(scene):
     ('[[peer]]\nurl = "http://127.0.0.1:3142"\n', "this node itself"),
     ('[[peer]]\nurl = "http://b.example:3142"\nidentity = "me"\n', "is no identity"),
     ('[[peer]]\nurl = "http://b.example:3142"\nca = "/none"\n', "/none"),
+    ('[[peer]]\nurl = "http://b.example:3142"\ndistance = "here"\n', "accepted are: measured, near, far"),
+    ('peer-rate = "fast"\n', "is no size"),
     ('peers-may-ask = "friends"\n', "accepted are: clients, nobody"),
     ("".join(f'[[peer]]\nurl = "http://b{n}.example:3142"\n' for n in range(33)), "33 peers are more than the 32"),
 ])
