@@ -17,6 +17,12 @@ class Archive;
 /// What nodes ask each other begins so.
 inline constexpr std::string_view kNeighbourPaths = "/.well-known/aptward/";
 
+/// Whether it is another node that asks. Any thread.
+inline bool is_for_neighbours(const http::Target& target)
+{
+    return target.path.starts_with(kNeighbourPaths);
+}
+
 /// Any thread.
 class Neighbours {
 public:
@@ -41,7 +47,7 @@ public:
     /// Operators decided something: what was refused before may count now.
     virtual void try_again() = 0;
 
-    /// Answers what one of them asks, of whoever may fetch here. Any loop.
+    /// Answers what one of them asks, of whoever may fetch here. The loop aside.
     virtual http::Async<void> answer(http::Exchange& exchange) = 0;
 };
 

@@ -36,23 +36,39 @@ bool is_of_the_file(int error)
 
 }  // namespace
 
-Connection::Connection(const Executor& loop, Fd socket, Principal principal, ServerLimits limits,
-                       std::shared_ptr<const Door> door,
-                       std::shared_ptr<const Loops::Responder> responder)
-    : socket_(loop),
-      principal_(std::move(principal)),
-      limits_(limits),
-      door_(std::move(door)),
-      responder_(std::move(responder)),
-      deadline_(steady_now() + limits.idle)
+Connection::Connection(const Loops::Loop& loop, Session session)
+    : loop_(loop),
+      socket_(loop.executor()),
+      principal_(std::move(session.principal)),
+      limits_(session.limits),
+      door_(std::move(session.door)),
+      responder_(std::move(session.responder)),
+      tls_(std::move(session.tls)),
+      deadline_(steady_now() + session.limits.idle),
+      buffer_(std::move(session.received)),
+      requests_(session.requests),
+      written_bytes_(session.written_bytes)
 {
-    socket_.assign(socket.get());  // throws when the loop cannot take it; then it is still closed
-    socket.release();
+    socket_.assign(session.socket.get());  // throws when the loop cannot take it; it is closed then
+    session.socket.release();
     asio::error_code ignored;
     socket_.non_blocking(true, ignored);
 }
 
 Connection::~Connection() = default;
+
+Session Connection::release()
+{
+    return {Fd(socket_.release()),
+            std::move(principal_),
+            limits_,
+            std::move(door_),
+            std::move(responder_),
+            std::move(tls_),
+            std::move(buffer_),
+            requests_,
+            written_bytes_};
+}
 
 void Connection::close_now()
 {
@@ -280,6 +296,9 @@ Async<bool> Connection::answer_one(const RequestHead& head, const Principal& pri
         co_await refuse_malformed(target.error());
         co_return false;
     }
+    is_leaving_ = !loop_.is_for(*target);
+    if (is_leaving_)
+        co_return false;
     is_http_10_ = head.minor_version == 0;
     // What a handler leaves of a body would be taken for the next request.
     const bool has_body = head.is_chunked || head.body_bytes.value_or(0) > 0;
@@ -296,7 +315,7 @@ std::optional<ReadyAnswer> Connection::find_ready(const RequestHead& head,
 {
     const bool is_simple = head.minor_version == 1 && head.keep_alive && !head.is_chunked &&
                            !head.body_bytes && !is_closing();
-    if (responder_->shortcut == nullptr || !is_simple)
+    if (responder_->shortcut == nullptr || !is_simple || loop_.is_aside())
         return std::nullopt;
     return responder_->shortcut->find(head, principal);
 }
@@ -354,7 +373,7 @@ Async<bool> Connection::send_ready(const ReadyAnswer& answer, const Principal& p
 
 Async<void> Connection::run()
 {
-    if (door_) {
+    if (door_ && !tls_) {
         const bool is_open = co_await open_door();
         if (!is_open) {
             co_await finish(true);
@@ -362,7 +381,7 @@ Async<void> Connection::run()
         }
     }
     bool goes_on = true;
-    for (std::uint64_t served = 0; goes_on && served < limits_.requests_per_connection; ++served) {
+    for (; goes_on && requests_ < limits_.requests_per_connection; ++requests_) {
         is_idle_ = buffer_.empty();
         extend(is_idle_ ? limits_.idle : limits_.head);
         auto head = parse_request_head(buffer_);
@@ -385,6 +404,8 @@ Async<void> Connection::run()
         // The head's views point into the buffer, which nothing touches until it is answered.
         const std::size_t used = (**head).head_bytes;
         goes_on = co_await respond(**head);
+        if (is_leaving_)
+            co_return;
         if (goes_on)
             buffer_.erase(0, used);
     }

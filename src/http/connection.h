@@ -43,16 +43,29 @@ struct Loops::Acceptor {
 /// The "Date: ...\r\n" of this second.
 std::string_view date_line();
 
+/// A client with what it has said so far that nobody has answered: goes from loop to loop.
+struct Session {
+    Fd socket;
+    Principal principal;
+    ServerLimits limits;
+    std::shared_ptr<const Door> door;  ///< Null: a plain listener that admits everybody.
+    std::shared_ptr<const Loops::Responder> responder;
+    std::unique_ptr<TlsSession> tls = nullptr;  ///< Null: plain, or still before the door.
+    std::string received = {};
+    std::uint64_t requests = 0, written_bytes = 0;
+};
+
 /// The socket of one client with its deadline. All waiting goes through here, so that the loop's
 /// watchdog can end whatever takes too long.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    /// `door` is null for a plain listener that admits everybody.
-    Connection(const Executor& loop, Fd socket, Principal principal, ServerLimits limits,
-               std::shared_ptr<const Door> door, std::shared_ptr<const Loops::Responder> responder);
+    Connection(const Loops::Loop& loop, Session session);
     ~Connection();
 
     Async<void> run();
+    /// After run(): its request belongs to another loop, which takes what release() gives.
+    bool is_leaving() const { return is_leaving_; }
+    Session release();
 
     /// Sends all of it.
     Async<bool> write(std::string_view bytes, Follows follows);
@@ -116,6 +129,7 @@ private:
     Async<bool> write_file_tls(int fd, std::uint64_t first, std::uint64_t count);
     Async<bool> write_file_by_kernel(int fd, std::uint64_t first, std::uint64_t count);
 
+    const Loops::Loop& loop_;
     Socket socket_;
     Principal principal_;
     ServerLimits limits_;
@@ -125,7 +139,8 @@ private:
     std::string held_back_;            // TLS: waits for the bytes that share its record
     SteadyTime deadline_;
     std::string buffer_;
-    std::uint64_t written_bytes_ = 0;
+    std::uint64_t requests_, written_bytes_;
+    bool is_leaving_ = false;
     bool is_idle_ = true;
     bool is_fast_ = false;
     bool is_closed_ = false;
@@ -137,12 +152,19 @@ private:
 /// One thread and its connections.
 class Loops::Loop {
 public:
-    Loop();
+    enum class Kind { front, aside };
+
+    Loop(Loops& all, Kind kind);
     ~Loop();
 
-    Executor executor() { return io_.get_executor(); }
-    void add(Fd socket, Principal principal, std::shared_ptr<const Responder> responder,
-             ServerLimits limits, std::shared_ptr<const Door> door);
+    Executor executor() const { return io_.get_executor(); }
+    /// Any thread.
+    void add(Session session);
+    bool is_aside() const { return kind_ == Kind::aside; }
+    bool is_for(const Target& target) const
+    {
+        return all_.is_aside_ == nullptr || all_.is_aside_(target) == is_aside();
+    }
     /// Any thread.
     std::size_t load() const { return load_.load(std::memory_order_relaxed); }
     void stop(SteadyTime deadline);
@@ -161,7 +183,9 @@ private:
     void leave(const Principal& principal);
     Async<void> live(std::shared_ptr<Connection> connection);
 
-    Context io_{1};
+    Loops& all_;
+    const Kind kind_;
+    mutable Context io_{1};
     asio::executor_work_guard<Executor> work_;
     std::list<std::weak_ptr<Connection>> connections_;  // on the loop
     std::atomic<std::size_t> load_ = 0;

@@ -12,13 +12,17 @@
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <exception>
+#include <limits>
 #include <system_error>
 
+#include "base/background.h"
 #include "base/log.h"
 #include "http/connection.h"
 
 namespace aptward::http {
 namespace {
+
+constexpr int kBulk = 2;  // TC_PRIO_BULK of linux/pkt_sched.h
 
 Principal principal_of(int socket, bool is_local_socket)
 {
@@ -91,10 +95,14 @@ AddressCount& address_count()
     return instance;
 }
 
-Loops::Loop::Loop() : work_(io_.get_executor())
+Loops::Loop::Loop(Loops& all, Kind kind) : all_(all), kind_(kind), work_(io_.get_executor())
 {
     spawn(io_.get_executor(), "watchdog", watch());
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+        if (is_aside())
+            step_back();
+        run();
+    });
 }
 
 Loops::Loop::~Loop()
@@ -155,6 +163,8 @@ Async<void> Loops::Loop::live(std::shared_ptr<Connection> connection)
         const Principal principal;
     } leaving{*this, connection->principal()};
     co_await connection->run();
+    if (connection->is_leaving())
+        all_.hand_over(connection->release(), !is_aside());
 }
 
 void Loops::Loop::leave(const Principal& principal)
@@ -164,18 +174,15 @@ void Loops::Loop::leave(const Principal& principal)
     load_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Loops::Loop::add(Fd socket, Principal principal, std::shared_ptr<const Responder> responder,
-                      ServerLimits limits, std::shared_ptr<const Door> door)
+void Loops::Loop::add(Session session)
 {
     load_.fetch_add(1, std::memory_order_relaxed);
-    auto shared_socket = std::make_shared<Fd>(std::move(socket));
-    asio::post(io_, [this, shared_socket, principal = std::move(principal),
-                     responder = std::move(responder), limits, door = std::move(door)]() mutable {
+    auto shared_session = std::make_shared<Session>(std::move(session));
+    asio::post(io_, [this, shared_session] {
+        const Principal principal = shared_session->principal;
         std::shared_ptr<Connection> connection;
         try {
-            connection = std::make_shared<Connection>(io_.get_executor(), std::move(*shared_socket),
-                                                      principal, limits, std::move(door),
-                                                      std::move(responder));
+            connection = std::make_shared<Connection>(*this, std::move(*shared_session));
             connections_.push_back(connection);
         } catch (...) {
             leave(principal);
@@ -193,10 +200,14 @@ void Loops::Loop::stop(SteadyTime deadline)
     });
 }
 
-Loops::Loops(unsigned count)
+Loops::Loops(unsigned count, IsAside is_aside) : is_aside_(is_aside)
 {
     for (unsigned i = 0; i < std::max(1U, count); ++i)
-        loops_.push_back(std::make_unique<Loop>());
+        loops_.push_back(std::make_unique<Loop>(*this, Loop::Kind::front));
+    if (is_aside_ != nullptr) {
+        loops_.push_back(std::make_unique<Loop>(*this, Loop::Kind::aside));
+        aside_ = loops_.back().get();
+    }
 }
 
 Loops::~Loops()
@@ -229,6 +240,27 @@ std::size_t Loops::connections() const
     for (const auto& loop : loops_)
         total += loop->load();
     return total;
+}
+
+Loops::Loop& Loops::least_loaded() const
+{
+    const auto end = aside_ == nullptr ? loops_.end() : loops_.end() - 1;
+    return **std::min_element(loops_.begin(), end,
+                              [](const auto& a, const auto& b) { return a->load() < b->load(); });
+}
+
+void Loops::hand_over(Session session, bool to_aside)
+{
+    // Behind what the others send, where the network's queue has bands (pfifo_fast, prio).
+    const int priority = to_aside ? kBulk : 0;
+    ::setsockopt(session.socket.get(), SOL_SOCKET, SO_PRIORITY, &priority, sizeof priority);
+    if (!session.principal.is_local_socket)
+        set_tcp_options(session.socket.get());
+    const std::string& address = session.principal.address;
+    if (!is_loopback(address))
+        address_count().enter(address, std::numeric_limits<std::size_t>::max());
+    Loop& loop = to_aside ? *aside_ : least_loaded();
+    loop.add(std::move(session));
 }
 
 Executor Loops::executor() const
@@ -306,11 +338,8 @@ Async<void> Loops::accept(std::shared_ptr<Acceptor> acceptor, ServerLimits limit
             continue;
         if (!about.is_local_socket)
             set_tcp_options(socket.get());
-        const auto least =
-            std::min_element(loops_.begin(), loops_.end(),
-                             [](const auto& a, const auto& b) { return a->load() < b->load(); });
-        (*least)->add(std::move(socket), std::move(principal), acceptor->responder, limits,
-                      about.door);
+        least_loaded().add(
+            {std::move(socket), std::move(principal), limits, about.door, acceptor->responder});
     }
 }
 

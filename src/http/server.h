@@ -180,7 +180,16 @@ Result<void> check_address(const std::string& address);
 /// "127.0.0.1:3142" of a bound socket.
 std::string name_of_socket(int socket);
 
+/// Whether a request is answered aside: see Loops.
+using IsAside = bool (*)(const Target& target);
+
+struct Session;
+
 /// The threads that run clients' sessions.
+///
+/// Some requests may be answered aside: on a loop of their own, which steps back behind the others,
+/// so that a disk that is slow for them, or a processor that is busy with them, keeps no other
+/// client waiting. A connection goes where the request belongs that it brings.
 class Loops {
 public:
     class Loop;
@@ -201,7 +210,7 @@ public:
         std::weak_ptr<Acceptor> acceptor_;
     };
 
-    explicit Loops(unsigned count);
+    explicit Loops(unsigned count, IsAside is_aside = nullptr);
     ~Loops();
     Loops(const Loops&) = delete;
     Loops& operator=(const Loops&) = delete;
@@ -230,7 +239,12 @@ public:
 
 private:
     Async<void> accept(std::shared_ptr<Acceptor> acceptor, ServerLimits limits);
+    Loop& least_loaded() const;
+    /// Where a client goes whose request belongs aside, or does not. Any loop.
+    void hand_over(Session session, bool to_aside);
     std::vector<std::unique_ptr<Loop>> loops_;
+    Loop* aside_ = nullptr;  // the last of them, when there is one; takes no new connections
+    const IsAside is_aside_;
     std::atomic<bool> is_stopping_ = false;
 };
 

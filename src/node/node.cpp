@@ -153,8 +153,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
             events->add(std::move(event));
         });
     parts->control = std::make_unique<http::Loops>(1);
-    parts->loops =
-        std::make_unique<http::Loops>(parts->config.loops == 0 ? cores : parts->config.loops);
+    parts->loops = std::make_unique<http::Loops>(
+        parts->config.loops == 0 ? cores : parts->config.loops, archive::is_for_neighbours);
     parts->services = std::make_unique<archive::Services>(archive::Services{
         parts->control->executor(), *parts->fetcher, *parts->blobs, parts->private_marks,
         *parts->workers, *parts->state, *parts->state_thread, *parts->releases, *parts->refused,
