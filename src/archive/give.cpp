@@ -156,6 +156,8 @@ std::optional<Archive::Errand> Archive::index_errand(const Digest& digest,
     // A frozen archive gets what is new, and gives none of it.
     if (!errand && may_share() && past_->frozen() == nullptr)
         awaited_.for_each([&](const Awaited::Release& one) { look(one.suite, one.generation); });
+    if (errand)
+        errand->want.is_for_another = true;
     return errand;
 }
 
@@ -182,6 +184,7 @@ std::optional<Archive::Errand> Archive::pool_errand(const Digest& digest,
         return std::nullopt;
     Errand errand{{std::string(path), {}}, want_of(digest)};
     errand.want.paths.push_back(http::encode_path(path));
+    errand.want.is_for_another = true;
     return errand;
 }
 

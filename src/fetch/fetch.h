@@ -70,6 +70,8 @@ struct Want {
     bool is_kept = true;
     /// Whoever waits for it waits for all of it: nothing is passed on before it is proven.
     bool is_read_whole = false;
+    /// Only another node wants it: this node's own are not kept waiting by many of these.
+    bool is_for_another = false;
     /// A client's own, for the first of the sources and no other (archive-reality 14); or null.
     CredentialsPtr lent;
 };
@@ -132,6 +134,7 @@ private:
     std::atomic<std::shared_ptr<const Fd>> file_;
     std::atomic<bool> is_doubtful_ = false;
     std::atomic<bool> is_in_memory_ = false;  // the disk took it not: it is passed on only
+    std::atomic<bool> is_for_others_ = true;  // until somebody here wants it
     std::atomic<std::shared_ptr<const Error>> error_;
     std::atomic<std::shared_ptr<const std::string>> source_;
     // Under the fetcher's lock:

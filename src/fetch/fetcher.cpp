@@ -18,6 +18,9 @@ constexpr long kOwners = 3;  // of a flight that nobody waits for
 // silent must not keep the others waiting, nor its clients those who need its indexes. Guesses.
 constexpr std::size_t kMostRunning = 256;
 constexpr std::size_t kMostOfOneLane = 64;
+// What only other nodes want comes in lanes of its own; half of all are left to what is wanted
+// here.
+constexpr std::size_t kMostOfOneForOthers = 32, kMostWithOthers = kMostRunning / 2;
 constexpr std::size_t kMostFlights = 2048;           // with those that wait
 constexpr std::uint64_t kMostMemory = 512ULL << 20;  // of all flights, when the disk is full
 constexpr std::uint64_t kMostUnwritten = 4 << 20;    // when the network is faster than the disk
@@ -94,6 +97,8 @@ std::shared_ptr<Flight> Fetcher::fetch(Want want)
             slot = std::make_shared<Flight>(std::move(key));
         flight = slot;
         flight->is_kept_ = flight->is_kept_ || want.is_kept;
+        if (!want.is_for_another)
+            flight->is_for_others_ = false;
         std::pair<const Source*, std::vector<std::string>> asked(
             want.sources.empty() ? nullptr : want.sources.front().get(), want.paths);
         for (const Want::Elsewhere& place : want.elsewhere)
@@ -150,8 +155,11 @@ void Fetcher::note_written(std::uint64_t bytes)
 void Fetcher::start_waiting()
 {
     for (auto next = waiting_.begin(); next != waiting_.end() && all_running_ < kMostRunning;) {
-        std::size_t& running = running_[(*next)->lane()];
-        if (running >= kMostOfOneLane) {
+        const bool is_for_others = (*next)->is_for_others();
+        std::string lane = (*next)->lane() + (is_for_others ? " for others" : "");
+        std::size_t& running = running_[lane];
+        const std::size_t most = is_for_others ? kMostOfOneForOthers : kMostOfOneLane;
+        if (running >= most || (is_for_others && all_running_ >= kMostWithOthers)) {
             ++next;
             continue;
         }
@@ -159,7 +167,7 @@ void Fetcher::start_waiting()
         next = waiting_.erase(next);
         ++running;
         ++all_running_;
-        run->start();
+        run->start(std::move(lane));
     }
 }
 

@@ -39,8 +39,9 @@ FlightRun::FlightRun(Fetcher& fetcher, std::shared_ptr<Flight> flight)
 
 FlightRun::~FlightRun() = default;
 
-void FlightRun::start()
+void FlightRun::start(std::string lane)
 {
+    lane_ = std::move(lane);
     if (fetcher_.leave_unwanted(flight_))  // it had to wait too long
         return forsake();
     last_progress_ = last_wanted_ = steady_now();

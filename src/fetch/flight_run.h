@@ -29,9 +29,12 @@ public:
     ~FlightRun();
     FlightRun(const FlightRun&) = delete;
     FlightRun& operator=(const FlightRun&) = delete;
-    void start();
     /// What it counts for where the number of flights is limited: an archive, or its indexes.
     const std::string& lane() const { return lane_; }
+    /// Nobody here wants it so far.
+    bool is_for_others() const { return flight_->is_for_others_; }
+    /// `lane`: for which it counts until it is over.
+    void start(std::string lane);
 
     // What its file tells:
     /// All bytes are written, and these are their hashes.
