@@ -22,6 +22,14 @@ inline SteadyTime steady_now()
     return std::chrono::steady_clock::now();
 }
 
+/// When a deadline is, for whoever is told of it or keeps it over a restart: the steady clock ends
+/// with the process. The epoch where it is past.
+inline SystemTime system_time_of(SteadyTime then, SteadyTime now)
+{
+    return then <= now ? SystemTime{}
+                       : system_now() + std::chrono::ceil<SystemTime::duration>(then - now);
+}
+
 /// Seconds since 1970 as stored in databases, journals and JSON.
 inline std::int64_t to_unix(SystemTime time)
 {

@@ -48,8 +48,13 @@ void print(const Json& peer)
         fmt::print("    {}\n", peer.value("identity", ""));
     if (!why.empty())
         fmt::print("    {}\n", why);
-    if (source.value("health", "") == "down")
-        fmt::print("    is asked last for now: {}\n", printable(source.value("last_fault", "")));
+    const std::int64_t now = to_unix(system_now());
+    if (const auto left = source.value("asked_last_until", now) - now; left > 0)
+        fmt::print("    is asked last for another {}: {}\n", human_seconds(left),
+                   printable(source.value("last_fault", "")));
+    if (const auto left = peer.value("ignored_until", now) - now; left > 0)
+        fmt::print("    the releases that it tells of are not looked at for another {}\n",
+                   human_seconds(left));
     print_clock(peer);
 }
 

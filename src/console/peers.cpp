@@ -20,6 +20,7 @@ Json to_json(const peer::PeerReport& report)
             {"round_trip_ms", link.round_trip.count()},
             {"clock_ahead_ms", link.clock_ahead.count()},
             {"since", to_unix(link.since)},
+            {"ignored_until", to_unix(report.ignored_until)},
             {"source", console::to_json(report.source)}};
 }
 
@@ -41,6 +42,7 @@ Json to_json(const fetch::SourceReport& source)
             {"bytes", source.bytes},
             {"failures_in_a_row", source.failures_in_a_row},
             {"faults", faults},
+            {"asked_last_until", to_unix(source.avoided_until)},
             {"last_fault", source.last_fault},
             {"last_fault_at", to_unix(source.last_fault_time)},
             {"last_good_at", to_unix(source.last_good_time)}};

@@ -256,11 +256,11 @@ void FlightRun::note_refusal(Attempt& attempt, int status, SteadyTime now)
     const bool is_broken_word = attempt.offer.has_said_so && status == 404;
     // An index is asked for while the other node may only be finding out about it.
     const bool is_delay = is_slow && attempt.offer.is_delegate() && attempt.offer.is_passed_on;
-    if ((is_broken_word || is_delay) && attempt.source->broke_its_word(now))
+    const std::string how =
+        is_broken_word ? "it does not give what it says it has" : "it takes long to refuse";
+    if ((is_broken_word || is_delay) && attempt.source->broke_its_word(now, how))
         fetcher_.event("peer.unreliable", attempt.offer.archive, attempt.source,
-                       is_broken_word
-                           ? "it does not give what it says it has: for a while it is not believed"
-                           : "it takes long to refuse: for a while nothing is left to it");
+                       how + ": for a while it is asked last, and nothing is left to it");
 }
 
 bool FlightRun::on_body(Attempt& attempt, std::string_view bytes)

@@ -35,13 +35,6 @@ bool opens_at_once(Fault fault)
     return is_lie(fault) || fault == Fault::portal;
 }
 
-// The steady clock ends with the process: what is kept over a restart is told by the other one.
-SystemTime later(SteadyTime then, SteadyTime now)
-{
-    return then <= now ? SystemTime{}
-                       : system_now() + std::chrono::ceil<SystemTime::duration>(then - now);
-}
-
 std::chrono::seconds time_left(SystemTime until)
 {
     return std::clamp(until - system_now(), std::chrono::seconds(0), kLongestPause);
@@ -117,13 +110,15 @@ void Source::charge(Fault fault, std::string_view message, SteadyTime now)
     note_health();
 }
 
-bool Source::broke_its_word(SteadyTime now)
+bool Source::broke_its_word(SteadyTime now, std::string_view how)
 {
     if (++broken_words_ < kBrokenWords)
         return false;
     broken_words_ = 0;
     const auto doublings = std::min<std::uint64_t>(times_unheard_++, 6);
     unheard_until_ = now + kUnheard * (1 << doublings);
+    last_fault_ = how;
+    last_fault_time_ = system_now();
     note_health();
     return true;
 }
@@ -161,8 +156,9 @@ SourceReport Source::report(SteadyTime now) const
     SourceReport report;
     report.url = settings_.url;
     report.is_open = is_open(now);
-    report.open_until = later(open_until_, now);
-    report.distrusted_until = later(distrusted_until_, now);
+    report.open_until = system_time_of(open_until_, now);
+    report.distrusted_until = system_time_of(distrusted_until_, now);
+    report.avoided_until = system_time_of(avoided_until_, now);
     report.latency_ms = latency_ms_;
     report.rate_bytes_per_s = rate_;
     report.bytes = bytes_;

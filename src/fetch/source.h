@@ -69,6 +69,7 @@ struct SourceReport {
     bool is_open = false;           ///< The circuit breaker keeps it for last.
     SystemTime open_until{};        ///< After bad luck: a good answer ends it too.
     SystemTime distrusted_until{};  ///< After a lie: only time ends it.
+    SystemTime avoided_until{};     ///< For any reason: others are asked before it.
     double latency_ms = 0;
     double rate_bytes_per_s = 0;
     std::uint64_t bytes = 0, answers = 0, failures_in_a_row = 0;
@@ -104,7 +105,7 @@ public:
     /// A peer does not have what it said it has. True when that is once too often: for a while, the
     /// longer the more often, nothing counts that it says of itself. Anything right that it gives
     /// ends that.
-    bool broke_its_word(SteadyTime now);
+    bool broke_its_word(SteadyTime now, std::string_view how);
     bool keeps_its_word(SteadyTime now) const { return now >= unheard_until_; }
     /// Neither open nor unheard. Any thread.
     bool may_be_counted_on(SteadyTime now) const { return now >= avoided_until_.load(); }

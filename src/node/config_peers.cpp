@@ -53,6 +53,15 @@ void read_peers(Reader& outer, const toml::table& table, Config& config,
     outer.read("peers-may-ask", config.peers.may_ask,
                {{"clients", peer::MayAsk::clients}, {"nobody", peer::MayAsk::nobody}});
     outer.read_size("peer-rate", config.peers.rate_bytes_per_s);
+    std::vector<std::string> quiet;
+    outer.read("peer-quiet", quiet);
+    for (const std::string& text : quiet) {
+        const auto hours = peer::parse_quiet_hours(text);
+        if (hours)
+            config.peers.quiet.push_back(*hours);
+        else
+            outer.mistake("peer-quiet", hours.error().message());
+    }
     const toml::node* peers = table.get("peer");
     if (peers == nullptr)
         return;

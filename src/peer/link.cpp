@@ -80,7 +80,7 @@ std::chrono::milliseconds own_clock_error(std::vector<std::chrono::milliseconds>
     const auto agree = std::count_if(ahead.begin(), ahead.end(), [&](const auto& one) {
         return std::chrono::abs(one - middle) <= kMostClockDifference;
     });
-    const bool is_wrong = std::chrono::abs(middle) > kMostClockDifference && agree >= 2 &&
+    const bool is_wrong = std::chrono::abs(middle) > kMostClockDifference &&
                           static_cast<std::size_t>(agree) * 2 > ahead.size();
     return is_wrong ? middle : std::chrono::milliseconds(0);
 }

@@ -21,6 +21,7 @@
 #include "peer/link.h"
 #include "peer/own_heads.h"
 #include "peer/own_sets.h"
+#include "peer/quiet.h"
 #include "peer/request.h"
 #include "peer/slots.h"
 #include "tlog/note.h"
@@ -46,6 +47,7 @@ struct Settings {
     std::vector<PeerSettings> peers;
     MayAsk may_ask = MayAsk::clients;
     std::uint64_t rate_bytes_per_s = 0;  ///< For each address that asks; 0: no limit.
+    std::vector<QuietHours> quiet;       ///< In which other networks are given no files.
 };
 
 /// A peer as an operator's order says it. Fails with malformed, saying what is wrong.
@@ -65,6 +67,7 @@ struct PeerReport {
     bool is_ordered = false;   ///< An operator added it; else the configuration names it.
     Link link;
     fetch::SourceReport source;
+    SystemTime ignored_until{};  ///< What it shows is not looked at; the epoch: it is.
 };
 
 /// What was given to others since the start.
@@ -143,6 +146,8 @@ private:
         std::atomic<SteadyTime> heard{SteadyTime{}};
         // What it says it holds.
         std::atomic<std::shared_ptr<const HaveSets>> sets{std::make_shared<const HaveSets>()};
+        // What it shows is not looked at, after what no honest node has.
+        std::atomic<SteadyTime> ignored_until{SteadyTime{}};
         // Control loop:
         std::uint64_t told_have = 0, heard_have = 0;  // the number of what it holds
         std::string told_run;                         // whose number
@@ -152,8 +157,7 @@ private:
         SteadyTime hear_again{};
         bool is_heard_out = false;
         SteadyTime next_look{}, follow_again{};
-        SteadyTime ignored_until{};  // what it shows, after what no honest node has
-        unsigned lies = 0;           // in a row
+        unsigned lies = 0;  // in a row
         bool is_looked_at = false, is_followed = false;
         bool is_considered = false, must_consider = false;  // once more
     };
@@ -215,6 +219,7 @@ private:
 
     // serve.cpp, on the client's loop
     bool is_within_budget(const std::string& address);
+    bool is_quiet_for(const std::string& address) const;
     http::Async<void> answer_asked(http::Exchange& exchange, Asked asked);
     http::Async<void> tell_who(http::Exchange& exchange, AskedNode asked);
     http::Async<void> tell_heads(http::Exchange& exchange, AskedHeads asked);
@@ -232,6 +237,8 @@ private:
     std::vector<PeerSettings> configured_, ordered_;
     std::atomic<std::shared_ptr<const List>> peers_;
     std::atomic<MayAsk> may_ask_{MayAsk::clients};
+    std::atomic<std::shared_ptr<const std::vector<QuietHours>>> quiet_{
+        std::make_shared<const std::vector<QuietHours>>()};
     std::atomic<std::uint64_t> answers_{0}, bytes_{0}, not_held_{0}, fetched_{0};
     std::optional<OwnHeads> own_heads_;        // with an identity
     const std::shared_ptr<OwnSets> own_sets_;  // outlives it in the hands of the store

@@ -80,6 +80,7 @@ void Peers::use(Settings settings)
 {
     may_ask_ = settings.may_ask;
     budgets_.use(settings.rate_bytes_per_s);
+    quiet_ = std::make_shared<const std::vector<QuietHours>>(std::move(settings.quiet));
     {
         const std::lock_guard lock(composing_);
         configured_ = std::move(settings.peers);
@@ -376,6 +377,7 @@ http::Async<std::vector<PeerReport>> Peers::report()
     for (const PeerPtr& peer : *peers) {
         PeerReport one{peer->settings.url, peer->heads.load()->size(), peer->is_near(),
                        peer->is_ordered,   *peer->link.load(),         {}};
+        one.ignored_until = system_time_of(peer->ignored_until, steady_now());
         for (const fetch::SourceReport& source : reports)
             if (source.url == one.url)
                 one.source = source;

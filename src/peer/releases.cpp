@@ -140,7 +140,8 @@ http::Async<void> Peers::look_at_heads(PeerPtr peer)
     for (const Head& head : *heads) {
         const auto routes = front_.routes();
         for (const auto& archive : routes->archives) {
-            const bool is_wanted = taken < kMostAtOnce && steady_now() >= peer->ignored_until &&
+            const bool is_wanted = taken < kMostAtOnce &&
+                                   steady_now() >= peer->ignored_until.load() &&
                                    archive->wants_shown(head.suite, head.id, head.date);
             if (!is_wanted)
                 continue;
@@ -166,7 +167,7 @@ http::Async<void> Peers::look_for_suite(PeerPtr peer, std::shared_ptr<archive::A
     std::size_t taken = 0;
     for (const Head& head : *heads) {
         const bool is_wanted = head.suite == suite && taken < kMostOfASuite &&
-                               steady_now() >= peer->ignored_until &&
+                               steady_now() >= peer->ignored_until.load() &&
                                archive->wants_shown(suite, head.id, head.date);
         if (!is_wanted)
             continue;

@@ -165,8 +165,19 @@ http::Async<void> Peers::give_release(http::Exchange& exchange, AskedRelease ask
                     "this release is not held here; that says nothing about the archive");
 }
 
+bool Peers::is_quiet_for(const std::string& address) const
+{
+    const auto hours = quiet_.load();
+    return !hours->empty() && are_quiet(*hours, system_now()) && !http::is_private_address(address);
+}
+
 http::Async<void> Peers::give(http::Exchange& exchange, AskedFile asked)
 {
+    if (is_quiet_for(exchange.principal().address)) {
+        co_await refuse(exchange, 429, "peer.quiet",
+                        "at this hour nothing is given to other networks (peer-quiet)");
+        co_return;
+    }
     const auto routes = front_.routes();
     for (const auto& archive : routes->archives) {
         const auto given = asked.kind == AskedFile::Kind::index
