@@ -308,6 +308,7 @@ def test_R22_who_tells_two_things_under_one_number_is_told_and_ignored(scene, fo
     until("both are kept", lambda: (kept / "InRelease").exists())
     assert (kept / "InRelease").read_text().count(f"node {forger.key.text}") == 2
     assert not asked_for(forger, "release/")
+    assert "are not looked at for another" in peer_command(node, "list").stdout
 
 
 def test_A24_that_the_others_agree_on_another_time_is_told(scene):
