@@ -94,7 +94,7 @@ def pages():
     if "deep" in found:
         yield "deep.md", deep_page(found["deep"])
     if "neighbours" in found:
-        yield "neighbours.md", neighbours_page.neighbours_page(found["neighbours"])
+        yield "neighbours.md", neighbours_page.neighbours_page(found["neighbours"], found.get("manners"))
         yield "neighbours.svg", neighbours_page.chart(found["neighbours"])
     measured = {name: found[name] for name in performance_page.SECTIONS if name in found}
     if measured:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/neighbours.md and docs/neighbours.svg from the evidence of ./dev bench neighbours."""
+"""docs/neighbours.md and docs/neighbours.svg from the evidence of ./dev bench neighbours and manners."""
 from bar_chart import bar_chart
 
 MOST_COPIES, MOST_TIME = 1.1, 1.5
@@ -10,7 +10,24 @@ def together(evidence):
     return [row for row in evidence["rows"] if row["near"]]
 
 
-def neighbours_page(evidence):
+def manners_part(evidence):
+    """What clients notice of greedy nodes; evidence of `./dev bench manners`."""
+    hows = {"alone": "none", "as nodes": "ask as nodes do", "as clients": "ask for the same as clients"}
+    lines = ["", "## Clients beside greedy nodes", "",
+             f"A client asks {evidence['per_second']} times a second for files of {evidence['small_bytes'] // 1000} kB that are in memory, while {evidence['greedy']} other"
+             f" nodes read files of {evidence['large_bytes'] // 1_000_000} MB from the disk as fast",
+             f"as they can, over links of {evidence['link'].replace('mbit', ' Mbit/s')} each; the page cache is emptied every second, without them as well. Node and greedy ones share one"
+             " core, the client has the other.",
+             f"Medians of {evidence['rounds']} rounds; the ratio is the median of the rounds' ratios. Measured at commit {evidence['commit'][:12]} ({evidence['program']} build) by"
+             " `./dev bench manners`.", "",
+             "| greedy nodes | given to them | p50 | p99 | the longest | p99 against none |", "|---|---|---|---|---|---|"]
+    for row in evidence["rows"]:
+        lines.append(f"| {hows[row['how']]} | {row['greedy_bytes_per_s'] / 1e6:.0f} MB/s | {row['p50_ms']:.2f} ms | {row['p99_ms']:.2f} ms | "
+                     f"{row['most_ms']:.0f} ms | {row['ratio']:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def neighbours_page(evidence, manners=None):
     rows = together(evidence)
     alone = next(row for row in rows if row["nodes"] == 1)
     lines = ["# Nodes behind one line", "",
@@ -28,7 +45,7 @@ def neighbours_page(evidence):
         how = "near each other" if row["near"] else "that know nothing of each other"
         lines.append(f"| {row['nodes']} | {how if row['nodes'] > 1 else ''} | {row['copies']:.2f} | {row['seconds']:.1f} | "
                      f"{row['seconds'] / alone['seconds']:.2f} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + (manners_part(manners) if manners else "")
 
 
 def chart(evidence):

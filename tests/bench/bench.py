@@ -25,6 +25,7 @@ import adoption
 import apt_runs
 import failover
 import idle
+import manners
 import million
 import mirrors
 import neighbours
@@ -35,7 +36,7 @@ SECTIONS = {"serving": serving.serving, "pipelined": serving.pipelined, "tls": s
             "latency": serving.latency, "peers": serving.peers, "idle": idle.idle, "start": start.start,
             "adoption": adoption.adoption, "apt": apt_runs.apt, "failover": failover.failover,
             "mirrors": mirrors.mirrors, "million": million.million,
-            "neighbours": neighbours.neighbours}
+            "neighbours": neighbours.neighbours, "manners": manners.manners}
 
 
 def commit():

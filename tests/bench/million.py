@@ -11,25 +11,23 @@ import concurrent.futures
 import contextlib
 import gzip
 import hashlib
-import json
 import os
 import shutil
-import signal
 import subprocess
 import threading
 import time
 
+import paced
 from archive import Archive, Key
 from node import PROGRAM, Node, until
 from peers import Nginx
-from rounds import LOAD_CORE, SERVER_CORE, compare, memory_of, rounds_of, row
+from rounds import SERVER_CORE, compare, memory_of, rounds_of, row
 from stage import root
 
 BLOBS, PARTS, HOT = 1_000_000, 8, 64
 NAMED, DROPPED = 800_000, 200_000  # by the first generation, and of these no more by the second
 PACE, IDLE_SECONDS = 2_000, 8
 DAYS = 24 * 3600
-PACED = root / "build/release/bench_paced"
 
 
 def content(number):
@@ -118,11 +116,7 @@ class Watch:
         self.peak = {"resident": 0, "anonymous": 0}
 
     def __enter__(self):
-        host, port = self.node.address.split(":")
-        self.load = subprocess.Popen([*LOAD_CORE, PACED, host, port, str(PACE)], stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE, text=True)
-        self.load.stdin.write("".join(path + "\n" for path in self.paths))
-        self.load.stdin.close()
+        self.load = paced.Paced(self.node.address, self.paths, PACE)
         self.sampler = threading.Thread(target=self.sample)
         self.sampler.start()
         return self
@@ -133,12 +127,10 @@ class Watch:
                 self.peak[kind] = max(self.peak[kind], size)
 
     def __exit__(self, *_):
-        self.load.send_signal(signal.SIGTERM)
-        said = self.load.stdout.read()
-        assert self.load.wait() == 0, said
+        seen = self.load.end()
         self.must_stop.set()
         self.sampler.join()
-        self.result = {**json.loads(said), **{kind: size / 1e6 for kind, size in self.peak.items()}}
+        self.result = {**seen, **{kind: size / 1e6 for kind, size in self.peak.items()}}
         print("   ", {name: round(value, 3) for name, value in self.result.items()}, flush=True)
 
 
@@ -165,7 +157,7 @@ def size_beside_blobs(state):
 
 
 def million(folder):
-    subprocess.run(["ninja", "-C", root / "build/release", "bench_paced"], check=True, stdout=subprocess.DEVNULL)
+    paced.build()
     names = [name for part in on_all_cores(digests) for name in part]
     origin = Generations(folder / "origin", names)
     node = origin.node(folder / "node")
