@@ -19,7 +19,8 @@ bool is_alarming(const std::string& code)
     static const std::set<std::string_view> kCalm = {
         "release.published", "release.from-host", "release.stocking", "fetch.hedged",
         "node.started",      "node.stopped",      "node.reloaded",    "keys.approved",
-        "release.approved",  "bundle.imported",   "stock.imported",
+        "release.approved",  "bundle.imported",   "stock.imported",   "peer.found",
+        "peer.gone",         "discovery.lost",    "discovery.back",
     };
     return kCalm.count(code) == 0;
 }

@@ -43,6 +43,7 @@ void keep_apart(node::Config& config, const std::filesystem::path& folder)
     config.clients.clear();
     config.deliveries_kept = std::chrono::seconds(0);
     config.scrub_every = std::chrono::seconds(0);
+    config.peers.discover = peer::Discover::off;
     config.log_level = LogLevel::error;
 }
 

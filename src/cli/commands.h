@@ -58,6 +58,10 @@ void add_stock(CLI::App& app, Action& action);
 void add_client_report(CLI::App& client, Action& action);
 void add_solver(CLI::App& app, Action& action);
 
+/// Why nodes on the local network are not found, or not told of this one, by what the API says of
+/// that; empty: they are, or it is not wanted.
+std::string trouble_of_discovery(const nlohmann::json& discovery);
+
 /// Says on standard error what went wrong; the exit status.
 int failed(const std::string& sentence, int status);
 

@@ -184,6 +184,14 @@ std::optional<Finding> judge_unmended(const Json& status, std::int64_t now)
             files[0].value("name", ""), files[0].value("why", ""))};
 }
 
+// Nothing where it works, or is not wanted. Never bad: most machines have no Avahi.
+std::optional<Finding> judge_discovery(const Json& status)
+{
+    const std::string trouble = trouble_of_discovery(status.value("discovery", Json::object()));
+    return trouble.empty() ? std::nullopt
+                           : std::optional(Finding{true, "discovery", trouble + "."});
+}
+
 // Nothing without peers.
 std::optional<Finding> judge_peers(const Json& status)
 {
@@ -191,8 +199,13 @@ std::optional<Finding> judge_peers(const Json& status)
     if (peers.empty())
         return std::nullopt;
     std::vector<std::string> troubles;
+    std::size_t count = 0;
     for (const Json& peer : peers) {
         const std::string state = peer.value("state", "");
+        const bool has_gone = peer.value("from", "") == "found" && state == "unreachable";
+        if (has_gone)
+            continue;  // as laptops do
+        ++count;
         if (state != "linked" && state != "untried" && state != "duplicate")
             troubles.push_back(fmt::format("{} is not asked ({}): {}", peer.value("url", ""), state,
                                            peer.value("why", "")));
@@ -200,9 +213,8 @@ std::optional<Finding> judge_peers(const Json& status)
     Finding finding;
     finding.subject = "peers";
     finding.is_fine = troubles.empty();
-    finding.sentence =
-        fmt::format("{} of {} peers are asked{}", peers.size() - troubles.size(), peers.size(),
-                    troubles.empty() ? "." : "; " + joined(troubles) + ".");
+    finding.sentence = fmt::format("{} of {} peers are asked{}", count - troubles.size(), count,
+                                   troubles.empty() ? "." : "; " + joined(troubles) + ".");
     return finding;
 }
 
@@ -228,6 +240,8 @@ int diagnose(const Reach& reach, bool is_json)
         findings.push_back(std::move(*quota));
     if (auto peers = judge_peers(status))
         findings.push_back(std::move(*peers));
+    if (auto discovery = judge_discovery(status))
+        findings.push_back(std::move(*discovery));
     if (auto unmended = judge_unmended(status, now))
         findings.push_back(std::move(*unmended));
     if (const Json drill = status.value("drill", Json()); drill.is_object())

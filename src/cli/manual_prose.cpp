@@ -220,7 +220,8 @@ The outage of April 2026 in two minutes:
     aptward drill ubuntu --trace 2026-04-30.json)"},
         {"peer",
          R"(Other nodes that this one asks for files that it does not hold: each has a [[peer]] in
-aptward.toml(5), or was added with "peer add", which the node remembers. What they give is proven by its digest; what they lack says nothing. They are asked
+aptward.toml(5), or was added with "peer add", which the node remembers, or announces itself on the
+local network, where avahi-daemon finds it ("discovery" in aptward.toml(5)): "peer list" says which. What they give is proven by its digest; what they lack says nothing. They are asked
 before or after the upstreams, by what was measured; large files only after much that was right.
 Nothing of a private archive is asked for or given. A newer release that a peer has is judged here as one
 that a source shows, and published when the policy accepts it.
@@ -229,9 +230,10 @@ The state is "linked"; "untried" at the beginning; "unreachable"; "no-node" wher
 answers; "incompatible" for a node of another version; "mismatch" when it is not the identity that
 the configuration names; "self", "cloned" for this node and for a copy of its state folder;
 "duplicate" for a second URL that leads to the same key. Those that are linked, untried or duplicate are
-asked for files and releases. Nodes look at each other every 30 seconds, and "ping" does it now.
+asked for files and releases. Nodes look at each other every 30 seconds, and "ping" does it now. One that was found is
+asked for files when it is linked, not before, and is forgotten when it does not answer three times.
 
-The exit status is 0 when all are linked, 1 when one is not or an order was refused, 2 when the command
+The exit status is 0 when all are linked, but for found ones that went away, 1 when one is not or an order was refused, 2 when the command
 is wrong or asks about a peer that this node does not have, and 3 when no node answers.)",
          R"(Whether the other nodes answer:
 

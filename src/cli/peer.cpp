@@ -31,6 +31,27 @@ void print_clock(const Json& peer)
                    human_seconds(std::abs(ahead) / 1000), ahead > 0 ? "ahead" : "behind");
 }
 
+bool is_found(const Json& peer)
+{
+    return peer.value("from", "") == "found";
+}
+
+std::string whence(const Json& peer)
+{
+    const std::string from = peer.value("from", "");
+    if (from == "found")
+        return fmt::format("found on {}: \"{}\"", peer.value("found_on", ""),
+                           peer.value("found_as", ""));
+    return from == "order" ? "added by an order" : "named in the configuration";
+}
+
+// Of a node that was found it is no fault that it went away again.
+bool is_as_it_should_be(const Json& peer)
+{
+    const std::string state = peer.value("state", "");
+    return state == "linked" || (is_found(peer) && state != "cloned" && state != "incompatible");
+}
+
 void print(const Json& peer)
 {
     const std::string state = peer.value("state", ""), why = peer.value("why", "");
@@ -43,7 +64,7 @@ void print(const Json& peer)
             peer.value("near", false) ? " (near)" : "", peer.value("releases", std::uint64_t{0}));
     if (bytes > 0)
         line += fmt::format(", has given {}", human_size(bytes));
-    fmt::print("{}\n", line);
+    fmt::print("{}; {}\n", line, whence(peer));
     if (!peer.value("identity", "").empty())
         fmt::print("    {}\n", peer.value("identity", ""));
     if (!why.empty())
@@ -58,7 +79,21 @@ void print(const Json& peer)
     print_clock(peer);
 }
 
-// 0 when all that were asked about are linked.
+void print_discovery(const Json& discovery)
+{
+    const std::string as = discovery.value("announced_as", "");
+    const std::string trouble = trouble_of_discovery(discovery);
+    if (!trouble.empty())
+        return fmt::print("{}\n", trouble);
+    if (discovery.value("state", "") == "off")
+        return fmt::print("the local network is not searched for nodes (discovery = \"off\")\n");
+    fmt::print("the local network is searched for nodes{}\n",
+               as.empty() ? "; this one is not announced there: no listener that other machines "
+                            "reach answers everybody over plain HTTP"
+                          : ", and told of this one as \"" + as + "\"");
+}
+
+// 0 when all that were asked about are linked, but for those that were found and went away.
 int show(const Options& options, Json document)
 {
     if (!options.url.empty()) {
@@ -76,7 +111,7 @@ int show(const Options& options, Json document)
     const Json peers = document.value("peers", Json::array());
     bool are_linked = true;
     for (const Json& peer : peers)
-        are_linked = are_linked && peer.value("state", "") == "linked";
+        are_linked = are_linked && is_as_it_should_be(peer);
     if (options.is_json) {
         fmt::print("{}\n", document.dump(1));
         return are_linked ? kOk : kNo;
@@ -88,6 +123,7 @@ int show(const Options& options, Json document)
         fmt::print(
             "it has no peers: aptward peer add URL, or a [[peer]] in its configuration, names "
             "one\n");
+    print_discovery(document.value("discovery", Json::object()));
     return are_linked ? kOk : kNo;
 }
 
@@ -109,6 +145,22 @@ int ask(const Options& options, const char* method, const char* path)
 
 }  // namespace
 
+std::string trouble_of_discovery(const Json& discovery)
+{
+    const std::string state = discovery.value("state", ""), why = discovery.value("why", "");
+    if (state == "not-built")
+        return "nodes on the local network are not found: this program was built without Avahi";
+    if (state == "absent")
+        return fmt::format(
+            "nodes on the local network are not found: the machine's avahi-daemon does not answer "
+            "({}). It is asked again by itself; install avahi-daemon, or write discovery = "
+            "\"off\" into aptward.toml",
+            why);
+    if (state == "working" && !why.empty())
+        return fmt::format("this node is not announced on the local network: {}", why);
+    return "";
+}
+
 void add_peer(CLI::App& app, Action& action)
 {
     auto options = std::make_shared<Options>();
@@ -121,7 +173,8 @@ void add_peer(CLI::App& app, Action& action)
     list->callback([&action, options] {
         action = [options] { return ask(*options, "GET", "/api/v1/peers"); };
     });
-    CLI::App* ping = peer->add_subcommand("ping", "Look at the peers now; 0 when all are linked");
+    CLI::App* ping = peer->add_subcommand(
+        "ping", "Look at the peers now; 0 when all that were named are linked");
     add_reach_options(*ping, options->reach);
     CLI::App* adding = peer->add_subcommand("add", "Ask another node from now on, over restarts");
     add_reach_options(*adding, options->reach);

@@ -170,6 +170,7 @@ http::Async<std::string> Admin::status()
                      {"unmended", unmended_of(services_.jobs)},
                      {"quota", to_json(quota_, services_.blobs)},
                      {"peers", peers["peers"]},
+                     {"discovery", peers["discovery"]},
                      {"archives", Json::array()},
                      {"unproven",
                       {{"count", counters.unproven.load()},

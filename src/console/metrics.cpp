@@ -218,8 +218,10 @@ std::string render_metrics(const std::vector<ArchiveReport>& archives,
     count("aptward_peer_given_bytes_total", "Bytes that other nodes were given", given.bytes);
     count("aptward_peer_fetched_total", "Of them, files that were fetched because a node asked",
           given.fetched);
+    // A stranger that only announces itself is no series.
     for (const peer::PeerReport& peer : peers)
-        add_peer(families, peer);
+        if (peer.origin != peer::Origin::found || peer.link.key)
+            add_peer(families, peer);
     for (const ArchiveReport& report : archives) {
         const std::string& id = report.archive->settings().id;
         families.gauge("aptward_archive_unverified", "1 for an archive that is not verified",

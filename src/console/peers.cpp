@@ -16,12 +16,22 @@ Json to_json(const peer::PeerReport& report)
             {"program", link.program},
             {"releases", report.releases},
             {"near", report.is_near},
-            {"added_by_order", report.is_ordered},
+            {"from", to_string(report.origin)},
+            {"added_by_order", report.origin == peer::Origin::order},
+            {"found_as", report.found.name},
+            {"found_on", report.found.interface},
             {"round_trip_ms", link.round_trip.count()},
             {"clock_ahead_ms", link.clock_ahead.count()},
             {"since", to_unix(link.since)},
             {"ignored_until", to_unix(report.ignored_until)},
             {"source", console::to_json(report.source)}};
+}
+
+Json to_json(const peer::Discovery::Report& discovery)
+{
+    return {{"state", to_string(discovery.state)},
+            {"why", discovery.why},
+            {"announced_as", discovery.announced_as}};
 }
 
 }  // namespace
@@ -57,6 +67,7 @@ http::Async<Json> describe(peer::Peers& peers)
         list.push_back(to_json(report));
     co_return Json{{"identity", peers.identity()},
                    {"peers", list},
+                   {"discovery", to_json(peers.discovery())},
                    {"given",
                     {{"answers", given.answers},
                      {"bytes", given.bytes},

@@ -67,6 +67,10 @@ const std::vector<ConfigKey>& config_keys()
         {"", "peers-may-ask", "clients or nobody", "\"clients\"",
          "Which other nodes are told what is held here and given it: whoever may fetch, or none. "
          "What a private archive holds is given to none."},
+        {"", "discovery", "local or off", "\"local\"",
+         "Whether this node looks for other nodes on the local network (mDNS, by the machine's "
+         "avahi-daemon) and asks them as near peers, and announces itself there if clients reach "
+         "it from other machines; also as a proxy for apt."},
         {"", "peer-rate", "bytes per second", "\"0\"",
          "What each address that asks as a node is given at most, over ten seconds; 0 means no "
          "limit."},

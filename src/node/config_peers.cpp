@@ -52,6 +52,8 @@ void read_peers(Reader& outer, const toml::table& table, Config& config,
 {
     outer.read("peers-may-ask", config.peers.may_ask,
                {{"clients", peer::MayAsk::clients}, {"nobody", peer::MayAsk::nobody}});
+    outer.read("discovery", config.peers.discover,
+               {{"local", peer::Discover::local}, {"off", peer::Discover::off}});
     outer.read_size("peer-rate", config.peers.rate_bytes_per_s);
     std::vector<std::string> quiet;
     outer.read("peer-quiet", quiet);

@@ -259,6 +259,20 @@ std::vector<std::string> Listeners::addresses() const
     return names_of(Kind::table);
 }
 
+std::vector<std::string> Listeners::open_addresses() const
+{
+    std::vector<std::string> names;
+    for (const Open& open : open_) {
+        const auto& admission = open.settings.admission;
+        const bool is_open =
+            !admission ||
+            (admission->tls == nullptr && admission->authentication == http::Authentication::none);
+        if (open.settings.serves_archive && is_open)
+            names.push_back(open.listening.name);
+    }
+    return names;
+}
+
 std::string Listeners::admin_address() const
 {
     return names_of(Kind::admin).front();

@@ -57,6 +57,8 @@ public:
     std::vector<std::string> plain_addresses() const;
     std::vector<std::string> addresses() const;
     std::string admin_address() const;
+    /// Of those that answer every client over plain HTTP.
+    std::vector<std::string> open_addresses() const;
 
 private:
     using Kind = ListenerPlan::Kind;

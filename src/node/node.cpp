@@ -19,6 +19,7 @@
 #include "deb/deb.h"
 #include "node/node_parts.h"
 #include "node/peer_names.h"
+#include "node/reachable.h"
 #include "tlog/identity.h"
 
 namespace aptward::node {
@@ -106,6 +107,7 @@ Result<void> Node::Parts::listen()
     TRY_VOID(restore(*routes));
     front->use(std::move(routes));
     listeners->serve(std::move(plan));
+    peers->announce(reachable_at(listeners->open_addresses()));
     return {};
 }
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "node/node_parts.h"
+#include "node/reachable.h"
 
 namespace aptward::node {
 namespace {
@@ -244,6 +245,7 @@ Result<void> Node::reload(Config config)
         log_warning("state.unwritable", {}, written.error().message());
     parts_->stock->use(config.stock);
     parts_->peers->use(config.peers);
+    parts_->peers->announce(reachable_at(parts_->listeners->open_addresses()));
     parts_->quota->set_bytes(config.quota_bytes);
     parts_->tell_what_stays(config);
     parts_->tell_notes(config);

@@ -14,14 +14,17 @@ http::Task<std::string> Peers::add(std::string url, std::string identity, std::s
     CO_TRY(const PeerSettings peer, read_peer_(url, identity));
     const auto peers = peers_.load();
     const bool is_there = std::any_of(peers->begin(), peers->end(), [&](const PeerPtr& one) {
-        return one->settings.url == peer.url;
+        return one->settings.url == peer.url && one->origin != Origin::found;
     });
+    const auto named = static_cast<std::size_t>(
+        std::count_if(peers->begin(), peers->end(),
+                      [](const PeerPtr& one) { return one->origin != Origin::found; }));
     if (is_there)
         co_return fail(Errc::stale, peer.url + " is a peer already: aptward peer list shows it");
-    if (peers->size() >= kMostPeers)
-        co_return fail(Errc::stale,
-                       fmt::format("this node has {} peers, as many as it asks: remove one first",
-                                   peers->size()));
+    if (named >= kMostPeers)
+        co_return fail(
+            Errc::stale,
+            fmt::format("this node has {} peers, as many as it asks: remove one first", named));
     const catalog::PeerOrder order{std::move(identity), who};
     auto job = [&state = services_.state, address = peer.url, order] {
         return state.add_peer(address, order);
@@ -50,7 +53,13 @@ http::Task<std::string> Peers::remove(std::string url, std::string who)
         co_return fail(Errc::not_found, fmt::format("this node has no peer {}: aptward peer list "
                                                     "names those it has",
                                                     printable(url)));
-    if (!(*found)->is_ordered)
+    if ((*found)->origin == Origin::found)
+        co_return fail(Errc::stale,
+                       fmt::format("{} announces itself on the local network, and would be found "
+                                   "again: stop it there, or write discovery = \"off\" into the "
+                                   "configuration and have it read again",
+                                   url));
+    if ((*found)->origin != Origin::order)
         co_return fail(Errc::stale, fmt::format("the configuration names {}: take its [[peer]] out "
                                                 "there, and have it read again",
                                                 url));

@@ -18,6 +18,8 @@
 #include "archive/neighbours.h"
 #include "http/event_stream.h"
 #include "peer/budget.h"
+#include "peer/discovery.h"
+#include "peer/found.h"
 #include "peer/link.h"
 #include "peer/own_heads.h"
 #include "peer/own_sets.h"
@@ -43,9 +45,17 @@ struct PeerSettings {
 /// Whom this node tells what it holds, of those who may fetch here.
 enum class MayAsk { clients, nobody };
 
+/// Whether nodes of the local network are looked for, and told of this one.
+enum class Discover { local, off };
+
+/// Who says that a node is a peer.
+enum class Origin { configuration, order, found };
+std::string_view to_string(Origin origin);
+
 struct Settings {
     std::vector<PeerSettings> peers;
     MayAsk may_ask = MayAsk::clients;
+    Discover discover = Discover::local;
     std::uint64_t rate_bytes_per_s = 0;  ///< For each address that asks; 0: no limit.
     std::vector<QuietHours> quiet;       ///< In which other networks are given no files.
 };
@@ -57,14 +67,23 @@ using ReadPeer =
 inline constexpr std::size_t kMostWaiting = 256;            ///< For news, of all that ask; guess.
 inline constexpr std::size_t kMostOfAnAddress = 4;          ///< Of them.
 inline constexpr std::size_t kMostFetchesOfAnAddress = 64;  ///< Of other nodes at once; guess.
-inline constexpr std::size_t kMostPeers = 32;               ///< A want names each of them; guess.
+/// That somebody named, beside kMostFound: a want names each of them; guess.
+inline constexpr std::size_t kMostPeers = 32;
+
+/// Where clients reach this node over plain HTTP from other machines; port 0: nowhere.
+struct Reachable {
+    std::uint16_t port = 0;
+    bool is_on_v4 = false, is_on_v6 = false;
+    bool operator==(const Reachable&) const = default;
+};
 
 /// What `aptward peer list` shows of one.
 struct PeerReport {
     std::string url;
     std::size_t releases = 0;  ///< That it says it gives.
     bool is_near = false;      ///< It is asked first, and fetches its share.
-    bool is_ordered = false;   ///< An operator added it; else the configuration names it.
+    Origin origin = Origin::configuration;
+    Found found;  ///< As what, when it was.
     Link link;
     fetch::SourceReport source;
     SystemTime ignored_until{};  ///< What it shows is not looked at; the epoch: it is.
@@ -86,8 +105,11 @@ public:
 
     /// A reload: what is known of peers that stay is kept. Any thread.
     void use(Settings settings);
-    /// Of all peers. Any thread.
+    /// Of all peers that somebody named: of those the health is remembered. Any thread.
     std::vector<fetch::SourcePtr> sources() const;
+
+    /// Where clients reach this node beyond its machine: what other nodes are told. Any thread.
+    void announce(const Reachable& reachable);
 
     /// An operator adds a peer or removes one that was added; remembered over restarts. What they
     /// give is a sentence. Control loop. Fail with malformed, stale (it is one already, or the
@@ -117,11 +139,13 @@ public:
     void stop()
     {
         is_stopping_ = true;
+        discovery_->use(false, {});
         note_changed();
     }
 
     /// Any loop.
     http::Async<std::vector<PeerReport>> report();
+    Discovery::Report discovery() const { return discovery_->report(); }
     Given given() const
     {
         return {answers_.load(), bytes_.load(), not_held_.load(), fetched_.load()};
@@ -131,15 +155,18 @@ public:
 
 private:
     struct Peer {
-        Peer(PeerSettings from, bool is_of_operator);
+        Peer(PeerSettings from, Origin whence, Found found_as);
         const PeerSettings settings;
-        const bool is_ordered;
+        const Origin origin;
+        const Found found;
         const fetch::SourcePtr source;
         // For what is no file: an answer that was waited for would count as a slow one.
         const fetch::SourcePtr talk;
         std::atomic<std::shared_ptr<const Link>> link{std::make_shared<const Link>()};
         std::atomic<std::shared_ptr<const std::vector<Head>>> heads{
             std::make_shared<const std::vector<Head>>()};  // as it told them last
+        // For bytes. Who was only found has shown before that it is a node.
+        bool may_be_asked() const;
         bool is_near() const;
         bool is_there(SteadyTime now) const;  // near, and it answers
         // When it answered last; it is there while that is not long ago.
@@ -191,6 +218,14 @@ private:
               std::string evidence = {}) const;
     void tell_of_own_clock();
 
+    // finding.cpp
+    void look_around();
+    FoundPeers::Looks looks_at_found() const;
+    bool is_named_otherwise(const Link& link) const;
+    void tell_of_gone(const List& before) const;
+    void tell_of_discovery();
+    void discover();
+
     // releases.cpp, control loop
     bool is_followed_on(const PeerPtr& peer) const;
     http::Async<void> follow(PeerPtr peer);
@@ -233,12 +268,15 @@ private:
     const std::optional<tlog::SignerKey> identity_;
     const std::string run_;  // of this process
     const ReadPeer read_peer_;
-    std::mutex composing_;  // guards the next two, and the exchange of the list
+    std::mutex composing_;  // guards the next four, and the exchange of the list
     std::vector<PeerSettings> configured_, ordered_;
+    std::vector<Found> found_;
+    Reachable reachable_;
     std::atomic<std::shared_ptr<const List>> peers_;
     std::atomic<MayAsk> may_ask_{MayAsk::clients};
     std::atomic<std::shared_ptr<const std::vector<QuietHours>>> quiet_{
         std::make_shared<const std::vector<QuietHours>>()};
+    std::atomic<Discover> discover_{Discover::off};
     std::atomic<std::uint64_t> answers_{0}, bytes_{0}, not_held_{0}, fetched_{0};
     std::optional<OwnHeads> own_heads_;        // with an identity
     const std::shared_ptr<OwnSets> own_sets_;  // outlives it in the hands of the store
@@ -252,6 +290,9 @@ private:
         have_slots_{kMostOfAnAddress};
     std::map<std::string, SteadyTime> tried_;  // "PEER ARCHIVE ID" until then; control loop
     std::atomic<bool> must_try_again_{false};  // the policy may be another one
+    FoundPeers finding_;                       // control loop, as the next
+    Discovery::State told_discovery_ = Discovery::State::off;
+    const std::unique_ptr<Discovery> discovery_ = make_discovery();
     std::atomic<bool> is_stopping_{false};
 };
 

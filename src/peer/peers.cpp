@@ -37,12 +37,19 @@ std::chrono::milliseconds clock_now()
 
 }  // namespace
 
-Peers::Peer::Peer(PeerSettings from, bool is_of_operator)
+Peers::Peer::Peer(PeerSettings from, Origin whence, Found found_as)
     : settings(std::move(from)),
-      is_ordered(is_of_operator),
+      origin(whence),
+      found(std::move(found_as)),
       source(std::make_shared<fetch::Source>(source_settings(settings))),
       talk(std::make_shared<fetch::Source>(source_settings(settings)))
 {
+}
+
+bool Peers::Peer::may_be_asked() const
+{
+    const State state = link.load()->state;
+    return is_asked(state) && (origin != Origin::found || state != State::untried);
 }
 
 bool Peers::Peer::is_near() const
@@ -79,37 +86,43 @@ Peers::Peers(archive::Services& services, archive::Front& front,
 void Peers::use(Settings settings)
 {
     may_ask_ = settings.may_ask;
+    discover_ = settings.discover;
     budgets_.use(settings.rate_bytes_per_s);
     quiet_ = std::make_shared<const std::vector<QuietHours>>(std::move(settings.quiet));
     {
         const std::lock_guard lock(composing_);
         configured_ = std::move(settings.peers);
         compose();
+        discover();
     }
     must_try_again_ = true;
     note_changed();
 }
 
-// Under the lock. The configuration's word on a URL comes before an order.
+// Under the lock. The configuration's word on a URL comes before an order, and that before what was
+// found.
 void Peers::compose()
 {
     const auto before = peers_.load();
     auto list = std::make_shared<List>();
-    const auto add = [&](const PeerSettings& one, bool is_ordered) {
+    const auto add = [&](const PeerSettings& one, Origin origin, const Found& found = {}) {
         const bool is_there = std::any_of(list->begin(), list->end(), [&](const PeerPtr& peer) {
             return peer->settings.url == one.url;
         });
-        if (is_there || list->size() == kMostPeers)
+        if (is_there || (list->size() >= kMostPeers && origin != Origin::found))
             return;
         const auto known = std::find_if(before->begin(), before->end(), [&](const PeerPtr& peer) {
-            return peer->settings == one && peer->is_ordered == is_ordered;
+            return peer->settings == one && peer->origin == origin && peer->found == found;
         });
-        list->push_back(known != before->end() ? *known : std::make_shared<Peer>(one, is_ordered));
+        list->push_back(known != before->end() ? *known
+                                               : std::make_shared<Peer>(one, origin, found));
     };
     for (const PeerSettings& one : configured_)
-        add(one, false);
+        add(one, Origin::configuration);
     for (const PeerSettings& one : ordered_)
-        add(one, true);
+        add(one, Origin::order);
+    for (const Found& one : found_)
+        add({one.url, std::nullopt, "", Distance::near}, Origin::found, one);
     peers_ = std::move(list);
 }
 
@@ -118,7 +131,8 @@ std::vector<fetch::SourcePtr> Peers::sources() const
     std::vector<fetch::SourcePtr> sources;
     const auto peers = peers_.load();
     for (const PeerPtr& peer : *peers)
-        sources.push_back(peer->source);
+        if (peer->origin != Origin::found)
+            sources.push_back(peer->source);
     return sources;
 }
 
@@ -140,7 +154,7 @@ void Peers::add(fetch::Want& want, const AskedFile& asked) const
     for (const PeerPtr& peer : *peers) {
         const Says says = what_says(*peer, places);
         const bool is_asked_anyway = !delegates.empty() && delegates.front() == peer->source;
-        if (!is_asked(peer->link.load()->state) || (is_asked_anyway && says != Says::has_it))
+        if (!peer->may_be_asked() || (is_asked_anyway && says != Says::has_it))
             continue;
         const Turn turn = says == Says::lacks_it ? Turn::last
                           : peer->is_there(now)  ? Turn::first
@@ -189,6 +203,7 @@ http::Async<void> Peers::keep()
 {
     while (!is_stopping_) {
         try {
+            look_around();
             const auto peers = peers_.load();
             for (const PeerPtr& peer : *peers)
                 begin_with(peer);
@@ -304,6 +319,8 @@ bool Peers::is_second(const Peer& peer, const Link& link) const
 {
     if (peer.settings.identity)
         return false;
+    if (peer.origin == Origin::found && is_named_otherwise(link))
+        return true;
     const auto peers = peers_.load();
     for (const PeerPtr& other : *peers) {
         if (other.get() == &peer)
@@ -328,6 +345,15 @@ void Peers::tell(const Peer& peer, std::string code, std::string message,
 
 void Peers::note(const Peer& peer, const Link& before, const Link& now) const
 {
+    const bool was_node = before.key.has_value();
+    const bool is_stranger = peer.origin == Origin::found && !was_node;
+    if (is_stranger && now.state == State::linked)
+        return tell(peer, "peer.found",
+                    fmt::format("it announces itself on {} as \"{}\": it is {}",
+                                peer.found.interface, peer.found.name, now.key->to_string()));
+    // What strangers announce there is no news before it is a node, and none when it is this one.
+    if (is_stranger && now.state != State::cloned && now.state != State::incompatible)
+        return;
     if (now.state != before.state)
         tell(peer, fmt::format("peer.{}", to_string(now.state)),
              now.state == State::linked ? "it is " + now.key->to_string() : now.why);
@@ -348,13 +374,14 @@ void Peers::note(const Peer& peer, const Link& before, const Link& now) const
 }
 
 // One peer may be wrong; where several nodes agree with each other, it is this one (A24). It is
-// only told: what the time is for a release, no peer decides.
+// only told: what the time is for a release, no peer decides. Whoever announces himself has no say.
 void Peers::tell_of_own_clock()
 {
     const auto peers = peers_.load();
     std::vector<std::chrono::milliseconds> ahead;
     for (const PeerPtr& peer : *peers)
-        if (const auto link = peer->link.load(); link->state == State::linked)
+        if (const auto link = peer->link.load();
+            link->state == State::linked && peer->origin != Origin::found)
             ahead.push_back(link->clock_ahead);
     const auto wrong = own_clock_error(std::move(ahead));
     if (wrong.count() != 0 && !is_clock_told_) {
@@ -371,12 +398,19 @@ void Peers::tell_of_own_clock()
 http::Async<std::vector<PeerReport>> Peers::report()
 {
     const auto peers = peers_.load();
-    auto asked = sources();
+    std::vector<fetch::SourcePtr> asked;
+    for (const PeerPtr& peer : *peers)
+        asked.push_back(peer->source);
     const auto reports = co_await services_.fetcher.report(std::move(asked));
     std::vector<PeerReport> found;
     for (const PeerPtr& peer : *peers) {
-        PeerReport one{peer->settings.url, peer->heads.load()->size(), peer->is_near(),
-                       peer->is_ordered,   *peer->link.load(),         {}};
+        PeerReport one{peer->settings.url,
+                       peer->heads.load()->size(),
+                       peer->is_near(),
+                       peer->origin,
+                       peer->found,
+                       *peer->link.load(),
+                       {}};
         one.ignored_until = system_time_of(peer->ignored_until, steady_now());
         for (const fetch::SourceReport& source : reports)
             if (source.url == one.url)

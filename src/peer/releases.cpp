@@ -155,7 +155,7 @@ void Peers::look_for(const std::shared_ptr<archive::Archive>& archive, const std
 {
     const auto peers = peers_.load();
     for (const PeerPtr& peer : *peers)
-        if (is_asked(peer->link.load()->state))
+        if (peer->may_be_asked())
             http::spawn(services_.control, "looking for a suite at a peer",
                         look_for_suite(peer, archive, suite));
 }

@@ -60,6 +60,8 @@ class Node:
         lines = [f'state = "{folder}/state"', f'listen = ["{listen}"]', f'admin = "unix:{folder}/admin"', *top]
         if not any(line.startswith("stock-budget") for line in top):
             lines.append('stock-budget = "0"')  # nothing that the test did not ask for
+        if not any(line.startswith("discovery") for line in top):
+            lines.append('discovery = "off"')  # whoever is on this machine's network is in no test
         lines.append("[[archive]]")
         lines += [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
         self.config.write_text("\n".join(lines) + "\n" + tail)
