@@ -15,6 +15,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -434,10 +435,12 @@ void run(const std::shared_ptr<Shared>& shared)
 
 class Avahi : public Discovery {
 public:
-    Avahi() : shared_(std::make_shared<Shared>()), thread_(run, shared_) {}
+    Avahi() : shared_(std::make_shared<Shared>()) {}
 
     ~Avahi() override
     {
+        if (!thread_.joinable())
+            return;
         std::unique_lock lock(shared_->mutex);
         shared_->is_stopping = true;
         shared_->wake();
@@ -458,13 +461,20 @@ public:
         shared_->wish = {is_on, announcement};
         shared_->is_changed = true;
         shared_->wake();
+        if (!is_on || thread_.joinable())
+            return;
+        try {
+            thread_ = std::thread(run, shared_);
+        } catch (const std::system_error& error) {  // no room for one: a reload tries again
+            log_warning("discovery.failed", {}, error.what());
+        }
     }
     std::shared_ptr<const Services> services() const override { return shared_->services.load(); }
     Report report() const override { return *shared_->report.load(); }
 
 private:
     const std::shared_ptr<Shared> shared_;
-    std::thread thread_;
+    std::thread thread_;  // once somebody wants it
 };
 
 }  // namespace

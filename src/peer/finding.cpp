@@ -68,6 +68,8 @@ FoundPeers::Looks Peers::looks_at_found() const
 void Peers::look_around()
 {
     tell_of_discovery();
+    if (must_find_again_.exchange(false))
+        finding_.forget_quiet();
     const bool is_on = discover_ == Discover::local && identity_.has_value();
     const auto services = discovery_->services();
     if (finding_.peers().empty() && (!is_on || services->empty()))

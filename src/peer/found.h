@@ -55,6 +55,8 @@ public:
     bool update(const Services& services, const Looks& looks, SteadyTime now);
     /// Lets go of all. True when peers() has changed.
     bool clear();
+    /// Somebody changed who is named: those that were left alone may be peers now.
+    void forget_quiet() { quiet_.clear(); }
 
     /// In the order in which they were found.
     const std::vector<Found>& peers() const { return peers_; }

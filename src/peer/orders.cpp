@@ -72,6 +72,7 @@ http::Task<std::string> Peers::remove(std::string url, std::string who)
         std::erase_if(ordered_, [&](const PeerSettings& one) { return one.url == url; });
         compose();
     }
+    must_find_again_ = true;
     co_return fmt::format("{} is asked no more", url);
 }
 

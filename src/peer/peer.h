@@ -288,9 +288,10 @@ private:
     Budgets budgets_;
     Slots waiting_slots_{kMostOfAnAddress}, fetching_slots_{kMostFetchesOfAnAddress},
         have_slots_{kMostOfAnAddress};
-    std::map<std::string, SteadyTime> tried_;  // "PEER ARCHIVE ID" until then; control loop
-    std::atomic<bool> must_try_again_{false};  // the policy may be another one
-    FoundPeers finding_;                       // control loop, as the next
+    std::map<std::string, SteadyTime> tried_;   // "PEER ARCHIVE ID" until then; control loop
+    std::atomic<bool> must_try_again_{false};   // the policy may be another one
+    std::atomic<bool> must_find_again_{false};  // others may be named
+    FoundPeers finding_;                        // control loop, as the next
     Discovery::State told_discovery_ = Discovery::State::off;
     const std::unique_ptr<Discovery> discovery_ = make_discovery();
     std::atomic<bool> is_stopping_{false};

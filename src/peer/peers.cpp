@@ -96,6 +96,7 @@ void Peers::use(Settings settings)
         discover();
     }
     must_try_again_ = true;
+    must_find_again_ = true;
     note_changed();
 }
 

@@ -9,10 +9,12 @@ import time
 import pytest
 
 import responder
+from neighbourhood import Neighbourhood, stocked
 from network import Network, RemoteApt, RemoteOrigin, is_possible
 from node import Node, until
 from responder import Responder
 from test_listeners import reload
+from test_one_line import copies_of_an_install
 
 pytestmark = [pytest.mark.smoke,
               pytest.mark.skipif(not is_possible(), reason="network namespaces need root and iproute2"),
@@ -166,6 +168,8 @@ def test_a_node_that_is_named_and_found_is_one_peer(street):
     until("one is left", lambda: list(peers_of(second)) == [other])
     assert first.command("peer", "add", here.url("b")).returncode == 0
     assert [peer["from"] for peer in peers_of(first).values()] == ["order"]
+    assert first.command("peer", "remove", here.url("b")).returncode == 0
+    until("it is found again", lambda: [peer["from"] for peer in peers_of(first).values()] == ["found"])
 
 
 def test_A19_C1_who_answers_mdns_makes_a_node_look_at_no_other_place(scene, street):
@@ -313,3 +317,21 @@ def test_nodes_find_each_other_over_ipv6_alone(street):
     for node, other in zip(nodes, ("fd00::2", "fd00::1")):
         until("it is linked", lambda: (peer := peers_of(node).get(f"http://[{other}]:{PORT}"))
               and peer["state"] == "linked", seconds=60)
+
+
+class FoundNeighbourhood(Neighbourhood):
+    """The same, and nobody names anybody."""
+
+    def node(self, host, others=None, **keys):
+        answering = self.scene.keep(Responder(host, f"n{host.address.rsplit('.', 1)[1]}"))
+        answering.start()
+        return super().node(host, [], top=[LOCAL], environment=answering.environment, **keys)
+
+
+@pytest.mark.alone
+def test_what_eight_found_nodes_want_at_once_costs_the_vendor_one_copy(scene):
+    archive = scene.archive()
+    names = stocked(archive, 40, 60_000)
+    street = FoundNeighbourhood(scene, archive, 8)
+    street.meet()
+    assert copies_of_an_install(street, names, street.nodes) < 1.1

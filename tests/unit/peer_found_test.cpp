@@ -124,6 +124,9 @@ TEST(FoundPeers, ThatAreNamedAsWellAreOne)
         found.update({service("b", "10.0.0.2")}, {{kUrl, Looked{State::linked, 0, true}}}, kStart));
     EXPECT_THAT(urls(found), IsEmpty());
     EXPECT_FALSE(found.update({service("b", "10.0.0.2")}, {}, kStart + seconds(59)));
+    found.forget_quiet();
+    EXPECT_TRUE(found.update({service("b", "10.0.0.2")}, {}, kStart + seconds(59)))
+        << "when nobody names it any more";
 }
 
 TEST(FoundPeers, StayWhileTheyAnswer)
