@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/result.h"
 
 namespace aptward::http {
@@ -58,8 +59,20 @@ public:
     virtual void on_end(const TransferEnd& end) = 0;
 };
 
+/// What a put sends: a text, or the first bytes of a file. Reading it may block the fetch thread:
+/// whoever sends files has a Client of their own.
+struct UpstreamBody {
+    std::string text;
+    std::shared_ptr<const Fd> file;  ///< Instead of the text; or null.
+    std::uint64_t file_bytes = 0;
+};
+
 struct UpstreamRequest {
-    std::string url;                        ///< http or https
+    enum class Method { get, head, put };
+    std::string url;  ///< http or https
+    Method method = Method::get;
+    UpstreamBody body;                      ///< Of a put.
+    std::uint64_t most_bytes_per_s = 0;     ///< Of a body that is sent; 0: no limit.
     std::optional<std::uint64_t> from;      ///< Range: bytes=from-
     std::vector<std::string> header_lines;  ///< "If-None-Match: ..."
     std::string proxy;                      ///< Outgoing proxy for this source; empty: none

@@ -201,9 +201,57 @@ Transfer::Transfer(std::uint64_t id, CURL* easy, UpstreamRequest request,
         set(CURLOPT_USERNAME, request_.user.c_str());
         set(CURLOPT_PASSWORD, request_.password.c_str());
     }
+    set_method();
     for (const std::string& line : request_.header_lines)
         header_list_ = curl_slist_append(header_list_, line.c_str());
     set(CURLOPT_HTTPHEADER, header_list_);
+}
+
+void Transfer::set_method()
+{
+    using Method = UpstreamRequest::Method;
+    if (request_.method == Method::head)
+        curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
+    if (request_.method != Method::put)
+        return;
+    const UpstreamBody& body = request_.body;
+    const std::uint64_t size = body.file ? body.file_bytes : body.text.size();
+    curl_easy_setopt(easy_, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy_, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(size));
+    curl_easy_setopt(easy_, CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
+    curl_easy_setopt(easy_, CURLOPT_READFUNCTION, &Transfer::on_read);
+    curl_easy_setopt(easy_, CURLOPT_READDATA, this);
+    curl_easy_setopt(easy_, CURLOPT_SEEKFUNCTION, &Transfer::on_seek);
+    curl_easy_setopt(easy_, CURLOPT_SEEKDATA, this);
+    curl_easy_setopt(easy_, CURLOPT_MAX_SEND_SPEED_LARGE,
+                     static_cast<curl_off_t>(request_.most_bytes_per_s));
+}
+
+std::size_t Transfer::on_read(char* to, std::size_t size, std::size_t count, void* self)
+{
+    return static_cast<Transfer*>(self)->read_body({to, size * count});
+}
+
+// A connection that was used before may turn out dead: then it is sent again from the beginning.
+int Transfer::on_seek(void* self, curl_off_t offset, int origin)
+{
+    if (origin != SEEK_SET || offset < 0)
+        return CURL_SEEKFUNC_FAIL;
+    static_cast<Transfer*>(self)->sent_ = static_cast<std::uint64_t>(offset);
+    return CURL_SEEKFUNC_OK;
+}
+
+std::size_t Transfer::read_body(std::span<char> to)
+{
+    const UpstreamBody& body = request_.body;
+    const std::uint64_t size = body.file ? body.file_bytes : body.text.size();
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(to.size(), size - sent_));
+    if (!body.file)
+        std::copy_n(body.text.data() + sent_, count, to.data());
+    else if (!read_all_at(body.file->get(), to.first(count), sent_))
+        return CURL_READFUNC_ABORT;
+    sent_ += count;
+    return count;
 }
 
 Transfer::~Transfer()

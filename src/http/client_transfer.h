@@ -4,6 +4,8 @@
 
 #include <curl/curl.h>
 
+#include <span>
+
 #include "http/chunked.h"
 #include "http/client.h"
 
@@ -34,8 +36,12 @@ public:
 private:
     static std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self);
     static std::size_t on_write(char* bytes, std::size_t size, std::size_t count, void* self);
+    static std::size_t on_read(char* to, std::size_t size, std::size_t count, void* self);
+    static int on_seek(void* self, curl_off_t offset, int origin);
     static curl_socket_t on_open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
     static int on_connected(void* self, char* address, char*, int, int);
+    void set_method();
+    std::size_t read_body(std::span<char> to);
     bool is_kept_off(const std::string& address);
     bool take_header(std::string_view line);
     bool give_head();
@@ -51,6 +57,7 @@ private:
     curl_slist* header_list_ = nullptr;
     UpstreamHead head_;
     std::size_t head_bytes_ = 0;
+    std::uint64_t sent_ = 0;  // of the request's body
     bool is_chunked_ = false;
     ChunkedDecoder chunks_{ChunkedDecoder::Padding::taken};
     std::uint64_t came_ = 0;        // of the body, with the framing of chunks
