@@ -52,6 +52,7 @@ struct Want {
     struct Elsewhere {
         enum class Turn {
             first,     ///< Before the others: it is near.
+            service,   ///< Then: it is at this site, as far as anybody knows.
             delegate,  ///< Then, in the order given: it is asked to fetch what it does not hold.
             ranked,    ///< When its turn comes by what was measured, as the others.
             last,      ///< After all others.
@@ -208,6 +209,11 @@ public:
     http::Task<std::vector<SourcePtr>> stand_ins(std::vector<SourcePtr> sources, Disturbed whom,
                                                  std::shared_ptr<const Disturbance> disturbance);
 
+    /// `stored` is called on the fetch thread, and must not block, with every digest of what came
+    /// and is held now, and the archive whose source gave it. Set before anything is fetched.
+    using Stored = std::function<void(const std::vector<Digest>&, const std::string& archive)>;
+    void on_stored(Stored stored) { stored_ = std::move(stored); }
+
     /// Bytes of files that have come since the start. Any thread.
     std::uint64_t came() const { return came_.load(std::memory_order_relaxed); }
 
@@ -273,6 +279,7 @@ private:
     store::PrivateMarks& private_marks_;
     WorkerPool& workers_;
     EventSink sink_;
+    Stored stored_;
     mutable std::mutex mutex_;  // misses only
     std::map<Flight::Key, std::shared_ptr<Flight>> flights_;
     std::mutex landed_mutex_;

@@ -308,6 +308,8 @@ void Fetcher::settle(const std::vector<Landed>& batch, const std::vector<Result<
     for (std::size_t i = 0; i < batch.size(); ++i) {
         if (!kept[i])
             tell_unkept(batch[i].archive, kept[i].error());
+        else if (stored_ && !batch[i].flight->is_in_memory_)
+            stored_(batch[i].proven, batch[i].archive);
         batch[i].flight->phase_.store(Flight::Phase::stored, std::memory_order_release);
         drop(batch[i].flight);
     }

@@ -101,7 +101,8 @@ const std::string& FlightRun::archive() const
 // where a breaker is open: those come last of all.
 double FlightRun::score_of(const Offer& offer, SteadyTime now) const
 {
-    constexpr double kFirst = -2e8, kDelegate = -1e8, kLater = 1e8, kLast = 5e8;
+    constexpr double kFirst = -3e8, kService = -2e8, kDelegate = -1e8;
+    constexpr double kLater = 1e8, kLast = 5e8;
     const Source& source = *offer.source;
     const double rank = source.rank(digest_.size_bytes - taken_, now);
     if (offer.is_passed_on && digest_.size_bytes >= kStreamedFrom && !source.is_tried())
@@ -111,6 +112,8 @@ double FlightRun::score_of(const Offer& offer, SteadyTime now) const
     switch (offer.turn) {
         case Turn::first:
             return rank + (is_near_indeed(offer, now) ? kFirst : 0);
+        case Turn::service:
+            return rank + (is_near_indeed(offer, now) ? kService : 0);
         case Turn::delegate:  // one order on all nodes, whatever each has measured
             if (source.is_open(now) || !source.keeps_its_word(now))
                 return rank + kLater;
@@ -208,6 +211,10 @@ bool FlightRun::on_head(Attempt& attempt, const http::UpstreamHead& head)
 {
     const std::uint64_t size = digest_.size_bytes;
     const SteadyTime now = steady_now();
+    if (attempt.source->is_service() && head.status == 403) {
+        fail(attempt, Fault::denied, "it answered 403");
+        return false;
+    }
     if (attempt.source->is_peer() && is_no_gift(head.status)) {
         attempt.source->answered(std::chrono::duration_cast<milliseconds>(now - attempt.started));
         attempt.source->lacked();
@@ -337,9 +344,10 @@ void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
     const bool is_refused =
         fault == Fault::wrong_bytes || fault == Fault::wrong_size || fault == Fault::mixed;
     showed_others_ = showed_others_ || (is_refused && !source->is_peer());
-    fetcher_.event(fmt::format("source.{}", to_string(fault)), attempt.offer.archive, source,
-                   fmt::format("{}: {}", attempt.offer.paths[attempt.path_index], message),
-                   is_refused ? digest_.hex() : std::string());
+    if (!source->is_service() || is_refused)  // how a service is, its keeper tells
+        fetcher_.event(fmt::format("source.{}", to_string(fault)), attempt.offer.archive, source,
+                       fmt::format("{}: {}", attempt.offer.paths[attempt.path_index], message),
+                       is_refused ? digest_.hex() : std::string());
     move_on(attempt);
 }
 

@@ -125,6 +125,9 @@ void Pull::go(std::string url)
     upstream.header_lines = request_.header_lines;
     upstream.proxy = settings.proxy;
     upstream.may_use_private_addresses = is_home_ && settings.may_be_private;
+    if (is_home_ && settings.sign)
+        for (std::string& line : settings.sign(url))
+            upstream.header_lines.push_back(std::move(line));
     if (is_home_) {  // credentials go to the source's own host only
         upstream.user = request_.lent ? request_.lent->user : settings.user;
         upstream.password = request_.lent ? request_.lent->password : settings.password;
@@ -137,8 +140,7 @@ void Pull::go(std::string url)
 void Pull::follow(const std::string& from_url, const std::string& location)
 {
     if (request_.source->is_peer())
-        return events_->on_fault(Fault::redirect,
-                                 "a peer gives what it holds, and sends nobody on");
+        return events_->on_fault(Fault::redirect, "who gives what it holds sends nobody on");
     if (++redirects_ > kMaxRedirects)
         return events_->on_fault(Fault::redirect,
                                  fmt::format("more than {} redirects", kMaxRedirects));

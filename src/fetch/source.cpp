@@ -94,10 +94,12 @@ void Source::charge(Fault fault, std::string_view message, SteadyTime now)
     if (!counts_against_health(fault))
         return;
     ++failures_in_a_row_;
-    if (failures_in_a_row_ < kFailuresToOpen && !opens_at_once(fault))
+    // A service that refuses our credentials goes on doing so.
+    const bool is_final = opens_at_once(fault) || (is_service() && fault == Fault::denied);
+    if (failures_in_a_row_ < kFailuresToOpen && !is_final)
         return;
     const auto doublings = std::min<std::uint64_t>(failures_in_a_row_, 8);
-    const auto pause = opens_at_once(fault) ? kPauseOfALie : kFirstPause * (1 << doublings) / 8;
+    const auto pause = is_final ? kPauseOfALie : kFirstPause * (1 << doublings) / 8;
     open_until_ = now + std::min<std::chrono::seconds>(pause, kLongestPause);
     note_health();
     if (!is_lie(fault))

@@ -46,14 +46,19 @@ struct Credentials {
 };
 using CredentialsPtr = std::shared_ptr<const Credentials>;
 
+/// Header lines to send with a request for this URL, made when it starts.
+using SignRequest = std::function<std::vector<std::string>(const std::string& url)>;
+
 struct SourceSettings {
     /// A peer is another node: it gives held bytes by their digest, and knows nothing of the
     /// archive. That it lacks a file says nothing, and wrong bytes of it are nobody's but its own.
-    enum class Kind { upstream, peer };
+    /// A service keeps blobs for several nodes: the same holds for it, but it is no stranger.
+    enum class Kind { upstream, peer, service };
     Kind kind = Kind::upstream;
     std::string url;  ///< "http://mirror.example/debian", no trailing slash, no credentials
     std::string user, password;
     bool may_be_private = true;  ///< Whether its name may lead to a private address (A19).
+    SignRequest sign;            ///< Who asks is shown so; null: by user and password, if any
     std::string proxy;           ///< Outgoing proxy; empty: none
     std::string ca;  ///< File of the only certificate authorities for https; empty: the system's
 };
@@ -91,7 +96,9 @@ public:
 
     const SourceSettings& settings() const { return settings_; }
     const std::string& url() const { return settings_.url; }
-    bool is_peer() const { return settings_.kind == SourceSettings::Kind::peer; }
+    /// A peer, or a service: what follows is said of both.
+    bool is_peer() const { return settings_.kind != SourceSettings::Kind::upstream; }
+    bool is_service() const { return settings_.kind == SourceSettings::Kind::service; }
     /// Null for a source in the network.
     const ReadLocal& read_local() const { return read_local_; }
 
@@ -100,8 +107,9 @@ public:
     /// It delivered bytes at a pace. Proven ones alone make earlier lies forgotten.
     enum class Proof { none, digest };
     void delivered(std::uint64_t bytes, std::chrono::milliseconds taken, Proof proof);
-    /// A peer does not have what it was asked for, or does not give it.
-    void lacked() { ++lacks_in_a_row_; }
+    /// A peer does not have what it was asked for, or does not give it. A service gets what is new
+    /// from its nodes, so what is new is asked for in vain.
+    void lacked() { lacks_in_a_row_ += is_service() ? 0 : 1; }
     /// A peer does not have what it said it has. True when that is once too often: for a while, the
     /// longer the more often, nothing counts that it says of itself. Anything right that it gives
     /// ends that.
@@ -130,7 +138,10 @@ public:
     double rate_bytes_per_s() const { return rate_; }
     /// Whether it may give what is passed on before it is proven: an upstream, or a peer that has
     /// given much and nothing wrong since.
-    bool is_tried() const { return !is_peer() || proven_bytes_ >= kProvenToBeTried; }
+    bool is_tried() const
+    {
+        return settings_.kind != SourceSettings::Kind::peer || proven_bytes_ >= kProvenToBeTried;
+    }
     /// Since its last good answer.
     std::uint64_t failures_in_a_row() const { return failures_in_a_row_; }
 
