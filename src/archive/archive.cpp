@@ -103,6 +103,7 @@ fetch::Want Archive::want_of_pool(const Digest& digest, std::string_view path) c
     want.paths.push_back(http::encode_path(path));
     if (const Neighbours* near = neighbours())
         near->add_pool(want, path);
+    add_service(want);
     return want;
 }
 
@@ -125,6 +126,7 @@ fetch::Want Archive::want_index(const std::string& suite, const catalog::Generat
     if (generation.release().acquire_by_hash)
         want.paths.push_back(http::encode_path(folder + by_hash_path(file.path, want.digest)));
     want.paths.push_back(http::encode_path(folder + file.path));
+    add_service(want);
     // Of what is served now the upstreams are asked alone: that none has it has to be known.
     const auto now = view_.load();
     const catalog::SuiteView* view = now->find(suite);

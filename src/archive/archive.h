@@ -31,6 +31,7 @@ namespace aptward::archive {
 class Deliveries;
 class HotAnswers;
 class Jobs;
+class BlobService;
 class Neighbours;
 class Prefetcher;
 class Shelf;
@@ -56,8 +57,9 @@ struct Services {
     Shelf& shelf;
     std::string architecture;  ///< Of this machine ("amd64"): most likely its clients' too.
     // Set before anything is served:
-    Prefetcher* prefetcher = nullptr;  ///< Null: nothing is fetched ahead.
-    Neighbours* neighbours = nullptr;  ///< Null: no other node is asked.
+    Prefetcher* prefetcher = nullptr;     ///< Null: nothing is fetched ahead.
+    Neighbours* neighbours = nullptr;     ///< Null: no other node is asked.
+    BlobService* blob_service = nullptr;  ///< Null: there is none.
 };
 
 /// What `status` shows of a suite.
@@ -265,6 +267,9 @@ public:
     /// ("main/binary-amd64/Packages.xz"), or an index of one does. Any thread.
     std::optional<Given> find_given_index(const Digest& digest, std::string_view path) const;
     std::optional<Given> find_given_pool(const Digest& digest, std::string_view path) const;
+    /// Whether these bytes, which it has listed, may be kept where other nodes get them. Any
+    /// thread.
+    bool may_put_away(const Digest& digest) const;
     /// A table behind what other nodes are given.
     struct GivenTable {
         std::string name;  ///< The hash of the index's text; of a longer one the first 64 digits.
@@ -300,6 +305,7 @@ private:
     bool is_for_everybody() const;
     bool may_share() const;
     const Neighbours* neighbours() const;
+    void add_service(fetch::Want& want) const;
     std::shared_ptr<const catalog::ArchiveView> given() const;
     void for_each_given(
         const std::function<void(const std::string& suite,

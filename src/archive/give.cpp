@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "archive/archive.h"
+#include "archive/blob_service.h"
 #include "archive/names.h"
 #include "archive/neighbours.h"
 #include "archive/past.h"
@@ -51,6 +52,17 @@ bool Archive::may_share() const
 const Neighbours* Archive::neighbours() const
 {
     return may_share() ? services_.neighbours : nullptr;
+}
+
+void Archive::add_service(fetch::Want& want) const
+{
+    if (services_.blob_service != nullptr && may_share())
+        services_.blob_service->add(want);
+}
+
+bool Archive::may_put_away(const Digest& digest) const
+{
+    return may_share() && services_.private_marks.may_give(digest, settings_.id);
 }
 
 void Archive::tell_neighbours() const
@@ -185,6 +197,7 @@ std::optional<Archive::Errand> Archive::pool_errand(const Digest& digest,
     Errand errand{{std::string(path), {}}, want_of(digest)};
     errand.want.paths.push_back(http::encode_path(path));
     errand.want.is_for_another = true;
+    add_service(errand.want);
     return errand;
 }
 

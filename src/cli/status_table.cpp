@@ -189,6 +189,21 @@ std::string quota_note(const Json& status)
     return text;
 }
 
+std::string blob_service_note(const Json& status)
+{
+    const Json service = status.value("blob_service", Json());
+    if (!service.is_object())
+        return "";
+    const std::string state = service.value("state", "");
+    const std::string why = service.value("why", "");
+    std::string text = fmt::format("\nblob service: {} {}{}\n", service.value("url", ""), state,
+                                   why.empty() ? "" : ": " + why);
+    if (service.value("upload", false))
+        text += fmt::format("  it has {} files that this node knows of; {} wait for their upload\n",
+                            service.value("known", 0), service.value("waiting", 0));
+    return text;
+}
+
 std::string unmended_note(const Json& status)
 {
     const Json unmended = status.value("unmended", Json::object());
@@ -223,6 +238,7 @@ std::string render_status_table(const std::string& status_json, bool has_colours
         text += frozen_note(archive) + rings_note(archive);
     text += drill_note(status);
     text += quota_note(status);
+    text += blob_service_note(status);
     text += unmended_note(status);
     const Json tunnels = status.value("tunnels", Json::object());
     if (tunnels.value("count", 0) > 0)

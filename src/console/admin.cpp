@@ -6,6 +6,7 @@
 #include "archive/mending.h"
 #include "base/version.h"
 #include "console/answers.h"
+#include "console/blob_service.h"
 #include "console/deliveries.h"
 #include "console/drill.h"
 #include "console/jobs.h"
@@ -160,6 +161,7 @@ http::Async<std::string> Admin::status()
 {
     const auto archives = co_await gather(services_, front_.routes(), Sources::asked);
     const auto peers = co_await describe(peers_);
+    const auto service = co_await look_at_blob_service(services_);
     const archive::Counters& counters = services_.counters;
     Json document = {{"program", "aptward"},
                      {"version", version()},
@@ -171,6 +173,7 @@ http::Async<std::string> Admin::status()
                      {"quota", to_json(quota_, services_.blobs)},
                      {"peers", peers["peers"]},
                      {"discovery", peers["discovery"]},
+                     {"blob_service", to_json(service)},
                      {"archives", Json::array()},
                      {"unproven",
                       {{"count", counters.unproven.load()},
@@ -404,8 +407,9 @@ http::Async<void> Admin::answer_metrics(http::Exchange& exchange)
 {
     const auto archives = co_await gather(services_, front_.routes(), Sources::configured);
     const auto peers = co_await peers_.report();
-    const std::string text =
-        render_metrics(archives, peers, peers_.given(), services_, quota_, loops_.connections());
+    const auto service = co_await look_at_blob_service(services_);
+    const std::string text = render_metrics(archives, peers, peers_.given(), service, services_,
+                                            quota_, loops_.connections());
     http::Answer answer(200);
     answer.type("text/plain; version=0.0.4; charset=utf-8");
     co_await exchange.send(std::move(answer), text);

@@ -178,10 +178,29 @@ void add_peer(Families& families, const peer::PeerReport& peer)
                      {{"peer", peer.url}}, static_cast<double>(peer.source.bytes));
 }
 
+void add_blob_service(Families& families, const archive::BlobServiceReport& service)
+{
+    const auto count = [&](const char* name, const char* help, std::uint64_t value) {
+        families.counter(name, help, {}, static_cast<double>(value));
+    };
+    families.gauge("aptward_blob_service_up", "1 while the blob service is as it should be", {},
+                   service.state == "good" ? 1 : 0);
+    families.gauge("aptward_blob_service_waiting_files", "Files that wait for their upload", {},
+                   static_cast<double>(service.waiting_files));
+    families.gauge("aptward_blob_service_known_files", "Files that it is known to have", {},
+                   static_cast<double>(service.known_files));
+    count("aptward_blob_service_uploaded_total", "Files that were uploaded to it",
+          service.uploaded_files);
+    count("aptward_blob_service_uploaded_bytes_total", "Bytes that were uploaded to it",
+          service.uploaded_bytes);
+    count("aptward_blob_service_bytes_total", "Bytes that it delivered", service.source.bytes);
+}
+
 }  // namespace
 
 std::string render_metrics(const std::vector<ArchiveReport>& archives,
                            const std::vector<peer::PeerReport>& peers, const peer::Given& given,
+                           const std::optional<archive::BlobServiceReport>& blob_service,
                            const archive::Services& services, const archive::Quota& quota,
                            std::size_t connections)
 {
@@ -222,6 +241,8 @@ std::string render_metrics(const std::vector<ArchiveReport>& archives,
     for (const peer::PeerReport& peer : peers)
         if (peer.origin != peer::Origin::found || peer.link.key)
             add_peer(families, peer);
+    if (blob_service)
+        add_blob_service(families, *blob_service);
     for (const ArchiveReport& report : archives) {
         const std::string& id = report.archive->settings().id;
         families.gauge("aptward_archive_unverified", "1 for an archive that is not verified",

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "http/server.h"
+#include "node/config_blob_service.h"
 #include "node/config_checks.h"
 #include "node/config_listeners.h"
 #include "node/config_peers.h"
@@ -406,6 +407,7 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
     read_listeners(reader, table, config, mistakes, has_listen);
     check_addresses(reader, config, listen.empty());
     read_peers(reader, table, config, mistakes);
+    read_blob_service(reader, table, config, mistakes);
     const toml::node* archives = table.get("archive");
     if (archives == nullptr)
         return add_machine_archives(config, mistakes, "/");

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "http/principal.h"
 #include "peer/peer.h"
+#include "s3/service.h"
 #include "stock/stock.h"
 
 namespace aptward::node {
@@ -45,6 +46,7 @@ struct Config {
     std::chrono::seconds hot_for = std::chrono::hours(24 * 14);
     stock::Settings stock;
     peer::Settings peers;
+    std::optional<s3::Settings> blob_service;
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::text;
     std::vector<archive::ArchiveSettings> archives;

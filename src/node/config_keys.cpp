@@ -111,6 +111,24 @@ const std::vector<ConfigKey>& config_keys()
          "Whether it is on this side of the line to the internet. Near ones are asked first, and "
          "what none of them holds is fetched by one of them for all; measured: those that answered "
          "within 5 ms once."},
+        {"blob-service", "url", "URL", "",
+         "An S3-compatible service in which several nodes keep files together: asked before the "
+         "internet, and given what was fetched. What a private archive holds never goes there."},
+        {"blob-service", "bucket", "name", "", "The bucket; it has to be there."},
+        {"blob-service", "prefix", "text", "\"\"",
+         "What the names of all objects begin with, such as \"aptward/\"."},
+        {"blob-service", "region", "name", "\"us-east-1\"",
+         "The region that requests are signed for."},
+        {"blob-service", "credentials-file", "path", "",
+         "File of mode 0600 with the access key on its first line and the secret key on the "
+         "second."},
+        {"blob-service", "ca", "path", "\"\"",
+         "File of the only certificate authorities that an https service may show; empty means "
+         "the system's."},
+        {"blob-service", "upload", "true or false", "true",
+         "Whether this node uploads what it fetched, or only asks for what others have uploaded."},
+        {"blob-service", "upload-rate", "bytes per second", "\"0\"",
+         "How fast it uploads at most; 0 means as fast as the service takes it."},
         {"listener", "address", "address", "",
          "Where it listens: \"ADDRESS:PORT\", \"[V6]:PORT\" or \"unix:PATH\"."},
         {"listener", "serves", "list of archive, admin", "[\"archive\"]",

@@ -99,6 +99,17 @@ std::optional<tlog::SignerKey> Node::Parts::identity() const
     return std::nullopt;
 }
 
+void Node::Parts::make_blob_service()
+{
+    blob_service =
+        std::make_unique<s3::Service>(*services, *front, config.state, config.blob_service);
+    services->blob_service = blob_service.get();
+    fetcher->on_stored([service = blob_service.get()](const std::vector<Digest>& digests,
+                                                      const std::string& archive) {
+        service->note_stored(digests, archive);
+    });
+}
+
 Result<void> Node::Parts::listen()
 {
     listeners.emplace(*loops, *front, *admin);
@@ -202,6 +213,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
                                       parts->config.peers, read_peer, parts->state->peers());
     parts->services->neighbours = parts->peers.get();
     parts->restore_peers();
+    parts->make_blob_service();
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->drill,
                                                     *parts->stock, *parts->peers, *parts->quota,
                                                     *parts->loops);
@@ -217,6 +229,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     http::spawn(node->parts_->services->control, "bounding", node->parts_->keep_bounded());
     http::spawn(node->parts_->services->control, "stocking", node->parts_->stock->keep());
     http::spawn(node->parts_->services->control, "keeping peers", node->parts_->peers->keep());
+    http::spawn(node->parts_->services->control, "keeping the blob service",
+                node->parts_->blob_service->keep());
     http::spawn(node->parts_->services->control, "keeping room", node->parts_->keep_room());
     node->parts_->admin->set_ready(true);
     // A full disk keeps nothing from being served that is held (I6).
@@ -337,6 +351,8 @@ void Node::stop()
     // the loop that waits for it, and a coroutine those of another loop: so the loops are destroyed
     // when no thread is left, with what waits on them.
     parts_->client.stop();
+    if (parts_->blob_service)
+        parts_->blob_service->stop();
     for (const auto* loops : {&parts_->loops, &parts_->control})
         if (*loops)
             (*loops)->join();

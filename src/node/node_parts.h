@@ -21,6 +21,7 @@
 #include "node/listeners.h"
 #include "node/node.h"
 #include "peer/peer.h"
+#include "s3/service.h"
 #include "stock/stock.h"
 
 namespace aptward::node {
@@ -68,6 +69,7 @@ struct Node::Parts {
     std::unique_ptr<archive::Front> front;
     std::unique_ptr<stock::Stock> stock;
     std::unique_ptr<peer::Peers> peers;
+    std::unique_ptr<s3::Service> blob_service;
     std::unique_ptr<archive::Drill> drill;
     std::unique_ptr<console::Admin> admin;
     std::unique_ptr<http::Loops> control;  // one loop
@@ -96,6 +98,7 @@ struct Node::Parts {
                         std::map<std::string, catalog::SourceState> remembered,
                         const std::string& kind);
     void restore_peers();
+    void make_blob_service();
     Result<void> listen();
     Result<void> write_run_file();
     http::Async<void> keep_saving();

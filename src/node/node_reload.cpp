@@ -246,6 +246,7 @@ Result<void> Node::reload(Config config)
     parts_->stock->use(config.stock);
     parts_->peers->use(config.peers);
     parts_->peers->announce(reachable_at(parts_->listeners->open_addresses()));
+    parts_->blob_service->use(config.blob_service);
     parts_->quota->set_bytes(config.quota_bytes);
     parts_->tell_what_stays(config);
     parts_->tell_notes(config);

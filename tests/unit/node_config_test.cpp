@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "node/config.h"
+#include "temporary_folder.h"
 
 namespace aptward::node {
 namespace {
@@ -70,7 +71,7 @@ TEST(Config, NamesOneWrongValuePerKeyWithItsLineAndWhatIsAccepted)
         {"scrub-rate = \"fast\"", "scrub-rate", "20M"},
         {"log-level = \"loud\"", "log-level", "debug, info, warning, error"},
         {"log-format = \"xml\"", "log-format", "text, json"},
-        {"unknown-key = 1", "unknown-key", "[[archive]], [[listener]]"},
+        {"unknown-key = 1", "unknown-key", "[[archive]], [[blob-service]], [[listener]]"},
         {"id = \"A B\"", "archive.id", "lower-case letters", true},
         {"upstreams = [\"http://h:99999/x\"]", "archive.upstreams", "port from 1 to 65535", true},
         {"upstreams = [\"http://h/x?y=1\"]", "archive.upstreams", "without blanks", true},
@@ -157,6 +158,37 @@ TEST(Config, TakesWhatIsUsual)
     for (const Mistake& mistake : outcome.mistakes)
         ADD_FAILURE() << mistake.where << ": " << mistake.message;
     EXPECT_TRUE(outcome.config);
+}
+
+TEST(Config, ReadsABlobServiceWithKeysThatNobodyElseMayRead)
+{
+    const TemporaryFolder folder;
+    const auto keys = folder.path() / "keys";
+    std::ofstream(keys) << "ACCESS\nhidden/word\n";
+    const std::string table = std::string(kArchive) +
+                              "[[blob-service]]\nurl = \"https://s3.example:9000/\"\nbucket = "
+                              "\"aptward\"\nprefix = \"site-1\"\nupload-rate = "
+                              "\"2M\"\ncredentials-file = \"" +
+                              keys.string() + "\"\n";
+    std::filesystem::permissions(keys, std::filesystem::perms(0640));
+    {
+        const ConfigFile file(table);
+        const auto outcome = read_config(file.path());
+        ASSERT_EQ(outcome.mistakes.size(), 1U);
+        EXPECT_THAT(outcome.mistakes[0].message,
+                    AllOf(HasSubstr("chmod 600"), testing::Not(HasSubstr("hidden"))));
+    }
+    std::filesystem::permissions(keys, std::filesystem::perms(0600));
+    const ConfigFile file(table);
+    const auto outcome = read_config(file.path());
+    ASSERT_TRUE(outcome.config && outcome.config->blob_service);
+    const s3::Settings& service = *outcome.config->blob_service;
+    EXPECT_EQ(service.url, "https://s3.example:9000");
+    EXPECT_EQ(service.prefix, "site-1/");
+    EXPECT_EQ(service.region, "us-east-1");
+    EXPECT_EQ(service.credentials.secret_key, "hidden/word");
+    EXPECT_EQ(service.upload_rate_bytes_per_s, 2'000'000U);
+    EXPECT_TRUE(service.is_uploaded_to);
 }
 
 }  // namespace

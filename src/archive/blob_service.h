@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// A store of blobs that several nodes share. s3/ speaks to it; archive/ only says what is wanted.
+// docs/decisions/0030-blob-service.md.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "fetch/fetch.h"
+#include "http/task.h"
+
+namespace aptward::archive {
+
+/// What `status` and the metrics show of it.
+struct BlobServiceReport {
+    std::string url;    ///< With the bucket; no credentials.
+    std::string state;  ///< "untried", "good", "unreachable", "denied", "no-bucket", "full"
+    std::string why;    ///< One sentence, where it is not good.
+    SystemTime since{};
+    bool is_uploaded_to = false;
+    std::uint64_t uploaded_files = 0, uploaded_bytes = 0;  ///< Since the start.
+    std::uint64_t found_files = 0;    ///< Since the start: they were there already.
+    std::uint64_t waiting_files = 0;  ///< To be uploaded.
+    std::uint64_t known_files = 0;    ///< That it has, as far as this node has looked.
+    fetch::SourceReport source;
+};
+
+class BlobService {
+public:
+    virtual ~BlobService() = default;
+
+    /// Adds it to those who may have these bytes, while it answers. Any thread.
+    virtual void add(fetch::Want& want) const = 0;
+
+    /// Whether this node has seen these bytes there: it has asked the service for their size after
+    /// the upload. Any thread.
+    virtual bool has(const Digest& digest) const = 0;
+
+    /// Nothing when none is configured. Any loop.
+    virtual http::Async<std::optional<BlobServiceReport>> report() = 0;
+};
+
+}  // namespace aptward::archive

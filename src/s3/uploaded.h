@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Which blobs the service is known to have. A file of the state, which may be lost: then the
+// service is asked again.
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/file.h"
+
+namespace aptward::s3 {
+
+/// Any thread; add() and begin() write a few bytes.
+///
+/// The file: the 32 digits of the bucket's id and a line feed, then 16 bytes for each blob, the
+/// beginning of its SHA-256. Nothing is synced and a torn end is cut off: what is not known to be
+/// there is asked for and at worst uploaded once more. In memory are 16 bytes for each.
+class Uploaded {
+public:
+    /// Reads the file, where there is one.
+    explicit Uploaded(std::filesystem::path file);
+
+    /// The bucket is that of this id: what was known of another one is forgotten. False then.
+    bool begin(std::string_view bucket_id);
+    bool has(const Digest& digest) const;
+    void add(const Digest& digest);
+    /// The bucket is gone, and all that was in it.
+    void clear();
+    std::size_t count() const;
+
+private:
+    using Key = std::array<std::uint8_t, 16>;
+    static Key key_of(const Digest& digest);
+    bool contains(const Key& key) const;
+    void start_over(std::string_view bucket_id);
+
+    const std::filesystem::path path_;
+    mutable std::mutex mutex_;  // guards the rest
+    Fd file_;
+    std::string bucket_id_;
+    std::vector<Key> sorted_;
+    std::set<Key> fresh_;  // since they were sorted
+};
+
+}  // namespace aptward::s3
