@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "archive/blob_service.h"
 #include "archive/index_table.h"
 #include "archive/suite.h"
 
@@ -53,10 +54,12 @@ Result<void> Needs::walk_files()
         } else {
             if (files_.empty())
                 std::sort(seconds.begin(), seconds.end(), by_file);
-            files_.push_back({key, entry.digest.size_bytes,
-                              static_cast<std::uint32_t>(
-                                  std::clamp<std::int64_t>(to_unix(entry.used), 0, UINT32_MAX)),
-                              Need::nobody});
+            files_.push_back(
+                {key, entry.digest.size_bytes,
+                 static_cast<std::uint32_t>(
+                     std::clamp<std::int64_t>(to_unix(entry.used), 0, UINT32_MAX)),
+                 Need::nobody,
+                 services_.blob_service != nullptr && services_.blob_service->has(entry.digest)});
             const auto second =
                 std::lower_bound(seconds.begin(), seconds.end(), Second{entry.file, {}}, by_file);
             if (second != seconds.end() && second->file == entry.file)

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from bucket import ACCESS, SECRET, Bucket
-from coherence import blob_files, wrong_blobs
+from coherence import blob_files, grow_old, wrong_blobs
 from node import PROGRAM, until
 from peering import pool
 from test_flights import learn
@@ -431,6 +431,60 @@ def test_mistakes_in_the_configuration_are_named_without_the_secret(scene, bucke
     assert "one blob service" in check(scene, table(bucket, file) + table(bucket, file)).stderr
 
 
+TWO_HOURS = 2 * 3600
+NAMES = [f"part{number}" for number in range(12)]
+
+
+def test_two_nodes_have_a_stock_in_common_that_is_larger_than_either_disk(scene, bucket, keys):
+    archive = scene.archive()
+    for name in NAMES:
+        archive.add(name, payload_bytes=100_000)
+    archive.publish()
+    origin = scene.origin(archive)
+    nodes = [shared(scene, bucket, keys, archive, origin) for _ in range(2)]
+    for node, names in zip(nodes, (NAMES[:6], NAMES[6:])):
+        learn(node)
+        for name in names:
+            assert node.get(pool(name)).content == content_of(archive, name)
+    until("all is uploaded", lambda: {key_of(content_of(archive, name)) for name in NAMES} <= set(bucket.objects), 40)
+    origin.die()
+    for node in nodes:
+        uploaded(node)
+        for name in NAMES:  # what clients use is larger than what may stay
+            assert node.get(pool(name)).content == content_of(archive, name)
+            until("it is held", lambda: has_blob(node, content_of(archive, name)))
+        uploaded(node)
+        until("all is known", lambda: service_of(node)["known"] >= len(NAMES))
+        grow_old(node, TWO_HOURS)
+        done = node.command("gc", "--to", "500k")
+        assert done.returncode == 0, done
+        assert sum(os.stat(file).st_size for file in blob_files(node)) <= 500_000
+    for node in nodes:
+        for name in NAMES:
+            assert node.get(pool(name)).content == content_of(archive, name)
+
+
 def has_blob(node, content):
     name = hashlib.sha256(content).hexdigest()
     return (node.folder / "state/blobs/sha256" / name[:2] / name).exists()
+
+
+@pytest.mark.parametrize("why", ["not uploaded", "the service is gone"])
+def test_what_clients_use_stays_where_the_bucket_may_not_give_it(scene, bucket, keys, why):
+    archive = scene.archive()
+    for name in NAMES:
+        archive.add(name, payload_bytes=100_000)
+    archive.publish()
+    node = shared(scene, bucket, keys, archive, scene.origin(archive), upload=why != "not uploaded")
+    learn(node)
+    for name in NAMES:
+        assert node.get(pool(name)).status == 200
+    uploaded(node)
+    if why != "not uploaded":
+        until("all is known", lambda: service_of(node)["known"] >= len(NAMES))
+        bucket.die()
+        is_in(node, "unreachable")
+    grow_old(node, TWO_HOURS)
+    done = node.command("gc", "--to", "500k")
+    assert done.returncode != 0 and "what clients use" in done.stdout + done.stderr, done
+    assert all(has_blob(node, content_of(archive, name)) for name in NAMES)

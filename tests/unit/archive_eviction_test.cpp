@@ -45,6 +45,24 @@ TEST(Eviction, WhatIsNeededLeastAndUsedLongestAgoGoesFirst)
     EXPECT_EQ(order(files, plan_eviction(files, down_to(100))), "");
 }
 
+TEST(Eviction, WhatIsAwayGoesFirstAndWhatIsHotOnlyThen)
+{
+    const auto away = [](HeldFile one) {
+        one.is_away = true;
+        return one;
+    };
+    const std::vector<HeldFile> files = {
+        away(file('a', 10, 600, Need::current)), away(file('b', 10, 550, Need::current)),
+        file('c', 10, 100, Need::current),       away(file('d', 10, 200, Need::current)),
+        file('e', 10, 300, Need::past),          away(file('f', 10, 400, Need::past)),
+        file('g', 10, 500, Need::current),       away(file('h', 10, 950, Need::current)),
+        away(file('i', 10, 1, Need::kept))};
+    const EvictionPlan plan = plan_eviction(files, down_to(0));
+    EXPECT_EQ(order(files, plan), "fedcba") << "hot and here alone, just used, and kept ones stay";
+    EXPECT_EQ(plan.hot.files, 2U);
+    EXPECT_EQ(plan.over_bytes, 30U);
+}
+
 TEST(Eviction, NothingHeldIsNothingToPlan)
 {
     const EvictionPlan plan = plan_eviction({}, down_to(0));
