@@ -63,8 +63,14 @@ def losses():
 def clients():
     dev("build", "release", "aptward")
     dev("promtool")
-    return pytest("clients", "tests/apt", *(f"--ignore=tests/apt/{file}" for file in SWEPT + LOST),
+    return pytest("clients", "tests/apt", "-m", "not s3", *(f"--ignore=tests/apt/{file}" for file in SWEPT + LOST),
                   APTWARD_SOAK="60")
+
+
+def bucket():
+    dev("build", "release", "aptward")
+    dev("ceph")
+    return pytest("bucket", "tests/apt", "-m", "s3")
 
 
 def races():
@@ -74,7 +80,7 @@ def races():
     units = tally_of(report)
     served = pytest("races", *(f"tests/apt/test_{name}.py" for name in (
         "main_job", "failover", "attacks", "attack_matrix", "listeners", "jobs", "hot_answers", "operating", "peers",
-        "peer_releases", "delegates")), program=TSAN)
+        "peer_releases", "delegates", "blob_service")), program=TSAN)
     return {"passed": units["passed"] + served["passed"], "skipped": units["skipped"] + served["skipped"],
             "noted": {}}
 
@@ -110,6 +116,7 @@ PARTS = {
     "sweeps": (sweeps, "a kill and every error at every call on the state folder"),
     "losses": (losses, "200 seeded kills, 100 power cuts, a disk that fills"),
     "clients": (clients, "every test with real clients, the release build, 60 s of many clients"),
+    "bucket": (bucket, "nodes with a bucket of Ceph's radosgw in common"),
     "races": (races, "unit tests and real clients under ThreadSanitizer"),
     "mutants": (mutants, "every mutant turns its test red"),
     "real": (real, "real clients against the archive that this machine is configured for"),
