@@ -181,7 +181,7 @@ http::UpstreamRequest Service::request_for(const Target& target, Method method,
     return request;
 }
 
-http::Async<Answer> Service::ask(TargetPtr, http::UpstreamRequest request)
+http::Async<Answer> Service::ask(http::UpstreamRequest request)
 {
     auto signal = co_await http::make_signal();
     auto asked = std::make_shared<Asked>(signal);
@@ -202,7 +202,7 @@ http::Async<Answer> Service::ask(TargetPtr, http::UpstreamRequest request)
 http::Async<Finding> Service::probe(TargetPtr target)
 {
     const auto answer =
-        co_await ask(target, request_for(*target, Method::get, kIdKey, sha256_of_nothing()));
+        co_await ask(request_for(*target, Method::get, kIdKey, sha256_of_nothing()));
     Finding finding = look_at(answer);
     if (finding.health == Health::good && answer.is_absent() && !read_service_error(answer.body))
         finding = {Health::unreachable, "it answers 404, but not as an S3 service does"};
@@ -235,7 +235,7 @@ http::Async<Finding> Service::put_id(TargetPtr target, std::string id)
 {
     auto request = request_for(*target, Method::put, kIdKey, crypto::digest_of(id).hex());
     request.body.text = id;
-    const auto answer = co_await ask(target, std::move(request));
+    const auto answer = co_await ask(std::move(request));
     has_failed_put_ = !answer.is_good();
     if (answer.is_good())
         uploaded_.begin(id);

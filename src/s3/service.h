@@ -95,7 +95,7 @@ private:
     struct Upload;
 
     // service.cpp, control loop
-    http::Async<Answer> ask(TargetPtr target, http::UpstreamRequest request);
+    http::Async<Answer> ask(http::UpstreamRequest request);
     http::UpstreamRequest request_for(const Target& target, http::UpstreamRequest::Method method,
                                       std::string_view key, std::string_view body_sha256) const;
     http::Async<Finding> probe(TargetPtr target);
@@ -111,6 +111,7 @@ private:
     http::Async<void> upload_until_empty(std::shared_ptr<Upload> upload);
     http::Async<Finding> upload_one(TargetPtr target, UploadQueue::Entry entry);
     http::Async<Finding> put(TargetPtr target, UploadQueue::Entry entry);
+    http::Async<void> remember(Digest digest);
     http::Async<void> refuse(UploadQueue::Entry entry, Answer answer);
     bool may_upload(const UploadQueue::Entry& entry) const;
     std::vector<UploadQueue::Entry> find_held();

@@ -201,11 +201,10 @@ http::Async<Finding> Service::upload_one(TargetPtr target, UploadQueue::Entry en
     if (!may_upload(entry) || uploaded_.has(entry.digest))
         co_return Finding();
     const std::string key = key_of_blob(entry.digest);
-    const auto before =
-        co_await ask(target, request_for(*target, Method::head, key, sha256_of_nothing()));
+    const auto before = co_await ask(request_for(*target, Method::head, key, sha256_of_nothing()));
     if (before.is_good() && before.size == entry.digest.size_bytes) {
         ++found_files_;
-        uploaded_.add(entry.digest);
+        co_await remember(entry.digest);
         co_return Finding();
     }
     Finding finding = look_at(before);
@@ -233,7 +232,7 @@ http::Async<Finding> Service::put(TargetPtr target, UploadQueue::Entry entry)
     request.body.file = std::move(file);
     request.body.file_bytes = digest.size_bytes;
     request.most_bytes_per_s = target->settings.upload_rate_bytes_per_s;
-    const auto answer = co_await ask(target, std::move(request));
+    const auto answer = co_await ask(std::move(request));
     if (are_bytes_refused(answer)) {
         co_await refuse(std::move(entry), answer);
         co_return Finding();
@@ -241,17 +240,25 @@ http::Async<Finding> Service::put(TargetPtr target, UploadQueue::Entry entry)
     Finding taken = look_at_put(answer);
     if (taken.health != Health::good)
         co_return taken;
-    const auto after =
-        co_await ask(target, request_for(*target, Method::head, key, sha256_of_nothing()));
+    const auto after = co_await ask(request_for(*target, Method::head, key, sha256_of_nothing()));
     taken = look_at(after);
     if (taken.health != Health::good)
         co_return taken;
     if (!after.is_good() || after.size != digest.size_bytes)
         co_return Finding{Health::unreachable, "it took a file, and does not have it"};
-    uploaded_.add(digest);
+    co_await remember(digest);
     ++uploaded_files_;
     uploaded_bytes_ += digest.size_bytes;
     co_return Finding();
+}
+
+http::Async<void> Service::remember(Digest digest)
+{
+    auto job = [this, digest] {
+        uploaded_.add(digest);
+        return true;
+    };
+    co_await http::on_worker(services_.workers, std::move(job));
 }
 
 // The service has counted other bytes than the digest says: ours may be damaged.

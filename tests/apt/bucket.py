@@ -166,9 +166,10 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Bucket:
     """`fault`: (method, key) -> None, "stall", "hang up", "cut", "forget" (of a put), seconds as a float, or a
-    refusal (status, code)."""
+    refusal (status, code). `tls`: a context, for https."""
 
-    def __init__(self, name="aptward"):
+    def __init__(self, name="aptward", tls=None):
+        self.tls = tls
         self.name, self.access, self.secret = name, ACCESS, SECRET
         self.objects, self.is_there, self.requests = {}, True, []
         self.fault, self.now = lambda method, key: None, time.time
@@ -179,11 +180,13 @@ class Bucket:
         self.is_dead = False
         self.server = Server(("127.0.0.1", port), Handler)
         self.server.owner, self.port = self, self.server.server_address[1]
+        if self.tls:
+            self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     def die(self):
         self.is_dead = True  # also on connections that are open

@@ -9,7 +9,7 @@ import pytest
 
 from bucket import ACCESS, SECRET, Bucket
 from coherence import blob_files, grow_old, wrong_blobs
-from node import PROGRAM, until
+from node import PROGRAM, Node, until
 from peering import pool
 from test_flights import learn
 from test_listeners import reload
@@ -407,6 +407,20 @@ def test_something_else_at_the_address_is_no_service(scene, bucket, keys):
     assert "is this an S3 service" in service_of(node)["why"]
 
 
+def test_a_service_behind_tls_shows_a_certificate_of_the_authority_that_is_named(scene, keys):
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    made = scene.tls_origin(archive, "127.0.0.1")
+    bucket = scene.keep(Bucket(tls=made.tls))
+    node = shared(scene, bucket, keys, archive, origin, ca=str(made.ca))
+    learn(node)
+    assert node.get(pool()).status == 200
+    until("it is uploaded", lambda: key_of(content_of(archive)) in bucket.objects)
+    stranger = shared(scene, bucket, keys, archive, origin)
+    is_in(stranger, "unreachable")
+    assert "certificate" in service_of(stranger)["why"]
+
+
 def check(scene, text):
     file = scene.folder / "checked.toml"
     file.write_text('[[archive]]\nid = "x"\nverify = "unverified"\nupstreams = ["http://archive.example/x"]\n' + text)
@@ -488,3 +502,34 @@ def test_what_clients_use_stays_where_the_bucket_may_not_give_it(scene, bucket, 
     done = node.command("gc", "--to", "500k")
     assert done.returncode != 0 and "what clients use" in done.stdout + done.stderr, done
     assert all(has_blob(node, content_of(archive, name)) for name in NAMES)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_R4_a_full_disk_gives_up_what_the_bucket_has(scene, bucket, keys):
+    archive = scene.archive()
+    for name in NAMES:
+        archive.add(name, payload_bytes=1_000_000)
+    archive.publish()
+    origin = scene.origin(archive)
+    state = scene.folder / "node-full/state"
+    state.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", state], check=True)
+    try:
+        node = Node(scene.folder / "node-full", archive, [origin], tail=table(bucket, keys))
+        scene.nodes.append(node)
+        learn(node)
+        for name in NAMES:
+            content = content_of(archive, name)
+            # What finds no room is passed on, until room is made.
+            until("it is kept and uploaded", lambda: node.get(pool(name)).content == content and
+                  key_of(content) in bucket.objects, 60)
+            uploaded(node)
+            grow_old(node, TWO_HOURS)
+        assert "disk.low" in node.event_codes()
+        origin.die()
+        for name in NAMES:
+            assert node.get(pool(name)).content == content_of(archive, name)
+        assert not wrong_blobs(node)
+        node.kill()
+    finally:
+        subprocess.run(["umount", "-l", state], check=True)
