@@ -192,6 +192,21 @@ std::optional<Finding> judge_discovery(const Json& status)
                            : std::optional(Finding{true, "discovery", trouble + "."});
 }
 
+// Nothing without one, or before it was looked at.
+std::optional<Finding> judge_blob_service(const Json& status)
+{
+    const Json service = status.value("blob_service", Json());
+    const std::string state = service.is_object() ? service.value("state", "") : "";
+    if (state.empty() || state == "untried")
+        return std::nullopt;
+    if (state == "good")
+        return Finding{true, "blob service", fmt::format("{} answers.", service.value("url", ""))};
+    return Finding{false, "blob service",
+                   fmt::format("{}: {} ({}). Clients get their files from elsewhere meanwhile, and "
+                               "what is held stays; docs/blob-service.md says what to do.",
+                               service.value("url", ""), service.value("why", ""), state)};
+}
+
 // Nothing without peers.
 std::optional<Finding> judge_peers(const Json& status)
 {
@@ -242,6 +257,8 @@ int diagnose(const Reach& reach, bool is_json)
         findings.push_back(std::move(*peers));
     if (auto discovery = judge_discovery(status))
         findings.push_back(std::move(*discovery));
+    if (auto service = judge_blob_service(status))
+        findings.push_back(std::move(*service));
     if (auto unmended = judge_unmended(status, now))
         findings.push_back(std::move(*unmended));
     if (const Json drill = status.value("drill", Json()); drill.is_object())

@@ -252,6 +252,8 @@ def test_wrong_credentials_are_told_once_and_clients_notice_nothing(scene, bucke
     assert not bucket.asked("GET", "sha256/"), "it is left alone"
     status = node.command("status")
     assert "blob service: " in status.stdout and "denied" in status.stdout and secret not in status.stdout
+    doctor = node.command("doctor")
+    assert doctor.returncode == 1 and what in doctor.stdout and secret not in doctor.stdout
     credentials(scene.folder)
     reload(node)
     is_in(node, "good")
