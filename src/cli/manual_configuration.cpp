@@ -43,6 +43,7 @@ const std::vector<KeyExample>& key_examples()
         {"", "clients", R"(["192.0.2.0/24", "2001:db8::/32"])"},
         {"", "connect-hosts", R"(["packages.example:8443"])"},
         {"", "proxy", R"("http://proxy.example:3128")"},
+        {"", "peer-quiet", R"(["22:00-06:00"])"},
         {"", "unknown-hosts", R"("observe-setup")"},
         {"listener", "address", R"("0.0.0.0:3145")"},
         {"listener", "certificates", R"(["/etc/aptward/node.example.pem"])"},

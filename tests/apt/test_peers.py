@@ -303,6 +303,7 @@ def test_something_else_at_the_address_of_a_peer_is_named(scene):
     ('[[peer]]\nurl = "http://b.example:3142"\nca = "/none"\n', "/none"),
     ('[[peer]]\nurl = "http://b.example:3142"\ndistance = "here"\n', "accepted are: measured, near, far"),
     ('peer-rate = "fast"\n', "is no size"),
+    ('peer-quiet = ["22-6"]\n', "are no hours of the day"),
     ('peers-may-ask = "friends"\n', "accepted are: clients, nobody"),
     ("".join(f'[[peer]]\nurl = "http://b{n}.example:3142"\n' for n in range(33)), "33 peers are more than the 32"),
 ])
