@@ -109,7 +109,11 @@ public:
     void delivered(std::uint64_t bytes, std::chrono::milliseconds taken, Proof proof);
     /// A peer does not have what it was asked for, or does not give it. A service gets what is new
     /// from its nodes, so what is new is asked for in vain.
-    void lacked() { lacks_in_a_row_ += is_service() ? 0 : 1; }
+    void lacked()
+    {
+        if (!is_service())
+            ++lacks_in_a_row_;
+    }
     /// A peer does not have what it said it has. True when that is once too often: for a while, the
     /// longer the more often, nothing counts that it says of itself. Anything right that it gives
     /// ends that.
