@@ -112,7 +112,7 @@ private:
     http::Async<Finding> upload_one(TargetPtr target, UploadQueue::Entry entry);
     http::Async<Finding> put(TargetPtr target, UploadQueue::Entry entry);
     http::Async<void> remember(Digest digest);
-    http::Async<void> refuse(UploadQueue::Entry entry, Answer answer);
+    http::Async<void> refuse(UploadQueue::Entry entry);
     bool may_upload(const UploadQueue::Entry& entry) const;
     std::vector<UploadQueue::Entry> find_held();
 

@@ -234,7 +234,7 @@ http::Async<Finding> Service::put(TargetPtr target, UploadQueue::Entry entry)
     request.most_bytes_per_s = target->settings.upload_rate_bytes_per_s;
     const auto answer = co_await ask(std::move(request));
     if (are_bytes_refused(answer)) {
-        co_await refuse(std::move(entry), answer);
+        co_await refuse(std::move(entry));
         co_return Finding();
     }
     Finding taken = look_at_put(answer);
@@ -262,7 +262,7 @@ http::Async<void> Service::remember(Digest digest)
 }
 
 // The service has counted other bytes than the digest says: ours may be damaged.
-http::Async<void> Service::refuse(UploadQueue::Entry entry, Answer answer)
+http::Async<void> Service::refuse(UploadQueue::Entry entry)
 {
     tell("s3.refused", fmt::format("it says that the bytes of {} are others; what is held is "
                                    "checked, and set aside if it is damaged",
