@@ -29,7 +29,8 @@ void go_to_background()
 void step_back()
 {
     const auto self = static_cast<::id_t>(::gettid());
-    const int niced [[maybe_unused]] = ::setpriority(PRIO_PROCESS, self, kNiceness);
+    const int before = ::getpriority(PRIO_PROCESS, self);
+    const int niced [[maybe_unused]] = ::setpriority(PRIO_PROCESS, self, before + kNiceness);
     const long queued [[maybe_unused]] =
         ::syscall(SYS_ioprio_set, kWhoThread, 0, kLastOfBestEffort);
 }

@@ -21,6 +21,7 @@ constexpr std::size_t kMostOfOneLane = 64;
 // What only other nodes want comes in lanes of its own; half of all are left to what is wanted
 // here.
 constexpr std::size_t kMostOfOneForOthers = 32, kMostWithOthers = kMostRunning / 2;
+constexpr std::size_t kMostFlightsWithOthers = 1024;
 constexpr std::size_t kMostFlights = 2048;           // with those that wait
 constexpr std::uint64_t kMostMemory = 512ULL << 20;  // of all flights, when the disk is full
 constexpr std::uint64_t kMostUnwritten = 4 << 20;    // when the network is faster than the disk
@@ -81,7 +82,7 @@ Fetcher::Fetcher(http::Client& client, std::shared_ptr<store::Blobs> blobs,
 std::shared_ptr<Flight> Fetcher::fetch(Want want)
 {
     std::shared_ptr<Flight> flight;
-    bool is_new = false;
+    bool is_new = false, has_other_lane = false;
     {
         const std::lock_guard lock(mutex_);
         Flight::Key key{want.digest, owner_of(want), false};
@@ -89,7 +90,8 @@ std::shared_ptr<Flight> Fetcher::fetch(Want want)
         if (flights_.count(key) > 0)
             std::erase_if(want.elsewhere, is_delegate);
         key.delegates = std::any_of(want.elsewhere.begin(), want.elsewhere.end(), is_delegate);
-        if (flights_.size() >= kMostFlights && flights_.count(key) == 0)
+        const std::size_t most = want.is_for_another ? kMostFlightsWithOthers : kMostFlights;
+        if (flights_.size() >= most && flights_.count(key) == 0)
             return refused(want.digest);
         auto& slot = flights_[key];
         is_new = slot == nullptr;
@@ -98,7 +100,7 @@ std::shared_ptr<Flight> Fetcher::fetch(Want want)
         flight = slot;
         flight->is_kept_ = flight->is_kept_ || want.is_kept;
         if (!want.is_for_another)
-            flight->is_for_others_ = false;
+            has_other_lane = flight->is_for_others_.exchange(false) && !is_new;
         std::pair<const Source*, std::vector<std::string>> asked(
             want.sources.empty() ? nullptr : want.sources.front().get(), want.paths);
         for (const Want::Elsewhere& place : want.elsewhere)
@@ -116,6 +118,8 @@ std::shared_ptr<Flight> Fetcher::fetch(Want want)
                 waiting_.push_back(std::make_shared<FlightRun>(*this, std::move(self)));
             start_waiting();
         });
+    else if (has_other_lane)
+        client_.post([this] { start_waiting(); });
     return flight;
 }
 
@@ -157,15 +161,16 @@ void Fetcher::start_waiting()
     for (auto next = waiting_.begin(); next != waiting_.end() && all_running_ < kMostRunning;) {
         const bool is_for_others = (*next)->is_for_others();
         std::string lane = (*next)->lane() + (is_for_others ? " for others" : "");
-        std::size_t& running = running_[lane];
+        const auto known = running_.find(lane);
+        const std::size_t running = known == running_.end() ? 0 : known->second;
         const std::size_t most = is_for_others ? kMostOfOneForOthers : kMostOfOneLane;
         if (running >= most || (is_for_others && all_running_ >= kMostWithOthers)) {
-            ++next;
+            next = is_for_others && (*next)->is_left() ? waiting_.erase(next) : next + 1;
             continue;
         }
         const auto run = std::move(*next);
         next = waiting_.erase(next);
-        ++running;
+        ++running_[lane];
         ++all_running_;
         run->start(std::move(lane));
     }

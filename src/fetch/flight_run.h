@@ -33,6 +33,8 @@ public:
     const std::string& lane() const { return lane_; }
     /// Nobody here wants it so far.
     bool is_for_others() const { return flight_->is_for_others_; }
+    /// Before start(): whoever wanted it has left, and it is dropped.
+    bool is_left() { return fetcher_.leave_unwanted(flight_); }
     /// `lane`: for which it counts until it is over.
     void start(std::string lane);
 

@@ -47,7 +47,8 @@ Connection::Connection(const Loops::Loop& loop, Session session)
       deadline_(steady_now() + session.limits.idle),
       buffer_(std::move(session.received)),
       requests_(session.requests),
-      written_bytes_(session.written_bytes)
+      written_bytes_(session.written_bytes),
+      is_inside_(session.is_inside)
 {
     socket_.assign(session.socket.get());  // throws when the loop cannot take it; it is closed then
     session.socket.release();
@@ -67,7 +68,8 @@ Session Connection::release()
             std::move(tls_),
             std::move(buffer_),
             requests_,
-            written_bytes_};
+            written_bytes_,
+            true};
 }
 
 void Connection::close_now()
@@ -373,7 +375,7 @@ Async<bool> Connection::send_ready(const ReadyAnswer& answer, const Principal& p
 
 Async<void> Connection::run()
 {
-    if (door_ && !tls_) {
+    if (door_ && !is_inside_) {
         const bool is_open = co_await open_door();
         if (!is_open) {
             co_await finish(true);

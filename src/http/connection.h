@@ -53,6 +53,7 @@ struct Session {
     std::unique_ptr<TlsSession> tls = nullptr;  ///< Null: plain, or still before the door.
     std::string received = {};
     std::uint64_t requests = 0, written_bytes = 0;
+    bool is_inside = false;  ///< It has passed the door, if there is one.
 };
 
 /// The socket of one client with its deadline. All waiting goes through here, so that the loop's
@@ -140,6 +141,7 @@ private:
     SteadyTime deadline_;
     std::string buffer_;
     std::uint64_t requests_, written_bytes_;
+    bool is_inside_;
     bool is_leaving_ = false;
     bool is_idle_ = true;
     bool is_fast_ = false;

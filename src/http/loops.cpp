@@ -172,11 +172,13 @@ void Loops::Loop::leave(const Principal& principal)
     if (!is_loopback(principal.address))
         address_count().leave(principal.address);
     load_.fetch_sub(1, std::memory_order_relaxed);
+    all_.connections_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Loops::Loop::add(Session session)
 {
     load_.fetch_add(1, std::memory_order_relaxed);
+    all_.connections_.fetch_add(1, std::memory_order_relaxed);
     auto shared_session = std::make_shared<Session>(std::move(session));
     asio::post(io_, [this, shared_session] {
         const Principal principal = shared_session->principal;
@@ -236,10 +238,7 @@ void Loops::on_each(const std::function<void()>& job)
 
 std::size_t Loops::connections() const
 {
-    std::size_t total = 0;
-    for (const auto& loop : loops_)
-        total += loop->load();
-    return total;
+    return connections_.load(std::memory_order_relaxed);
 }
 
 Loops::Loop& Loops::least_loaded() const

@@ -245,6 +245,7 @@ private:
     std::vector<std::unique_ptr<Loop>> loops_;
     Loop* aside_ = nullptr;  // the last of them, when there is one; takes no new connections
     const IsAside is_aside_;
+    std::atomic<std::size_t> connections_ = 0;  // never less than there are
     std::atomic<bool> is_stopping_ = false;
 };
 

@@ -47,12 +47,12 @@ class Greedy:
 @needs_strace
 def test_a_disk_that_is_slow_for_other_nodes_keeps_no_client_waiting(scene):
     archive = scene.archive()
-    archive.add("large", payload_bytes=3_000_000)
+    archive.add("large", payload_bytes=1_000_000)
     archive.publish()
     trace = scene.folder / "trace"
-    delay_s = 0.4
+    delay_s = 0.6
     node = Node(scene.folder / "node-slow", archive, [scene.origin(archive)], top=["loops = 1"],
-                prefix=["strace", "-D", "-f", "-qq", "-o", str(trace), "-e", "trace=sendfile,setsockopt",
+                prefix=["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-o", str(trace), "-e", "trace=sendfile,setsockopt",
                         "-e", f"inject=sendfile:delay_enter={int(delay_s * 1e6)}"])
     scene.nodes.append(node)
     learn(node)
@@ -60,14 +60,14 @@ def test_a_disk_that_is_slow_for_other_nodes_keeps_no_client_waiting(scene):
     client = pool()
     assert node.get(client).status == node.get(client).status == 200
     greedy = Greedy(node, file_path("pool", "pool/large_1_all.deb", large), 4)
-    until("they are given it", lambda: greedy.answers >= 4)
+    until("they are given it", lambda: greedy.answers >= 4, seconds=60)
     waits = []
     for _ in range(40):
         began = time.monotonic()
         assert node.get(client).status == 200
         waits.append(time.monotonic() - began)
     before = greedy.answers
-    until("they still are", lambda: greedy.answers > before)
+    until("they still are", lambda: greedy.answers > before, seconds=60)
     greedy.end()
     assert max(waits) < delay_s / 2, "a client waited for what another node asked for"
     assert "SO_PRIORITY, [2]" in trace.read_text()
@@ -78,7 +78,8 @@ def test_one_thread_steps_back_for_the_others(scene):
     node = scene.node(archive, scene.origin(archive))
     niceness = [int(stat.read_text().rsplit(")", 1)[1].split()[16])
                 for stat in pathlib.Path(f"/proc/{node.process.pid}/task").glob("*/stat")]
-    assert niceness.count(10) == 1 and niceness.count(0) > 1
+    of_all = min(niceness)
+    assert niceness.count(min(19, of_all + 10)) == 1 and niceness.count(of_all) > 1
 
 
 def answers_of(stream, count):
@@ -112,7 +113,7 @@ def test_one_connection_may_ask_as_a_client_and_as_a_node(scene, is_encrypted):
     client.sock.sendall(request)
     bodies = answers_of(client.sock.makefile("rb"), len(order))
     assert bodies == [small if path == as_client else large for path in order]
-    assert node.status()["connections"] == 2, "this one, and the one that asks"
+    until("this one is counted, and the one that asks", lambda: node.status()["connections"] == 2)
     client.close()
     client.sock = None
     until("it is counted out", lambda: node.status()["connections"] == 1)
@@ -146,6 +147,9 @@ def test_what_other_nodes_wait_for_leaves_places_for_what_clients_want(scene):
         began = time.monotonic()
         assert node.get(pool("wanted")).status == 200
         assert time.monotonic() - began < 3 and len(waiting) == 32
+        (late, *_) = [name for name in names if pool(name).removeprefix("/test") not in waiting]
+        threading.Thread(target=node.get, args=(pool(late),), daemon=True).start()
+        until("what waits for others is fetched when it is wanted here", lambda: len(waiting) == 33, seconds=4)
     finally:
         go_on.set()
     for thread in asking:
