@@ -75,9 +75,9 @@ const std::vector<ConfigKey>& config_keys()
          "What each address that asks as a node is given at most, over ten seconds; 0 means no "
          "limit."},
         {"", "peer-quiet", "list of hours", "",
-         "When nodes of other networks are given no files, by local time: \"22:00-06:00\". They "
-         "are "
-         "told of releases all the same; nodes of this network are given files at any hour."},
+         "When nodes at public addresses are given no files, by local time: \"22:00-06:00\". They "
+         "are told of releases all the same; those at private addresses are given files at any "
+         "hour."},
         {"", "log-level", "debug, info, warning or error", "\"info\"", "The least that is logged."},
         {"", "log-format", "text or json", "\"text\"", "How log lines look."},
         {"ring", "name", "text", "", "What reports call this ring."},

@@ -112,6 +112,17 @@ private:
     void tell();
     void tell_absent(std::string why);
     int timeout_ms() const;
+    // Nothing may be thrown through a library in C: it would be left in the middle of what it does.
+    // Exhausted memory (R11) ends the connection, and another one begins.
+    template <class Job>
+    void guard(Job job) noexcept
+    {
+        try {
+            job();
+        } catch (...) {
+            is_broken_ = true;
+        }
+    }
 
     static void on_wake(AvahiWatch* watch, int fd, AvahiWatchEvent event, void* self);
     static void on_client(AvahiClient* client, AvahiClientState state, void* self);
@@ -210,6 +221,7 @@ void Session::disconnect()
     group_ = nullptr;
     known_.clear();
     announced_.clear();
+    names_ = 0;
     is_broken_ = false;
     must_announce_ = true;
     must_tell_ = true;
@@ -338,7 +350,8 @@ void Session::on_client(AvahiClient*, AvahiClientState state, void* self)
     if (is_unsettled && session.group_ != nullptr)
         avahi_entry_group_reset(session.group_);
     if (is_unsettled) {
-        session.must_announce_ = true;
+        session.must_announce_ = session.must_tell_ = true;
+        session.announced_.clear();
         session.name_.clear();
         session.names_ = 0;
     }
@@ -347,18 +360,27 @@ void Session::on_client(AvahiClient*, AvahiClientState state, void* self)
 void Session::on_group(AvahiEntryGroup* group, AvahiEntryGroupState state, void* self)
 {
     auto& session = *static_cast<Session*>(self);
-    if (state == AVAHI_ENTRY_GROUP_ESTABLISHED)
-        session.announced_ = session.name_;
-    if (state == AVAHI_ENTRY_GROUP_FAILURE)
-        session.why_not_ = avahi_strerror(avahi_client_errno(avahi_entry_group_get_client(group)));
-    // Another machine has this name: it keeps it.
-    if (state == AVAHI_ENTRY_GROUP_COLLISION && ++session.names_ < kMostNames) {
-        char* const other = avahi_alternative_service_name(session.name_.c_str());
-        session.name_ = other;
-        avahi_free(other);
-        session.must_announce_ = true;
-    }
-    session.must_tell_ = true;
+    session.guard([&] {
+        if (state == AVAHI_ENTRY_GROUP_ESTABLISHED) {
+            session.announced_ = session.name_;
+            session.names_ = 0;
+        }
+        if (state == AVAHI_ENTRY_GROUP_FAILURE || state == AVAHI_ENTRY_GROUP_COLLISION)
+            session.announced_.clear();
+        if (state == AVAHI_ENTRY_GROUP_FAILURE)
+            session.why_not_ =
+                avahi_strerror(avahi_client_errno(avahi_entry_group_get_client(group)));
+        // Another machine has this name: it keeps it.
+        if (state == AVAHI_ENTRY_GROUP_COLLISION && ++session.names_ >= kMostNames) {
+            session.why_not_ = avahi_strerror(AVAHI_ERR_COLLISION);
+        } else if (state == AVAHI_ENTRY_GROUP_COLLISION) {
+            char* const other = avahi_alternative_service_name(session.name_.c_str());
+            session.name_ = other;
+            avahi_free(other);
+            session.must_announce_ = true;
+        }
+        session.must_tell_ = true;
+    });
 }
 
 void Session::on_browser(AvahiServiceBrowser*, AvahiIfIndex interface, AvahiProtocol protocol,
@@ -366,20 +388,22 @@ void Session::on_browser(AvahiServiceBrowser*, AvahiIfIndex interface, AvahiProt
                          AvahiLookupResultFlags, void* self)
 {
     auto& session = *static_cast<Session*>(self);
-    if (event == AVAHI_BROWSER_NEW) {
-        if (session.known_.size() < kMostServices)
-            session.known_.try_emplace(Key(interface, protocol, name));
-    } else if (event == AVAHI_BROWSER_REMOVE) {
-        const auto known = session.known_.find(Key(interface, protocol, name));
-        if (known == session.known_.end())
-            return;
-        if (known->second.resolver != nullptr)
-            avahi_service_resolver_free(known->second.resolver);
-        session.known_.erase(known);
-        session.must_tell_ = true;
-    } else if (event == AVAHI_BROWSER_FAILURE) {
-        session.is_broken_ = true;
-    }
+    session.guard([&] {
+        if (event == AVAHI_BROWSER_NEW) {
+            if (session.known_.size() < kMostServices)
+                session.known_.try_emplace(Key(interface, protocol, name));
+        } else if (event == AVAHI_BROWSER_REMOVE) {
+            const auto known = session.known_.find(Key(interface, protocol, name));
+            if (known == session.known_.end())
+                return;
+            if (known->second.resolver != nullptr)
+                avahi_service_resolver_free(known->second.resolver);
+            session.known_.erase(known);
+            session.must_tell_ = true;
+        } else if (event == AVAHI_BROWSER_FAILURE) {
+            session.is_broken_ = true;
+        }
+    });
 }
 
 void Session::on_resolver(AvahiServiceResolver* resolver, AvahiIfIndex interface,
@@ -389,24 +413,26 @@ void Session::on_resolver(AvahiServiceResolver* resolver, AvahiIfIndex interface
                           void* self)
 {
     auto& session = *static_cast<Session*>(self);
-    const auto known = session.known_.find(Key(interface, protocol, name));
-    if (known == session.known_.end())
-        return;
-    Resolving& one = known->second;
-    session.must_tell_ = true;
-    if (event != AVAHI_RESOLVER_FOUND) {
-        avahi_service_resolver_free(resolver);
-        one.resolver = nullptr;
-        one.service = {};
-        return;
-    }
-    std::array<char, AVAHI_ADDRESS_STR_MAX> text{};
-    avahi_address_snprint(text.data(), text.size(), address);
-    std::array<char, IF_NAMESIZE> device{};
-    if (interface >= 0)
-        ::if_indextoname(static_cast<unsigned>(interface), device.data());
-    one.service = {name, device.data(), text.data(), port,
-                   (flags & AVAHI_LOOKUP_RESULT_OUR_OWN) != 0};
+    session.guard([&] {
+        const auto known = session.known_.find(Key(interface, protocol, name));
+        if (known == session.known_.end())
+            return;
+        Resolving& one = known->second;
+        session.must_tell_ = true;
+        if (event != AVAHI_RESOLVER_FOUND) {
+            avahi_service_resolver_free(resolver);
+            one.resolver = nullptr;
+            one.service = {};
+            return;
+        }
+        std::array<char, AVAHI_ADDRESS_STR_MAX> text{};
+        avahi_address_snprint(text.data(), text.size(), address);
+        std::array<char, IF_NAMESIZE> device{};
+        if (interface >= 0)
+            ::if_indextoname(static_cast<unsigned>(interface), device.data());
+        one.service = {name, device.data(), text.data(), port,
+                       (flags & AVAHI_LOOKUP_RESULT_OUR_OWN) != 0};
+    });
 }
 
 void run(const std::shared_ptr<Shared>& shared)
@@ -423,6 +449,7 @@ void run(const std::shared_ptr<Shared>& shared)
                 session.step();
             } catch (const std::exception& error) {  // exhausted memory (R11): a moment later
                 log_warning("discovery.failed", {}, error.what());
+                std::this_thread::sleep_for(kPollAgain);
             }
         }
     }

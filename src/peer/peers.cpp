@@ -20,6 +20,11 @@ constexpr std::chrono::milliseconds kHeardOf{35'000};
 // What is nearer is on this side of the line to the internet; guess.
 constexpr std::chrono::milliseconds kNear{5};
 
+bool is_another(const Link& before, const Link& now)
+{
+    return before.key && now.key && before.key != now.key;
+}
+
 fetch::SourceSettings source_settings(const PeerSettings& peer)
 {
     fetch::SourceSettings settings;
@@ -263,6 +268,12 @@ http::Async<void> Peers::look_at(PeerPtr peer)
         now.failures = before->failures + 1;
         now.key = before->key;
         now.program = before->program;
+    } else if (now.state == State::no_node) {
+        now.key = before->key;
+    } else if (peer->origin == Origin::found && is_another(*before, now)) {
+        now.state = State::no_node;  // else it could choose by its key what is left to it
+        now.why = "it shows another key than before";
+        now.key = before->key;
     } else if (now.state == State::linked && is_second(*peer, now)) {
         now.state = State::duplicate;
         now.why = "another peer's URL leads to a node with the same key";
