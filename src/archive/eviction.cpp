@@ -7,11 +7,6 @@
 namespace aptward::archive {
 namespace {
 
-bool is_hot(const HeldFile& file, const EvictionLimits& limits)
-{
-    return file.need == Need::current && from_unix(file.used) >= limits.hot_since;
-}
-
 bool may_go(const HeldFile& file, const EvictionLimits& limits)
 {
     const auto is_used_since = [&](SystemTime time) { return from_unix(file.used) >= time; };
@@ -20,7 +15,7 @@ bool may_go(const HeldFile& file, const EvictionLimits& limits)
         case Need::past:
             return !is_used_since(limits.spared_since);
         case Need::current:
-            return !is_used_since(limits.spared_since) && (file.is_away || !is_hot(file, limits));
+            return !is_used_since(std::min(limits.spared_since, limits.hot_since));
         case Need::kept:
             return false;
     }
@@ -62,7 +57,7 @@ EvictionPlan plan_eviction(const std::vector<HeldFile>& files, const EvictionLim
     }
     std::sort(plan.victims.begin(), plan.victims.end(), [&](std::uint32_t a, std::uint32_t b) {
         const auto rank = [&](const HeldFile& file) {
-            return std::tuple(file.need, is_hot(file, limits), !file.is_away, file.used, file.key);
+            return std::tuple(file.need, !file.is_away, file.used, file.key);
         };
         return rank(files[a]) < rank(files[b]);
     });

@@ -31,7 +31,7 @@ struct HeldFile {
     std::uint64_t bytes = 0;
     std::uint32_t used = 0;  ///< Seconds since 1970.
     Need need = Need::nobody;
-    bool is_away = false;  ///< A blob service has it too, and answers.
+    bool is_away = false;  ///< A blob service has it too, as far as is known.
 };
 static_assert(sizeof(HeldFile) <= 32);
 
@@ -45,7 +45,7 @@ inline std::array<std::uint8_t, 16> key_of(const Digest& digest)
 struct EvictionLimits {
     std::uint64_t target_bytes = 0;  ///< What is to be held afterwards, at most.
     SystemTime spared_since{};       ///< Whatever was used since then stays.
-    SystemTime hot_since{};  ///< What is served now and was used since then stays, unless away.
+    SystemTime hot_since{};          ///< What is served now and was used since then stays.
 };
 
 struct EvictionPlan {
@@ -68,7 +68,6 @@ struct EvictionPlan {
 
 /// What nobody needs goes first, then what only the past needs, then what is served and not used:
 /// of each what is away first, then the least recently used, and no more than the target asks for.
-/// Last goes what is served and used, and away.
 EvictionPlan plan_eviction(const std::vector<HeldFile>& files, const EvictionLimits& limits);
 
 }  // namespace aptward::archive

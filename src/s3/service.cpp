@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
 #include "s3/service_error.h"
@@ -249,13 +250,25 @@ http::Async<void> Service::keep()
     for (;;) {
         SteadyTime next = http::kNoDeadline;
         if (const TargetPtr target = target_.load()) {
-            co_await look_after(target);
+            co_await look_after_safely(target);
             next = next_probe_;
         } else {
             queue_.clear();
             note({Health::untried, ""});
         }
         co_await signal->wait_until(next);
+    }
+}
+
+// Exhausted memory (R11) costs a turn.
+http::Async<void> Service::look_after_safely(TargetPtr target)
+{
+    try {
+        co_await look_after(target);
+    } catch (const std::exception& error) {
+        log_warning("s3.failed", {}, error.what());
+        must_look_ = true;
+        next_probe_ = steady_now() + kTryAgain;
     }
 }
 

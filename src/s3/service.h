@@ -101,6 +101,7 @@ private:
     http::Async<Finding> probe(TargetPtr target);
     http::Async<Finding> put_id(TargetPtr target, std::string id);
     http::Async<void> look_after(TargetPtr target);
+    http::Async<void> look_after_safely(TargetPtr target);
     void note(const Finding& finding);
     void tell(std::string code, std::string message) const;
 
@@ -112,7 +113,7 @@ private:
     http::Async<Finding> upload_one(TargetPtr target, UploadQueue::Entry entry);
     http::Async<Finding> put(TargetPtr target, UploadQueue::Entry entry);
     http::Async<void> remember(Digest digest);
-    http::Async<void> refuse(UploadQueue::Entry entry);
+    http::Async<Finding> refuse(UploadQueue::Entry entry);
     bool may_upload(const UploadQueue::Entry& entry) const;
     std::vector<UploadQueue::Entry> find_held();
 

@@ -8,7 +8,7 @@
 namespace aptward::s3 {
 namespace {
 
-constexpr std::size_t kMostCodeBytes = 64;
+constexpr std::size_t kMostCodeBytes = 64, kMostMessageBytes = 300;
 constexpr std::size_t kMostChildren = 32;
 
 bool is_space(char c)
@@ -160,7 +160,7 @@ std::optional<ServiceError> read_service_error(std::string_view xml)
     if (!cursor.is_at_end() || !code || code->empty() || code->size() > kMostCodeBytes ||
         !std::all_of(code->begin(), code->end(), is_word))
         return std::nullopt;
-    return ServiceError{*code, printable(message.value_or(""))};
+    return ServiceError{*code, printable(message.value_or("").substr(0, kMostMessageBytes))};
 }
 
 }  // namespace aptward::s3

@@ -22,6 +22,7 @@ using Method = http::UpstreamRequest::Method;
 constexpr std::size_t kUploadsAtOnce = 4;  // the round trips of small files; guess
 constexpr unsigned kMostTries = 3;
 constexpr std::chrono::minutes kLookAtHeldEvery{10};
+constexpr std::uint64_t kNever = ~std::uint64_t{0};  // is stored
 
 }  // namespace
 
@@ -190,8 +191,10 @@ http::Async<void> Service::upload_until_empty(std::shared_ptr<Upload> upload)
         upload->state = Uploading::pauses;
         has_failed_put_ = true;
         note(found);
-        if (++entry->tries >= kMostTries || !queue_.add(std::move(*entry)))
-            must_look_ = true;  // the others shall have their turn
+        if (++entry->tries >= kMostTries)
+            looked_at_ = kNever;  // the others shall have their turn; it is found again later
+        else if (!queue_.add(std::move(*entry)))
+            must_look_ = true;
     }
 }
 
@@ -227,6 +230,8 @@ http::Async<Finding> Service::put(TargetPtr target, UploadQueue::Entry entry)
     auto file = co_await http::on_worker(services_.workers, std::move(open));
     if (file == nullptr)
         co_return Finding();  // it has gone meanwhile
+    if (!may_upload(entry) || target != target_.load())
+        co_return Finding();  // it may have become private while the service was asked
     const std::string key = key_of_blob(digest);
     auto request = request_for(*target, Method::put, key, digest.hex());
     request.body.file = std::move(file);
@@ -234,8 +239,7 @@ http::Async<Finding> Service::put(TargetPtr target, UploadQueue::Entry entry)
     request.most_bytes_per_s = target->settings.upload_rate_bytes_per_s;
     const auto answer = co_await ask(std::move(request));
     if (are_bytes_refused(answer)) {
-        co_await refuse(std::move(entry));
-        co_return Finding();
+        co_return co_await refuse(std::move(entry));
     }
     Finding taken = look_at_put(answer);
     if (taken.health != Health::good)
@@ -262,7 +266,7 @@ http::Async<void> Service::remember(Digest digest)
 }
 
 // The service has counted other bytes than the digest says: ours may be damaged.
-http::Async<void> Service::refuse(UploadQueue::Entry entry)
+http::Async<Finding> Service::refuse(UploadQueue::Entry entry)
 {
     tell("s3.refused", fmt::format("it says that the bytes of {} are others; what is held is "
                                    "checked, and set aside if it is damaged",
@@ -271,6 +275,10 @@ http::Async<void> Service::refuse(UploadQueue::Entry entry)
     const auto checked = co_await http::on_worker(services_.workers, std::move(check));
     if (!checked)
         tell("store.failed", checked.error().message());
+    Finding finding;
+    if (checked && services_.blobs.holds(entry.digest))
+        finding = {Health::unreachable, "it takes right bytes for others"};
+    co_return finding;
 }
 
 }  // namespace aptward::s3
