@@ -25,7 +25,8 @@ Uploaded::Uploaded(std::filesystem::path file) : path_(std::move(file))
     bucket_id_ = bytes->substr(0, kIdDigits);
     sorted_.resize((bytes->size() - kHeadBytes) / sizeof(Key));
     const std::size_t whole = sorted_.size() * sizeof(Key);
-    std::memcpy(sorted_.data(), bytes->data() + kHeadBytes, whole);
+    if (whole > 0)  // else there is no place to copy to
+        std::memcpy(sorted_.data(), bytes->data() + kHeadBytes, whole);
     std::sort(sorted_.begin(), sorted_.end());
     sorted_.erase(std::unique(sorted_.begin(), sorted_.end()), sorted_.end());
     file_ = Fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));

@@ -37,6 +37,19 @@ TEST(Uploaded, R2_RemembersOverARestart)
     EXPECT_FALSE(uploaded.has(crypto::digest_of("1", HashAlgorithm::sha512)));
 }
 
+TEST(Uploaded, ABucketThatHasNothingYetIsRemembered)
+{
+    const TemporaryFolder folder;
+    const auto file = folder.path() / "uploaded";
+    EXPECT_TRUE(Uploaded(file).begin(kOne));
+    Uploaded uploaded(file);
+    EXPECT_EQ(uploaded.count(), 0U);
+    EXPECT_TRUE(uploaded.begin(kOne));
+    uploaded.add(blob(1));
+    EXPECT_FALSE(uploaded.begin(kTwo)) << "it was another one";
+    EXPECT_FALSE(uploaded.has(blob(1)));
+}
+
 TEST(Uploaded, AnotherBucketHasNothingOfThisOne)
 {
     const TemporaryFolder folder;
