@@ -17,6 +17,7 @@ namespace {
 
 // Whoever is on the way may have forgotten an idle connection without a word; guess.
 constexpr long kMostIdleSeconds = 30;
+constexpr std::uint64_t kUploadBuffer = 256 * 1024, kLeastUploadBuffer = 16 * 1024;  // curl's least
 constexpr std::uint64_t kMostFraming = 8;  // chunks of a byte each have five more; guess
 
 std::string address_text(const ::sockaddr& address)
@@ -218,9 +219,15 @@ void Transfer::set_method()
     const std::uint64_t size = body.file ? body.file_bytes : body.text.size();
     curl_easy_setopt(easy_, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(easy_, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(size));
-    curl_easy_setopt(easy_, CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
-    curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_TIME, kMostIdleSeconds);
+    // What goes out at once is followed by a pause, where the rate is bounded: it is no stall.
+    const std::uint64_t rate = request_.most_bytes_per_s;
+    const std::uint64_t buffer = rate == 0 ? kUploadBuffer : std::min(kUploadBuffer, rate);
+    curl_easy_setopt(easy_, CURLOPT_UPLOAD_BUFFERSIZE,
+                     static_cast<long>(std::max(kLeastUploadBuffer, buffer)));
+    if (rate == 0 || rate >= kLeastUploadBuffer) {
+        curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_TIME, kMostIdleSeconds);
+    }
     curl_easy_setopt(easy_, CURLOPT_READFUNCTION, &Transfer::on_read);
     curl_easy_setopt(easy_, CURLOPT_READDATA, this);
     curl_easy_setopt(easy_, CURLOPT_SEEKFUNCTION, &Transfer::on_seek);
