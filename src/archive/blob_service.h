@@ -21,8 +21,10 @@ struct BlobServiceReport {
     bool is_uploaded_to = false;
     std::uint64_t uploaded_files = 0, uploaded_bytes = 0;  ///< Since the start.
     std::uint64_t found_files = 0;    ///< Since the start: they were there already.
-    std::uint64_t waiting_files = 0;  ///< To be uploaded.
+    std::uint64_t waiting_files = 0;  ///< To be uploaded, with those under way.
     std::uint64_t known_files = 0;    ///< That it has, as far as this node has looked.
+    SystemTime
+        looked_at{};  ///< At all that is held, for what is to be uploaded; the epoch: not yet.
     fetch::SourceReport source;
 };
 

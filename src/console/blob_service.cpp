@@ -28,6 +28,7 @@ nlohmann::json to_json(const std::optional<archive::BlobServiceReport>& report)
             {"found", report->found_files},
             {"waiting", report->waiting_files},
             {"known", report->known_files},
+            {"looked_at", to_unix(report->looked_at)},
             {"source", to_json(report->source)}};
 }
 

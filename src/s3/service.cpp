@@ -338,7 +338,8 @@ http::Async<std::optional<archive::BlobServiceReport>> Service::report()
     report.uploaded_files = uploaded_files_;
     report.uploaded_bytes = uploaded_bytes_;
     report.found_files = found_files_;
-    report.waiting_files = queue_.size();
+    report.waiting_files = queue_.size() + uploading_;
+    report.looked_at = looked_at_held_;
     report.known_files = uploaded_.count();
     std::vector<fetch::SourcePtr> shown = {target->source};
     const auto sources = co_await services_.fetcher.report(std::move(shown));

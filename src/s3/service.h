@@ -130,6 +130,8 @@ private:
     std::atomic<bool> must_look_{true};  // at everything held
     std::atomic<bool> must_probe_{false};
     std::atomic<std::uint64_t> uploaded_files_{0}, uploaded_bytes_{0}, found_files_{0};
+    std::atomic<std::size_t> uploading_{0};
+    std::atomic<SystemTime> looked_at_held_{SystemTime{}};
     // Control loop:
     Finding finding_{Health::untried, ""};
     SystemTime since_{};

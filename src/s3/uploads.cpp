@@ -24,6 +24,15 @@ constexpr unsigned kMostTries = 3;
 constexpr std::chrono::minutes kLookAtHeldEvery{10};
 constexpr std::uint64_t kNever = ~std::uint64_t{0};  // is stored
 
+// One of so many, while it lives.
+struct Counted {
+    explicit Counted(std::atomic<std::size_t>& those) : count(those) { ++count; }
+    ~Counted() { --count; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+    std::atomic<std::size_t>& count;
+};
+
 }  // namespace
 
 bool UploadQueue::add(Entry entry)
@@ -101,6 +110,7 @@ http::Async<void> Service::look_at_held()
     for (const UploadQueue::Entry& entry : found)
         if (!queue_.add(entry))
             must_look_ = true;
+    looked_at_held_ = system_now();
 }
 
 // What is held, listed by what other nodes are given, and not known to be there. A worker.
@@ -182,6 +192,7 @@ http::Async<void> Service::upload_some(std::shared_ptr<Upload> upload)
 http::Async<void> Service::upload_until_empty(std::shared_ptr<Upload> upload)
 {
     while (upload->state == Uploading::goes_on && upload->target == target_.load()) {
+        const Counted counted(uploading_);  // before it is taken: it is never unseen
         auto entry = queue_.take();
         if (!entry)
             break;
