@@ -65,7 +65,7 @@ void FlightRun::finish(const std::vector<Digest>& proven)
     tried_.clear();
     missing_ = 0;
     throw_away();
-    if (is_of_peers && !attempt.source->is_peer())
+    if (is_of_peers && !attempt.source->is_holder())
         move_on(attempt);  // it may go on where a peer had lied
     else
         fail(attempt,
@@ -82,7 +82,7 @@ bool FlightRun::suspect_peers()
 {
     bool is_any = false;
     for (const Offer& offer : offers_)
-        if (offer.source->is_peer() && givers_.count(offer.source.get()) > 0) {
+        if (offer.source->is_holder() && givers_.count(offer.source.get()) > 0) {
             liars_.insert(offer.source.get());
             offer.source->suspect(steady_now());
             is_any = true;

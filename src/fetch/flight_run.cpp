@@ -68,7 +68,7 @@ bool FlightRun::join(std::vector<Want> wants)
                   i == 0 ? want.lent : nullptr, Turn::ranked, !want.is_read_whole});
         for (Want::Elsewhere& place : want.elsewhere)
             join({place.source, std::move(place.paths), want.archive,
-                  want.is_mutable_name && !place.source->is_peer(), nullptr, place.turn,
+                  want.is_mutable_name && !place.source->is_holder(), nullptr, place.turn,
                   !want.is_read_whole, place.has_said_so});
     }
     return offers_.size() > before;
@@ -132,7 +132,7 @@ bool FlightRun::is_near_indeed(const Offer& offer, SteadyTime now) const
     const std::uint64_t left = digest_.size_bytes - taken_;
     double best = kFarAway;
     for (const Offer& other : offers_)
-        if (!other.source->is_peer())
+        if (!other.source->is_holder())
             best = std::min(best, other.source->rank(left, now));
     return offer.source->rank(left, now) <= std::max(kNearEnough, best * kSlowerAtMost);
 }
@@ -146,7 +146,7 @@ const FlightRun::Offer* FlightRun::next_offer(Whom whom) const
         const bool is_asked = (lead_ && lead_->source == offer.source) ||
                               (rescue_ && rescue_->source == offer.source);
         if (is_asked || tried_.count(&offer) > 0 || liars_.count(offer.source.get()) > 0 ||
-            (whom == Whom::upstreams && offer.source->is_peer()))
+            (whom == Whom::upstreams && offer.source->is_holder()))
             continue;
         const double score = score_of(offer, now);
         if (best == nullptr || score < best_score) {
@@ -215,7 +215,7 @@ bool FlightRun::on_head(Attempt& attempt, const http::UpstreamHead& head)
         fail(attempt, Fault::denied, "it answered 403");
         return false;
     }
-    if (attempt.source->is_peer() && is_no_gift(head.status)) {
+    if (attempt.source->is_holder() && is_no_gift(head.status)) {
         attempt.source->answered(std::chrono::duration_cast<milliseconds>(now - attempt.started));
         attempt.source->lacked();
         note_refusal(attempt, head.status, now);
@@ -343,7 +343,7 @@ void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
     last_failure_ = fmt::format("{}: {}", source->url(), message);
     const bool is_refused =
         fault == Fault::wrong_bytes || fault == Fault::wrong_size || fault == Fault::mixed;
-    showed_others_ = showed_others_ || (is_refused && !source->is_peer());
+    showed_others_ = showed_others_ || (is_refused && !source->is_holder());
     if (!source->is_service() || is_refused)  // how a service is, its keeper tells
         fetcher_.event(fmt::format("source.{}", to_string(fault)), attempt.offer.archive, source,
                        fmt::format("{}: {}", attempt.offer.paths[attempt.path_index], message),
@@ -356,7 +356,7 @@ void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
 bool FlightRun::leaves_only_promises()
 {
     if (missing_ == 0 || missing_ < count_honest() || next_offer() != nullptr ||
-        lead_->delivered > 0 || !lead_->source->is_peer())
+        lead_->delivered > 0 || !lead_->source->is_holder())
         return false;
     retire(lead_);
     return true;
@@ -367,7 +367,7 @@ std::size_t FlightRun::count_honest() const
 {
     return static_cast<std::size_t>(
         std::count_if(offers_.begin(), offers_.end(), [this](const Offer& offer) {
-            return !offer.source->is_peer() && liars_.count(offer.source.get()) == 0;
+            return !offer.source->is_holder() && liars_.count(offer.source.get()) == 0;
         }));
 }
 

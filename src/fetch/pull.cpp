@@ -139,7 +139,7 @@ void Pull::go(std::string url)
 
 void Pull::follow(const std::string& from_url, const std::string& location)
 {
-    if (request_.source->is_peer())
+    if (request_.source->is_holder())
         return events_->on_fault(Fault::redirect, "who gives what it holds sends nobody on");
     if (++redirects_ > kMaxRedirects)
         return events_->on_fault(Fault::redirect,

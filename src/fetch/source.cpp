@@ -135,10 +135,10 @@ void Source::suspect(SteadyTime now)
 double Source::expected_ms(std::uint64_t bytes) const
 {
     // A guess lets a new one be tried; a neighbour is near until it is known not to be.
-    double latency = latency_ms_ != 0 ? latency_ms_ : is_peer() ? 2 : 50;
+    double latency = latency_ms_ != 0 ? latency_ms_ : is_holder() ? 2 : 50;
     // One that mostly has nothing costs its answers for nothing.
     latency *= static_cast<double>(1 + std::min(lacks_in_a_row_, kMostLacks));
-    const double rate = rate_ != 0 ? rate_ : is_peer() ? 5e7 : 1e6;
+    const double rate = rate_ != 0 ? rate_ : is_holder() ? 5e7 : 1e6;
     return (latency + static_cast<double>(bytes) * 1000 / rate) *
                (1 + static_cast<double>(failures_in_a_row_)) +
            static_cast<double>(failures_in_a_row_) * 1000;

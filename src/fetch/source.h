@@ -96,8 +96,8 @@ public:
 
     const SourceSettings& settings() const { return settings_; }
     const std::string& url() const { return settings_.url; }
-    /// A peer, or a service: what follows is said of both.
-    bool is_peer() const { return settings_.kind != SourceSettings::Kind::upstream; }
+    /// A peer, or a service: it gives what it holds by its digest, and knows nothing of archives.
+    bool is_holder() const { return settings_.kind != SourceSettings::Kind::upstream; }
     bool is_service() const { return settings_.kind == SourceSettings::Kind::service; }
     /// Null for a source in the network.
     const ReadLocal& read_local() const { return read_local_; }
