@@ -139,14 +139,15 @@ def test_nodes_that_nobody_named_find_each_other_and_what_one_holds_the_other_gi
     assert refused.returncode == 1 and 'discovery = "off"' in refused.stderr, refused
 
     # What squid-deb-proxy-client runs to find a proxy.
-    assert ("aptward on a", here.network["a"].address, PORT) in here.responders["c"].browse("_apt_proxy._tcp")
+    until("the proxy is found", lambda: ("aptward on a", here.network["a"].address, PORT) in
+          here.responders["c"].browse("_apt_proxy._tcp"))
     text = here.responders["c"].run("avahi-browse", "-kprtf", "_aptward._tcp").stdout
     assert '"v=1"' in text and '"id=' in text
 
     # One that ends is given up; nothing that it told is remembered over a restart.
     first.stop()
     until("it is gone", lambda: second.command("peer", "ping") and here.url("a") not in peers_of(second), seconds=60)
-    assert "peer.gone" in second.event_codes()
+    until("it is told", lambda: "peer.gone" in second.event_codes())
     assert second.command("peer", "list").returncode == 0
 
 
