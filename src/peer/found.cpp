@@ -36,11 +36,15 @@ bool is_interface(const std::string& name)
 // As a URL has it. Only what the reader below prints is ever given out.
 std::optional<std::string> host_of(const Service& service)
 {
-    ::in_addr v4{};
-    if (::inet_pton(AF_INET, service.address.c_str(), &v4) == 1)
-        return is_local_v4(ntohl(v4.s_addr)) ? std::optional(service.address) : std::nullopt;
-    ::in6_addr v6{};
     std::array<char, INET6_ADDRSTRLEN> text{};
+    ::in_addr v4{};
+    if (::inet_pton(AF_INET, service.address.c_str(), &v4) == 1) {
+        if (!is_local_v4(ntohl(v4.s_addr)) ||
+            ::inet_ntop(AF_INET, &v4, text.data(), text.size()) == nullptr)
+            return std::nullopt;
+        return text.data();
+    }
+    ::in6_addr v6{};
     if (::inet_pton(AF_INET6, service.address.c_str(), &v6) != 1 ||
         ::inet_ntop(AF_INET6, &v6, text.data(), text.size()) == nullptr)
         return std::nullopt;

@@ -65,6 +65,13 @@ TEST(FoundPeers, A19_AreAskedAtAddressesOfALocalNetworkOnly)
         EXPECT_EQ(url_of(service("b", address)).value_or(""), url) << address;
 }
 
+TEST(FoundPeers, A19_AreAskedAtNothingButTheAddressThatWasRead)
+{
+    using namespace std::string_literals;
+    EXPECT_EQ(url_of(service("b", "10.0.0.2\0@example.org"s)), "http://10.0.0.2:3142");
+    EXPECT_EQ(url_of(service("b", "fd12::1\0@example.org"s)), "http://[fd12::1]:3142");
+}
+
 TEST(FoundPeers, A19_AreAskedAtNoPortOfTheSystem)
 {
     for (const int port : {0, 1, 22, 25, 79, 81, 111, 442, 444, 631, 1023})
