@@ -53,8 +53,9 @@ http::Async<void> Archive::wait_for_refreshes(SteadyTime deadline)
     }
 }
 
-void Archive::ask_instead(std::vector<fetch::SourcePtr> stand_ins)
+void Archive::ask_instead(std::vector<fetch::SourcePtr> stand_ins, bool is_alone)
 {
+    is_alone_ = is_alone;
     asked_ = std::make_shared<const std::vector<fetch::SourcePtr>>(std::move(stand_ins));
 }
 

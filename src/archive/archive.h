@@ -146,7 +146,8 @@ public:
     const std::vector<fetch::SourcePtr>& sources() const { return sources_; }
     /// Whom it asks: the same, or stand-ins for them while a drill runs. Any thread.
     std::vector<fetch::SourcePtr> asked() const { return *asked_.load(); }
-    void ask_instead(std::vector<fetch::SourcePtr> stand_ins);
+    /// `is_alone`: neither other nodes nor a blob service are asked meanwhile either. Any thread.
+    void ask_instead(std::vector<fetch::SourcePtr> stand_ins, bool is_alone);
     /// Returns when no suite is being refreshed, or at the deadline. Control loop.
     http::Async<void> wait_for_refreshes(SteadyTime deadline);
     /// Who has it as it was at moments.
@@ -159,7 +160,9 @@ public:
     const std::vector<SnapshotHost>& snapshot_hosts() const { return snapshot_hosts_; }
     /// The sources and the snapshot hosts: all of which something is learned.
     std::vector<fetch::SourcePtr> all_sources() const;
-    void ask_sources() { ask_instead(sources_); }
+    void ask_sources() { ask_instead(sources_, false); }
+    /// Whether anybody but its sources may give it something. Any thread.
+    bool has_others() const;
     std::shared_ptr<const catalog::ArchiveView> view() const { return view_.load(); }
 
     /// Brings back what was published before a restart and what operators decided. Without approved
@@ -304,6 +307,7 @@ private:
     // give.cpp, any thread
     bool is_for_everybody() const;
     bool may_share() const;
+    bool may_ask_others() const;
     const Neighbours* neighbours() const;
     void add_service(fetch::Want& want) const;
     std::shared_ptr<const catalog::ArchiveView> given() const;
@@ -442,6 +446,7 @@ private:
     std::vector<fetch::SourcePtr> sources_;
     std::vector<SnapshotHost> snapshot_hosts_;
     std::atomic<std::shared_ptr<const std::vector<fetch::SourcePtr>>> asked_;
+    std::atomic<bool> is_alone_{false};
     std::atomic<std::shared_ptr<const catalog::ArchiveView>> view_;
     std::map<std::string, std::unique_ptr<Suite>> suites_;  // control loop
     Awaited awaited_;

@@ -32,6 +32,9 @@ class BlobService {
 public:
     virtual ~BlobService() = default;
 
+    /// Whether it is asked for what is wanted. Any thread.
+    virtual bool is_readable() const = 0;
+
     /// Adds it to those who may have these bytes, while it answers. Any thread.
     virtual void add(fetch::Want& want) const = 0;
 

@@ -20,7 +20,8 @@ constexpr std::chrono::seconds kRefreshLimit{3};  // guess
 
 std::string describe(const RunningDrill& drill)
 {
-    return fmt::format("{} of {}: {}", drill.kind, drill.archive, fmt::join(drill.sources, ", "));
+    return fmt::format("{} of {}: {}{}", drill.kind, drill.archive, fmt::join(drill.sources, ", "),
+                       drill.is_alone ? ", and nobody else is asked" : "");
 }
 
 }  // namespace
@@ -71,6 +72,7 @@ http::Task<RunningDrillPtr> Drill::start(std::shared_ptr<Archive> archive, Drill
     drill->archive = archive->settings().id;
     drill->kind = to_string(order.kind);
     drill->who = order.who;
+    drill->is_alone = order.is_alone;
     drill->since = system_now();
     drill->until = drill->since + order.limit;
     for (const fetch::SourcePtr& source : *stand_ins)
@@ -78,7 +80,8 @@ http::Task<RunningDrillPtr> Drill::start(std::shared_ptr<Archive> archive, Drill
             drill->sources.push_back(source->url());
     archive_ = archive;
     disturbance_ = std::move(disturbance);
-    archive_->ask_instead(std::move(*stand_ins));
+    archive_->ask_instead(std::move(*stand_ins), order.is_alone);
+    drill->has_others = archive_->has_others();
     running_.store(drill);
     tell("drill.started", *drill, order.who,
          fmt::format("for {} s at most, by {}", order.limit.count(), order.who));

@@ -19,6 +19,7 @@ inline constexpr std::chrono::seconds kLongestDrill{3600};
 struct DrillOrder {
     fetch::Disturbance::Kind kind = fetch::Disturbance::Kind::refuse;
     fetch::Disturbed whom;
+    bool is_alone = false;  ///< Other nodes and the blob service give the archive nothing either.
     std::chrono::seconds limit{60};  ///< Then it ends by itself: nobody may be left to end it.
     std::string who;
 };
@@ -27,6 +28,8 @@ struct RunningDrill {
     std::int64_t number = 0;  ///< Of the drills of this process.
     std::string archive, kind, who;
     std::vector<std::string> sources;  ///< That are disturbed.
+    bool is_alone = false;
+    bool has_others = false;  ///< Somebody besides the sources may give what is wanted.
     SystemTime since{}, until{};
 };
 using RunningDrillPtr = std::shared_ptr<const RunningDrill>;

@@ -49,15 +49,28 @@ bool Archive::may_share() const
     return is_for_everybody() && settings_.verify == Verify::enforce && !is_retired_;
 }
 
+bool Archive::may_ask_others() const
+{
+    return may_share() && !is_alone_;
+}
+
 const Neighbours* Archive::neighbours() const
 {
-    return may_share() ? services_.neighbours : nullptr;
+    return may_ask_others() ? services_.neighbours : nullptr;
 }
 
 void Archive::add_service(fetch::Want& want) const
 {
-    if (services_.blob_service != nullptr && may_share())
+    if (services_.blob_service != nullptr && may_ask_others())
         services_.blob_service->add(want);
+}
+
+bool Archive::has_others() const
+{
+    const Neighbours* const near = neighbours();
+    const BlobService* const service = services_.blob_service;
+    return (near != nullptr && near->has_any()) ||
+           (may_ask_others() && service != nullptr && service->is_readable());
 }
 
 bool Archive::may_put_away(const Digest& digest) const

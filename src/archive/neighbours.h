@@ -28,6 +28,9 @@ class Neighbours {
 public:
     virtual ~Neighbours() = default;
 
+    /// Whether there is anybody who may be asked now.
+    virtual bool has_any() const = 0;
+
     /// Adds those who may have a file that a release lists under this path
     /// ("main/binary-amd64/Packages.xz").
     virtual void add_index(fetch::Want& want, std::string_view path) const = 0;

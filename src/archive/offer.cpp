@@ -193,7 +193,7 @@ bool Archive::wants_shown(const std::string& name, const std::string& release_id
                           SystemTime date) const
 {
     const auto found = suites_.find(name);
-    if (!may_share())
+    if (!may_ask_others())
         return false;
     return found == suites_.end() ? is_known(name) : found->second->wants_shown(release_id, date);
 }
@@ -203,7 +203,7 @@ http::Async<Offered> Archive::take_shown(std::string name, std::string id,
                                          catalog::ReleaseFiles files, fetch::SourcePtr peer)
 {
     const bool is_wanted = suites_.count(name) > 0 || is_known(name);
-    if (!may_share() || !is_wanted || !may_be_offered(name))
+    if (!may_ask_others() || !is_wanted || !may_be_offered(name))
         co_return not_served_here(name);
     Suite& target = suite(name);
     co_return co_await target.take_shown(std::move(id), std::move(files), std::move(peer));

@@ -55,11 +55,12 @@ void interrupt(int)
 
 struct Row {
     std::string archive, scenario;
-    std::uint64_t met = 0;  // transfers of the node that were disturbed
-    ClientEnd held, fresh;  // what the node held, and what it had to fetch from the others
+    std::uint64_t met = 0;     // transfers of the node that were disturbed
+    ClientEnd held, fresh;     // what the node held, and what it had to fetch
+    bool has_sources = false;  // that have it: other nodes promise nothing
     bool is_good() const
     {
-        return held.has_updated && held.lacking.empty() && fresh.lacking.empty();
+        return held.has_updated && held.lacking.empty() && (fresh.lacking.empty() || !has_sources);
     }
 };
 
@@ -125,8 +126,8 @@ void print_missed(const DrillStock& stock, bool is_json)
         for (const Json& client : one.value("clients", Json::array()))
             clients.insert(client.get<std::string>());
     fmt::print(
-        "With every source gone, packages that clients took in the last 30 days and that would "
-        "not be had in their newest version: {}. Clients that would miss one: {}.\n",
+        "With every source gone, packages that clients took in the last 30 days and that this node "
+        "would not have in their newest version: {}. Clients that would miss one: {}.\n",
         missed.size(), clients.size());
     for (std::size_t i = 0; i < std::min(missed.size(), kMostNamed); ++i) {
         const Json who = missed[i].value("clients", Json::array());
@@ -151,11 +152,11 @@ Result<Row> play(const std::string& admin, const DrillStock& stock, const Scenar
     TRY(DrillClient client, DrillClient::make(stock));
     const bool has_chosen = !options.sources.empty() && scenario.sources == kFirst;
     const Json sources = has_chosen ? Json(options.sources) : Json(scenario.sources);
-    TRY(OrderedDrill drill,
-        OrderedDrill::start(admin, stock.archive, scenario.fault, sources, options.seconds));
+    TRY(OrderedDrill drill, OrderedDrill::start(admin, stock.archive, scenario.fault, sources,
+                                                options.is_alone, options.seconds));
     TRY(row.held, client.get(stock.some_held));
-    const bool has_others = drill.disturbed() < stock.sources;
-    if (has_others && turn < stock.some_missing.size()) {
+    row.has_sources = drill.disturbed() < stock.sources;
+    if ((row.has_sources || drill.has_others()) && turn < stock.some_missing.size()) {
         TRY(row.fresh, client.get({stock.some_missing[turn]}));
     }
     if (!is_drill_interrupted()) {
@@ -203,7 +204,8 @@ int play_all(const std::string& admin, const std::string& archive, const Options
         fmt::print(
             "\nEach row: a client without lists updates, downloads packages that the node holds, "
             "and "
-            "one that it does not hold (-: no source is left for that, or nothing to try). "
+            "one that it does not hold (-: nobody is left for that, or nothing to try; with every "
+            "source gone, other nodes or a blob service may have it). "
             "DISTURBED: transfers from sources that met the fault; 0 proves nothing about it.\n");
     print_missed(*stock, drill.is_json);
     return status;
@@ -306,6 +308,8 @@ void add_drill(CLI::App& app, Action& action)
         ->capture_default_str();
     command->add_option("--node", options->drill.address,
                         "Where clients reach the node, such as 127.0.0.1:3142");
+    command->add_flag("--alone", options->drill.is_alone,
+                      "Other nodes and the blob service give nothing meanwhile either");
     CLI::Option* trace =
         command->add_option("--trace", options->trace, "Replay the recorded outage of this file");
     trace->excludes(scenario)->excludes(source);

@@ -129,17 +129,23 @@ Result<DrillStock> ask_stock(const std::string& admin, const std::string& archiv
 
 Result<OrderedDrill> OrderedDrill::start(const std::string& admin, const std::string& archive,
                                          const std::string& fault, const Json& sources,
-                                         std::int64_t seconds)
+                                         bool is_alone, std::int64_t seconds)
 {
-    const Json request = {
-        {"archive", archive}, {"fault", fault}, {"sources", sources}, {"seconds", seconds}};
+    const Json request = {{"archive", archive},
+                          {"fault", fault},
+                          {"sources", sources},
+                          {"alone", is_alone},
+                          {"seconds", seconds}};
     TRY(const Json json, ask(admin, "POST", "/api/v1/drill", request.dump()));
     return OrderedDrill(admin, json.value("number", std::int64_t{0}),
-                        json.value("sources", Json::array()).size());
+                        json.value("sources", Json::array()).size(), json.value("others", false));
 }
 
 OrderedDrill::OrderedDrill(OrderedDrill&& other) noexcept
-    : admin_(std::exchange(other.admin_, {})), number_(other.number_), disturbed_(other.disturbed_)
+    : admin_(std::exchange(other.admin_, {})),
+      number_(other.number_),
+      disturbed_(other.disturbed_),
+      has_others_(other.has_others_)
 {
 }
 

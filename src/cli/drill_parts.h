@@ -33,27 +33,31 @@ Result<DrillStock> ask_stock(const std::string& admin, const std::string& archiv
 /// A drill of the running node; ends with this object, and without it after `seconds`.
 class OrderedDrill {
 public:
-    /// `sources`: "first", "all", or a list of URLs. Fails as the node does, or with unavailable.
+    /// `sources`: "first", "all", or a list of URLs. `is_alone`: other nodes and the blob service
+    /// give nothing meanwhile either. Fails as the node does, or with unavailable.
     static Result<OrderedDrill> start(const std::string& admin, const std::string& archive,
                                       const std::string& fault, const nlohmann::json& sources,
-                                      std::int64_t seconds);
+                                      bool is_alone, std::int64_t seconds);
     OrderedDrill(OrderedDrill&& other) noexcept;
     OrderedDrill& operator=(OrderedDrill&&) = delete;
     ~OrderedDrill();
 
     std::size_t disturbed() const { return disturbed_; }
+    /// Whether somebody besides the sources may give what the node does not hold.
+    bool has_others() const { return has_others_; }
     /// Once. How many transfers of the node met it. Fails with stale when it was over already: what
     /// was tried proves nothing then.
     Result<std::uint64_t> end();
 
 private:
-    OrderedDrill(std::string admin, std::int64_t number, std::size_t disturbed)
-        : admin_(std::move(admin)), number_(number), disturbed_(disturbed)
+    OrderedDrill(std::string admin, std::int64_t number, std::size_t disturbed, bool has_others)
+        : admin_(std::move(admin)), number_(number), disturbed_(disturbed), has_others_(has_others)
     {
     }
     std::string admin_;  // empty: somebody else ends it
     std::int64_t number_;
     std::size_t disturbed_;
+    bool has_others_;
 };
 
 /// What a fresh client got.
@@ -91,6 +95,7 @@ struct DrillOptions {
     std::vector<std::string> sources;  ///< Instead of the first one.
     std::size_t packages = 10;
     std::int64_t seconds = 120;  ///< After so many the node ends what nobody has ended.
+    bool is_alone = false;       ///< Nothing from other nodes or the blob service.
     bool is_json = false;
 };
 

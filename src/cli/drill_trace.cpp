@@ -109,8 +109,8 @@ private:
                         fmt::format("a silence of {} min is too long at this speed: use a higher "
                                     "--speed",
                                     trace_.down[number].count()));
-        TRY(OrderedDrill drill,
-            OrderedDrill::start(admin_, options_.archive, "refuse", "all", limit.count()));
+        TRY(OrderedDrill drill, OrderedDrill::start(admin_, options_.archive, "refuse", "all",
+                                                    options_.is_alone, limit.count()));
         tell("down", number, length);
         const SteadyTime end =
             steady_now() + std::chrono::duration_cast<SteadyTime::duration>(length);

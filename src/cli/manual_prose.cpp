@@ -190,8 +190,8 @@ security updates and reports it comes at once, "stock-budget" at a time. "stock 
          R"(For a while the sources of an archive behave as in an outage: the one that is asked first
 refuses connections, stays silent, trickles a byte a second or changes what it sends, or all of them
 are gone. A real apt without any lists then updates through the node and downloads packages that the
-node holds; where other sources are left, also one that it does not hold. It says how many transfers from
-the sources met the fault: with none, that clients got everything proves nothing about it. With --source
+node holds; where other sources are left, or other nodes or a blob service, also one that it does not hold.
+It says how many transfers from the sources met the fault: with none, that clients got everything proves nothing about it. With --source
 these sources are disturbed instead of the first.
 
 The node's state does not change by it. What it knows of its sources is put aside and is there again
@@ -201,7 +201,10 @@ stays. While it runs real clients meet the same outage, and "aptward status", "a
 events (drill.started, drill.ended) say so. One drill runs at a time.
 
 At the end it names the packages that clients took in the last 30 days and that are not held in their
-newest version: with every source gone these clients would not get them.
+newest version: with every source gone these clients would get them from other nodes or not at all.
+
+Other nodes and a blob service go on giving, as they would in the outage. With --alone nothing is asked of them
+either for the length of the drill: what the node has without anybody.
 
 With --trace it replays a recorded outage instead, silence and service by turns, and counts what fresh
 clients got in each. The exit status is 0 when all that is held could be had in every silence, and

@@ -81,6 +81,10 @@ Result<archive::DrillOrder> read_drill(const Order& order)
         return fail(Errc::malformed, "\"fault\" is refuse, stall, trickle or lie");
     drill.kind = *kind;
     TRY(drill.whom, read_sources(order.request));
+    const auto alone = order.request.find("alone");
+    if (alone != order.request.end() && !alone->is_boolean())
+        return fail(Errc::malformed, "\"alone\" is true or false");
+    drill.is_alone = alone != order.request.end() && alone->get<bool>();
     const auto seconds = order.request.find("seconds");
     if (seconds == order.request.end())
         return drill;
@@ -112,6 +116,8 @@ Json to_json(const archive::RunningDrillPtr& drill)
             {"archive", drill->archive},
             {"fault", drill->kind},
             {"sources", drill->sources},
+            {"alone", drill->is_alone},
+            {"others", drill->has_others},
             {"who", drill->who},
             {"since", to_unix(drill->since)},
             {"until", to_unix(drill->until)}};

@@ -118,6 +118,7 @@ public:
     http::Task<std::string> remove(std::string url, std::string who);
 
     // Any thread, but for look_for()
+    bool has_any() const override;
     void add_index(fetch::Want& want, std::string_view path) const override;
     void add_pool(fetch::Want& want, std::string_view path) const override;
     void note_changed() override

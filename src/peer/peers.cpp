@@ -195,6 +195,13 @@ std::vector<fetch::SourcePtr> Peers::delegates_of(const List& peers, const Asked
     return delegates;
 }
 
+bool Peers::has_any() const
+{
+    const auto peers = peers_.load();
+    return std::any_of(peers->begin(), peers->end(),
+                       [](const PeerPtr& peer) { return peer->may_be_asked(); });
+}
+
 void Peers::add_index(fetch::Want& want, std::string_view path) const
 {
     add(want, {AskedFile::Kind::index, want.digest, std::string(path)});

@@ -166,7 +166,7 @@ void Service::add(fetch::Want& want) const
 
 bool Service::has(const Digest& digest) const
 {
-    return target_.load() != nullptr && is_readable_ && uploaded_.has(digest);
+    return is_readable() && uploaded_.has(digest);
 }
 
 http::UpstreamRequest Service::request_for(const Target& target, Method method,

@@ -75,6 +75,7 @@ public:
     // Any thread
     void add(fetch::Want& want) const override;
     bool has(const Digest& digest) const override;
+    bool is_readable() const override { return target_.load() != nullptr && is_readable_; }
     http::Async<std::optional<archive::BlobServiceReport>> report() override;
     /// What came for an archive is uploaded when its turn comes, if other nodes may have it.
     void note_stored(const std::vector<Digest>& digests, const std::string& archive);

@@ -6,7 +6,9 @@ import subprocess
 
 import pytest
 
+import peering
 from node import PROGRAM, UnixConnection, until
+from peering import learn, peer_command
 
 pytestmark = pytest.mark.smoke
 
@@ -88,7 +90,7 @@ def test_the_table_says_what_works_and_who_would_miss_what(scene_of_two):
     assert done.returncode == 0, done
     assert "all-gone        ok       1 of 1" in done.stdout and "Each row: " in done.stdout
     assert "1 of 8 packages of test are held." in done.stdout
-    assert "foo 2, for 127.0.0.1" in done.stdout and "would not be had in their newest version: 1." in done.stdout
+    assert "foo 2, for 127.0.0.1" in done.stdout and "would not have in their newest version: 1." in done.stdout
 
 
 def test_while_a_drill_runs_everybody_is_told_and_a_second_one_is_refused(scene_of_two):
@@ -284,3 +286,35 @@ def test_without_a_node_or_an_archive_it_says_so(scene):
     node.stop()
     gone = node.command("drill")
     assert gone.returncode == 3 and "no node answers" in gone.stderr and len(gone.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def neighbours(scene):
+    """Of two nodes that know each other the second holds bar, and the first foo."""
+    archive = scene.archive()
+    origin = scene.origin(archive)
+    first, second = peering.two(scene, archive, origin)
+    learn(second)
+    learn(first)
+    assert second.get(peering.pool("bar")).status == 200
+    assert first.get(peering.pool("foo")).status == 200
+    assert peer_command(first, "add", second.proxy).returncode == 0
+    until("they are linked", lambda: peering.linked(first))
+    return first, second
+
+
+def test_what_another_node_has_is_had_while_the_vendor_is_gone(neighbours):
+    first, _ = neighbours
+    status, rows, _, _ = drill(first, "--scenario", "all-gone")
+    assert status == 0 and rows["all-gone"]["not_held"] == {"got": 1, "of": 1}, rows
+
+
+def test_a_node_drilled_alone_gets_nothing_from_another_one_until_it_is_over(neighbours):
+    first, _ = neighbours
+    status, rows, _, _ = drill(first, "--scenario", "all-gone", "--alone")
+    assert status == 0 and rows["all-gone"]["not_held"] == {"got": 0, "of": 0}, rows
+    answer, text = start(first, alone=True)
+    assert answer == 200 and json.loads(text)["alone"] and not json.loads(text)["others"], text
+    assert first.get(peering.pool("bar")).status == 503
+    post(first, "/api/v1/drill/end", {})
+    assert first.get(peering.pool("bar")).status == 200
