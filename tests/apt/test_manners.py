@@ -10,6 +10,7 @@ from http.client import HTTPConnection
 import pytest
 
 import network
+from coherence import blobs_of, sha256
 from forger import BASE
 from node import Node, until
 from peering import file_path, held, pool
@@ -147,6 +148,10 @@ def test_what_other_nodes_wait_for_leaves_places_for_what_clients_want(scene):
         began = time.monotonic()
         assert node.get(pool("wanted")).status == 200
         assert time.monotonic() - began < 3 and len(waiting) == 32
+        # The end of any flight begins what waits: that one's is not what is shown.
+        until("it is over", lambda: sha256(archive.packages["wanted"][1].read_bytes()) in blobs_of(node))
+        for _ in range(3):
+            node.status()  # of its sources, which the thread that ends flights tells
         (late, *_) = [name for name in names if pool(name).removeprefix("/test") not in waiting]
         threading.Thread(target=node.get, args=(pool(late),), daemon=True).start()
         until("what waits for others is fetched when it is wanted here", lambda: len(waiting) == 33, seconds=4)
