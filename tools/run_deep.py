@@ -21,6 +21,11 @@ MACHINE = "tests/real/test_machine.py"
 LOST = ["test_crash.py", "test_power.py", "test_exhaustion.py"]
 
 
+# Versions of the protocol between nodes, each by the last commit that spoke it: files and releases alone; then sets
+# of what is held, and fetching for each other.
+EARLIER = ["165530ff1d7e5865ea4864c42d2246cce1739dfd", "21ef5d135e88d3a8da9e78ecd068d84eaa79f0a0"]
+
+
 class Failed(Exception):
     """Which command failed."""
 
@@ -48,6 +53,20 @@ def pytest(name, *arguments, program=RELEASE, **environment):
     run("/usr/bin/python3", "-m", "pytest", "-q", f"--junitxml={report}", *arguments,
         APTWARD_BIN=str(program), APTWARD_DEEP="1", **environment)
     return tally_of(report)
+
+
+def build_of(commit):
+    """The program of an earlier commit, built once."""
+    tree = root / "build/earlier" / commit[:12]
+    if not (tree / "aptward").exists():
+        source = tree / "source"
+        if not source.exists():
+            run("git", "worktree", "prune")
+            run("git", "worktree", "add", "--detach", source, commit)
+        run(source / "dev", "build", "dev", "aptward", CCACHE_BASEDIR=str(source), CCACHE_NOHASHDIR="1")
+        (source / "build/dev/aptward").rename(tree / "aptward")
+        run("git", "worktree", "remove", "--force", source)
+    return tree / "aptward"
 
 
 def sweeps():
@@ -85,6 +104,12 @@ def races():
             "noted": {}}
 
 
+def versions():
+    dev("build", "release", "aptward")
+    old = ":".join(str(build_of(commit)) for commit in EARLIER)
+    return pytest("versions", "tests/apt/test_versions.py", APTWARD_OLD=old)
+
+
 def real():
     dev("build", "dev", "aptward")
     return pytest("real", "tests/real", f"--ignore={MACHINE}", program=root / "build/dev/aptward")
@@ -119,6 +144,7 @@ PARTS = {
     "bucket": (bucket, "nodes with a bucket of Ceph's radosgw in common"),
     "races": (races, "unit tests and real clients under ThreadSanitizer"),
     "mutants": (mutants, "every mutant turns its test red"),
+    "versions": (versions, "nodes of this version beside those of earlier ones"),
     "real": (real, "real clients against the archive that this machine is configured for"),
     "machine": (machine, "a machine made by mmdebstrap goes up, back, and is made again from a bundle with no network"),
     "outage": (outage, "the recorded outage by four ways: apt alone, apt-cacher-ng, nginx, Aptward"),

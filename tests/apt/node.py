@@ -47,6 +47,7 @@ class Node:
     `top` are lines of the configuration before its archive; `arguments` are of serve, from the next
     start on."""
     arguments = ()
+    program = PROGRAM
 
     def __init__(self, folder, archive, origins, prefix=(), environment=None, top=(), listen="127.0.0.1:0",
                  **keys):
@@ -71,7 +72,7 @@ class Node:
         run_file = self.folder / "state/run.json"
         run_file.unlink(missing_ok=True)
         self.log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen([*self.prefix, PROGRAM, "serve", "--config", self.config, *self.arguments],
+        self.process = subprocess.Popen([*self.prefix, self.program, "serve", "--config", self.config, *self.arguments],
                                         stdout=subprocess.DEVNULL, stderr=self.log,
                                         env={**os.environ, **self.environment})
         started = time.monotonic()
@@ -155,7 +156,7 @@ class Node:
         return answer
 
     def command(self, *arguments):
-        return subprocess.run([PROGRAM, *arguments, "--config", self.config],
+        return subprocess.run([self.program, *arguments, "--config", self.config],
                               capture_output=True, text=True)
 
     @staticmethod
