@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import http.server
+import lzma
 import subprocess
 import tempfile
 import threading
@@ -13,10 +14,19 @@ BASE = "/.well-known/aptward/v1"
 
 
 class PeerKey:
-    def __init__(self, folder, name="forger.example"):
+    """A new one, or that of a node's state folder."""
+
+    def __init__(self, folder, name="forger.example", state=None):
         folder.mkdir()
         self.file, self.name = folder / "key.pem", name
-        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", self.file], check=True)
+        if state is None:
+            subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", self.file], check=True)
+        else:
+            *_, self.name, _, secret = (state / "identity").read_text().strip().split("+", 4)
+            seed = base64.b64decode(secret)[1:]
+            pkcs8 = base64.b64encode(bytes.fromhex("302e020100300506032b657004220420") + seed).decode()
+            self.file.write_text(f"-----BEGIN PRIVATE KEY-----\n{pkcs8}\n-----END PRIVATE KEY-----\n")
+            name = self.name
         public = subprocess.run(["openssl", "pkey", "-in", self.file, "-pubout", "-outform", "DER"], check=True,
                                 capture_output=True).stdout[-32:]
         self.id = hashlib.sha256(name.encode() + b"\n\x01" + public).digest()[:4]
@@ -36,8 +46,8 @@ class Forger:
 
     seconds_ahead = 0  # of its clock
 
-    def __init__(self, folder):
-        self.key, self.heads, self.files, self.asked = PeerKey(folder), [], {}, []
+    def __init__(self, folder, place=("127.0.0.1", 0), key=None):
+        self.key, self.heads, self.files, self.asked = key or PeerKey(folder), [], {}, []
         self.number = 1
         self.heads_key = self.key
         self.news = threading.Event()
@@ -51,7 +61,11 @@ class Forger:
 
             def do_GET(self):
                 forger.asked.append(self.path)
-                if forger.behave(self, self.path[len(BASE) + 1:]):
+                try:
+                    is_done = forger.behave(self, self.path[len(BASE) + 1:])
+                except ConnectionError:  # whoever asked has gone
+                    self.close_connection = is_done = True
+                if is_done:
                     return
                 content = forger.answer(self.path[len(BASE) + 1:])
                 self.send_response(404 if content is None else 200)
@@ -60,9 +74,9 @@ class Forger:
                 self.end_headers()
                 self.wfile.write(content or b"")
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(place, Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.url = f"http://{place[0]}:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def behave(self, handler, path):
@@ -97,3 +111,16 @@ def release_id(inrelease):
     signed = inrelease.decode().split("\n\n", 1)[1].split("-----BEGIN PGP SIGNATURE-----")[0]
     lines = [line[2:] if line.startswith("- ") else line for line in signed.splitlines()]
     return hashlib.sha256("".join(line.rstrip(" \t\r") + "\n" for line in lines).encode()).hexdigest()
+
+
+def number(value):
+    return bytes([value & 0x7f | (0x80 if value > 0x7f else 0)]) + (number(value >> 7) if value > 0x7f else b"")
+
+
+def all_of(archive, run="0123456789abcdef"):
+    """A have-set that claims everything."""
+    text = lzma.decompress((archive.suite_folder / "main/binary-amd64/Packages.xz").read_bytes())
+    count = len(archive.packages)
+    bitmap = bytearray(b"\xff" * (count // 8) + (bytes([(1 << count % 8) - 1]) if count % 8 else b""))
+    return (b"APTWHAV1" + bytes.fromhex(run) + number(0) + number(1) + hashlib.sha256(text).digest()
+            + number(count) + b"b" + number(len(bitmap)) + bytes(bitmap))

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What near nodes fetch for each other, what they say they hold, and those that say so and do not."""
-import hashlib
 import json
-import lzma
 import os
 import socket
 import threading
@@ -10,7 +8,7 @@ import time
 
 import pytest
 
-from forger import BASE, Forger
+from forger import BASE, Forger, all_of
 from node import until
 from peering import asked_for, file_path, held, linked, peer_command, peers, pool, turn, two
 from test_flights import learn
@@ -306,19 +304,6 @@ def test_two_nodes_that_ask_each_other_do_not_wait_for_each_other(scene, delegat
         assert asked_of(origin, name) == 1
     assert not node.event_codes() & {"fetch.hedged", "source.stalled", "source.wrong-bytes"}
     assert faults(node) == {}
-
-
-def number(value):
-    return bytes([value & 0x7f | (0x80 if value > 0x7f else 0)]) + (number(value >> 7) if value > 0x7f else b"")
-
-
-def all_of(archive, run="0123456789abcdef"):
-    """A have-set that claims everything."""
-    text = lzma.decompress((archive.suite_folder / "main/binary-amd64/Packages.xz").read_bytes())
-    count = len(archive.packages)
-    bitmap = bytearray(b"\xff" * (count // 8) + (bytes([(1 << count % 8) - 1]) if count % 8 else b""))
-    return (b"APTWHAV1" + bytes.fromhex(run) + number(0) + number(1) + hashlib.sha256(text).digest()
-            + number(count) + b"b" + number(len(bitmap)) + bytes(bitmap))
 
 
 def tell_sets(delegate, sets, number=1):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Eight nodes behind one line: what all want at once crosses it once."""
 import json
+import time
 
 import pytest
 
@@ -60,9 +61,8 @@ def test_R18_when_two_of_eight_end_in_the_middle_the_others_go_on(scene):
     assert copies < 1.5, "what the two were fetching, and nothing else twice"
 
 
-def release_of(street, node):
-    return street.network["vendor"].run("curl", "-s", "--noproxy", "*",
-                                        f"{node.proxy}/test/dists/stable/InRelease").encode()
+def release_of(node):
+    return node.host.run("curl", "-s", "--noproxy", "*", f"{node.proxy}/test/dists/stable/InRelease").encode()
 
 
 def test_R21_a_cut_between_two_and_six_harms_no_client_and_heals(scene):
@@ -80,4 +80,42 @@ def test_R21_a_cut_between_two_and_six_harms_no_client_and_heals(scene):
     assert street.apt(street.nodes[0]).update().returncode == 0
     street.vendor.die()
     for node in street.nodes:
-        until("it has the newest", lambda: release_of(street, node) == newest, seconds=60)
+        until("it has the newest", lambda: release_of(node) == newest, seconds=60)
+
+
+@pytest.fixture
+def settled(scene):
+    """Eight nodes that know the archive, and one of which holds foo."""
+    archive = scene.archive()
+    street = Neighbourhood(scene, archive, COUNT)
+    street.meet()
+    apts = [street.apt(node) for node in street.nodes]
+    for apt in apts:
+        assert apt.update().returncode == 0
+    assert apts[3].download("foo").returncode == 0
+    return street, apts
+
+
+def test_R16_with_the_vendor_unplugged_every_client_gets_in_two_seconds_what_one_of_eight_holds(settled):
+    street, apts = settled
+    street.vendor.host.unplug()
+    for apt in apts:
+        done = apt.download("foo")
+        assert done.returncode == 0 and done.seconds < 2, done
+        assert (apt.folder / "downloads/foo_1_all.deb").read_bytes() == street.archive.packages["foo"][1].read_bytes()
+
+
+def test_R16_with_the_vendor_unplugged_the_newest_release_is_with_all_eight_in_ten_seconds(settled):
+    street, apts = settled
+    street.archive.add("fresh")
+    street.archive.publish()
+    newest = (street.archive.suite_folder / "InRelease").read_bytes()
+    first, *others = street.nodes
+    for node in others:
+        node.host.lose([street.vendor.host])
+    assert apts[0].update().returncode == 0
+    started = time.monotonic()
+    street.vendor.host.unplug()
+    for node in street.nodes:
+        until("it has the newest", lambda: release_of(node) == newest, seconds=10)
+    assert time.monotonic() - started < 10
