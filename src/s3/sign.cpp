@@ -19,7 +19,7 @@ constexpr std::string_view kSignedHeaders = "host;x-amz-content-sha256;x-amz-dat
 constexpr std::size_t kMostKeyBytes = 256;  // ours; the longest in use have 128
 
 struct Place {
-    std::string_view host, path;
+    std::string_view host, path, query;
 };
 
 // The host as it stands in the Host line: without the port that goes without saying.
@@ -28,7 +28,9 @@ Place split(std::string_view url)
     const bool is_plain = url.substr(0, 7) == "http://";
     url.remove_prefix(is_plain ? 7 : 8);
     const std::size_t slash = std::min(url.find('/'), url.size());
-    Place place{url.substr(0, slash), url.substr(slash)};
+    const std::size_t mark = std::min(url.find('?'), url.size());
+    Place place{url.substr(0, slash), url.substr(slash, mark - slash),
+                url.substr(std::min(mark + 1, url.size()))};
     const std::string_view usual = is_plain ? ":80" : ":443";
     if (place.host.ends_with(usual))
         place.host.remove_suffix(usual.size());
@@ -84,6 +86,18 @@ std::string encode_key(std::string_view key)
     return encoded;
 }
 
+std::string encode_value(std::string_view value)
+{
+    std::string encoded;
+    for (const char c : encode_key(value)) {
+        if (c == '/')
+            encoded += "%2F";
+        else
+            encoded += c;
+    }
+    return encoded;
+}
+
 std::string key_of_blob(const Digest& digest)
 {
     CHECK(digest.algorithm == HashAlgorithm::sha256, "objects are named by their SHA-256");
@@ -104,9 +118,10 @@ std::vector<std::string> sign(const ToSign& request, const Credentials& credenti
     const auto utc = fmt::gmtime(static_cast<std::time_t>(to_unix(now)));
     const std::string day = fmt::format("{:%Y%m%d}", utc);
     const std::string moment = fmt::format("{:%Y%m%dT%H%M%SZ}", utc);
-    const std::string canonical = fmt::format(
-        "{}\n{}\n\nhost:{}\nx-amz-content-sha256:{}\nx-amz-date:{}\n\n{}\n{}", request.method,
-        place.path, place.host, request.body_sha256, moment, kSignedHeaders, request.body_sha256);
+    const std::string canonical =
+        fmt::format("{}\n{}\n{}\nhost:{}\nx-amz-content-sha256:{}\nx-amz-date:{}\n\n{}\n{}",
+                    request.method, place.path, place.query, place.host, request.body_sha256,
+                    moment, kSignedHeaders, request.body_sha256);
     const std::string scope = fmt::format("{}/{}/s3/aws4_request", day, region);
     const std::string text = fmt::format("{}\n{}\n{}\n{}", kAlgorithm, moment, scope,
                                          crypto::digest_of(canonical).hex());

@@ -3,7 +3,7 @@
 // Requests as an S3-compatible service wants them: names of objects and signatures. Pure.
 //
 // Our own and not curl's, whose signing had faults in several of the versions that distributions
-// have. Only what we send can be signed: one object, no query.
+// have. Only what we send can be signed: one object, or a list of them.
 // Spec: AWS Signature Version 4 ("Authenticating Requests: Using the Authorization Header").
 
 #include <string>
@@ -28,13 +28,17 @@ Result<Credentials> read_credentials(std::string_view text);
 /// The name of an object in a URL: whatever is no letter, digit, "-", ".", "_", "~" or "/" as %XX.
 std::string encode_key(std::string_view key);
 
+/// A value in a query: as encode_key() has it, "/" too.
+std::string encode_value(std::string_view value);
+
 /// The key of a blob: "sha256/ab/HEX". Only for SHA-256.
 std::string key_of_blob(const Digest& digest);
 
 /// A request for one object.
 struct ToSign {
     std::string_view method;  ///< "GET"
-    /// As it is sent: "http://HOST[:PORT]/PATH", the path as encode_key() has it, no query.
+    /// As it is sent: "http://HOST[:PORT]/PATH[?QUERY]", the path as encode_key() has it; the query
+    /// as NAME=VALUE joined by "&", in the order of the names, values as encode_value() has them.
     std::string_view url;
     std::string_view body_sha256;  ///< In hexadecimal; the service checks the body against it.
 };

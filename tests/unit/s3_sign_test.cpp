@@ -41,6 +41,19 @@ TEST(Sign, TheUsualPortIsNotPartOfTheHost)
     EXPECT_NE(signed_for("http://h:8080/b"), signed_for("http://h/b"));
 }
 
+// As above.
+TEST(Sign, SignsAListOfObjects)
+{
+    const Credentials credentials{"ACCESSOFTESTS", "secret/of+tests"};
+    const auto with =
+        sign({"GET", "http://s3.example:9000/bucket?list-type=2&prefix=a%2Fb", sha256_of_nothing()},
+             credentials, "us-east-1", from_unix(1'700'000'000));
+    EXPECT_THAT(
+        with.back(),
+        HasSubstr("Signature=2b014a80a84740c7dbc54de320cece60c70140c5e6e93bd7de54c310bd4fb185"));
+    EXPECT_EQ(encode_value("a/b c"), "a%2Fb%20c");
+}
+
 TEST(Sign, WhatIsSignedCounts)
 {
     const Credentials credentials{"A", "B"};
