@@ -15,6 +15,20 @@ constexpr std::size_t kIdDigits = 32, kHeadBytes = kIdDigits + 1;
 constexpr std::uint64_t kMostBytes = 256 << 20;  // 16 million blobs; guess
 constexpr std::size_t kMostFresh = 4096;         // a set has 64 bytes for each; guess
 
+// Of what is there more than once, in order: one where the number is odd, none where it is even.
+template <class Iterator>
+Iterator keep_odd(Iterator from, Iterator end)
+{
+    Iterator to = from;
+    while (from != end) {
+        const Iterator next = std::upper_bound(from, end, *from);
+        if ((next - from) % 2 == 1)
+            *to++ = *from;
+        from = next;
+    }
+    return to;
+}
+
 }  // namespace
 
 Uploaded::Uploaded(std::filesystem::path file) : path_(std::move(file))
@@ -28,7 +42,7 @@ Uploaded::Uploaded(std::filesystem::path file) : path_(std::move(file))
     if (whole > 0)  // else there is no place to copy to
         std::memcpy(sorted_.data(), bytes->data() + kHeadBytes, whole);
     std::sort(sorted_.begin(), sorted_.end());
-    sorted_.erase(std::unique(sorted_.begin(), sorted_.end()), sorted_.end());
+    sorted_.erase(keep_odd(sorted_.begin(), sorted_.end()), sorted_.end());
     file_ = Fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
     if (file_ && ::ftruncate(file_.get(), static_cast<::off_t>(kHeadBytes + whole)) != 0)
         file_ = Fd();  // what is learned from now on is known until the node ends
@@ -43,26 +57,29 @@ Uploaded::Key Uploaded::key_of(const Digest& digest)
 
 bool Uploaded::begin(std::string_view bucket_id)
 {
-    const std::lock_guard lock(mutex_);
-    if (bucket_id_ == bucket_id)
+    const std::lock_guard writing(writing_);
+    const std::string before = this->bucket_id();
+    if (before == bucket_id)
         return true;
-    const bool was_another = !bucket_id_.empty();
     start_over(bucket_id);
-    return !was_another;
+    return before.empty();
 }
 
-// Under the lock.
+// With writing_.
 void Uploaded::start_over(std::string_view bucket_id)
 {
-    bucket_id_ = bucket_id;
-    sorted_.clear();
-    fresh_.clear();
+    {
+        const std::lock_guard lock(mutex_);
+        bucket_id_ = bucket_id;
+        sorted_.clear();
+        fresh_.clear();
+    }
     file_ = Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644));
-    if (file_ && !write_all(file_.get(), bucket_id_ + '\n'))
+    if (file_ && !write_all(file_.get(), std::string(bucket_id) + '\n'))
         file_ = Fd();
 }
 
-// Under the lock.
+// With mutex_.
 bool Uploaded::contains(const Key& key) const
 {
     return fresh_.count(key) > 0 || std::binary_search(sorted_.begin(), sorted_.end(), key);
@@ -76,30 +93,82 @@ bool Uploaded::has(const Digest& digest) const
     return contains(key_of(digest));
 }
 
+// With writing_. A full disk costs one more question after the next start.
+void Uploaded::append(const Key& key)
+{
+    if (file_ && !write_all(file_.get(), {reinterpret_cast<const char*>(key.data()), key.size()}))
+        file_ = Fd();
+}
+
 void Uploaded::add(const Digest& digest)
 {
     const Key key = key_of(digest);
-    const std::lock_guard lock(mutex_);
-    if (bucket_id_.empty() || contains(key))
-        return;
-    fresh_.insert(key);
-    // A full disk costs one more question after the next start.
-    if (file_ && !write_all(file_.get(), {reinterpret_cast<const char*>(key.data()), key.size()}))
-        file_ = Fd();
-    if (fresh_.size() < kMostFresh)
-        return;
-    std::vector<Key> merged;
-    merged.reserve(sorted_.size() + fresh_.size());
-    std::merge(sorted_.begin(), sorted_.end(), fresh_.begin(), fresh_.end(),
-               std::back_inserter(merged));
-    sorted_ = std::move(merged);
-    fresh_.clear();
+    const std::lock_guard writing(writing_);
+    {
+        const std::lock_guard lock(mutex_);
+        if (bucket_id_.empty() || contains(key))
+            return;
+        fresh_.insert(key);
+        if (fresh_.size() >= kMostFresh) {
+            std::vector<Key> merged;
+            merged.reserve(sorted_.size() + fresh_.size());
+            std::merge(sorted_.begin(), sorted_.end(), fresh_.begin(), fresh_.end(),
+                       std::back_inserter(merged));
+            sorted_ = std::move(merged);
+            fresh_.clear();
+        }
+    }
+    append(key);
+}
+
+void Uploaded::forget(const Digest& digest)
+{
+    const Key key = key_of(digest);
+    const std::lock_guard writing(writing_);
+    {
+        const std::lock_guard lock(mutex_);
+        if (!contains(key))
+            return;
+        fresh_.erase(key);
+        const auto [first, last] = std::equal_range(sorted_.begin(), sorted_.end(), key);
+        sorted_.erase(first, last);
+    }
+    append(key);
+}
+
+bool Uploaded::keep_only(const ShortNames& names)
+{
+    const std::lock_guard writing(writing_);
+    std::string text;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto must_go = [&names](const Key& key) {
+            ShortName name = 0;
+            for (std::size_t i = 0; i < sizeof(name); ++i)
+                name = name << 8 | key[i];
+            return !std::binary_search(names.begin(), names.end(), name);
+        };
+        const std::size_t before = sorted_.size() + fresh_.size();
+        std::erase_if(sorted_, must_go);
+        std::erase_if(fresh_, must_go);
+        if (sorted_.size() + fresh_.size() == before)
+            return true;
+        text = bucket_id_ + '\n';
+        for (const Key& key : sorted_)
+            text.append(reinterpret_cast<const char*>(key.data()), key.size());
+        for (const Key& key : fresh_)
+            text.append(reinterpret_cast<const char*>(key.data()), key.size());
+    }
+    // What a power cut brought back would be believed although nothing keeps it there.
+    const bool is_written = write_file_durably(path_, text).has_value();
+    file_ = Fd(is_written ? ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC) : -1);
+    return is_written;
 }
 
 void Uploaded::clear()
 {
-    const std::lock_guard lock(mutex_);
-    if (!bucket_id_.empty())
+    const std::lock_guard writing(writing_);
+    if (!bucket_id().empty())
         start_over("");
 }
 
@@ -107,6 +176,12 @@ std::size_t Uploaded::count() const
 {
     const std::lock_guard lock(mutex_);
     return sorted_.size() + fresh_.size();
+}
+
+std::string Uploaded::bucket_id() const
+{
+    const std::lock_guard lock(mutex_);
+    return bucket_id_;
 }
 
 }  // namespace aptward::s3

@@ -14,14 +14,16 @@
 
 #include "base/digest.h"
 #include "base/file.h"
+#include "s3/lease.h"
 
 namespace aptward::s3 {
 
-/// Any thread; add() and begin() write a few bytes.
+/// Any thread. Whoever asks never waits for the disk, those who change it do.
 ///
 /// The file: the 32 digits of the bucket's id and a line feed, then 16 bytes for each blob, the
-/// beginning of its SHA-256. Nothing is synced and a torn end is cut off: what is not known to be
-/// there is asked for and at worst uploaded once more. In memory are 16 bytes for each.
+/// beginning of its SHA-256; what stands there an even number of times was forgotten again. What is
+/// added is not synced and a torn end is cut off: what is not known to be there is asked for and at
+/// worst uploaded once more. In memory are 16 bytes for each.
 class Uploaded {
 public:
     /// Reads the file, where there is one.
@@ -31,19 +33,28 @@ public:
     bool begin(std::string_view bucket_id);
     bool has(const Digest& digest) const;
     void add(const Digest& digest);
+    /// It is not there any more, or other bytes are.
+    void forget(const Digest& digest);
+    /// All but these are forgotten, for good when it returns; false when the disk did not take
+    /// that.
+    bool keep_only(const ShortNames& names);
     /// The bucket is gone, and all that was in it.
     void clear();
     std::size_t count() const;
+    /// Of the bucket; empty when none is known.
+    std::string bucket_id() const;
 
 private:
     using Key = std::array<std::uint8_t, 16>;
     static Key key_of(const Digest& digest);
     bool contains(const Key& key) const;
+    void append(const Key& key);
     void start_over(std::string_view bucket_id);
 
     const std::filesystem::path path_;
-    mutable std::mutex mutex_;  // guards the rest
+    std::mutex writing_;  // of those that change something, before the other one; guards the file
     Fd file_;
+    mutable std::mutex mutex_;  // guards the rest; nobody writes with it
     std::string bucket_id_;
     std::vector<Key> sorted_;
     std::set<Key> fresh_;  // since they were sorted

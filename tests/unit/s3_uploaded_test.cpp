@@ -37,6 +37,53 @@ TEST(Uploaded, R2_RemembersOverARestart)
     EXPECT_FALSE(uploaded.has(crypto::digest_of("1", HashAlgorithm::sha512)));
 }
 
+TEST(Uploaded, WhatIsForgottenStaysForgotten)
+{
+    const TemporaryFolder folder;
+    const auto file = folder.path() / "uploaded";
+    {
+        Uploaded uploaded(file);
+        uploaded.begin(kOne);
+        for (int i = 0; i < 5000; ++i)
+            uploaded.add(blob(i));
+        uploaded.forget(blob(7));
+        uploaded.forget(blob(4999));
+        uploaded.forget(blob(6000));
+        uploaded.forget(blob(8));
+        uploaded.add(blob(8));
+        EXPECT_FALSE(uploaded.has(blob(7)));
+    }
+    Uploaded uploaded(file);
+    EXPECT_EQ(uploaded.count(), 4998U);
+    EXPECT_FALSE(uploaded.has(blob(7)) || uploaded.has(blob(4999)) || uploaded.has(blob(6000)));
+    EXPECT_TRUE(uploaded.has(blob(8)));
+}
+
+TEST(Uploaded, WhatNoLeaseKeepsThereIsForgotten)
+{
+    const TemporaryFolder folder;
+    const auto file = folder.path() / "uploaded";
+    {
+        Uploaded uploaded(file);
+        uploaded.begin(kOne);
+        for (int i = 0; i < 5000; ++i)
+            uploaded.add(blob(i));
+        ShortNames names;
+        for (int i = 0; i < 10; ++i)
+            names.push_back(short_name_of(blob(i * 555)));
+        put_in_order(names);
+        EXPECT_TRUE(uploaded.keep_only(names));
+        EXPECT_TRUE(uploaded.keep_only(names));
+        EXPECT_EQ(uploaded.count(), 10U);
+        uploaded.add(blob(1));
+    }
+    Uploaded uploaded(file);
+    EXPECT_EQ(uploaded.bucket_id(), kOne);
+    EXPECT_EQ(uploaded.count(), 11U);
+    EXPECT_TRUE(uploaded.has(blob(555)) && uploaded.has(blob(1)));
+    EXPECT_FALSE(uploaded.has(blob(2)));
+}
+
 TEST(Uploaded, ABucketThatHasNothingYetIsRemembered)
 {
     const TemporaryFolder folder;
