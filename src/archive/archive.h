@@ -295,6 +295,10 @@ public:
     /// before by its id; null when there is none. Any thread.
     std::map<std::string, catalog::GenerationPtr> given_releases() const;
     catalog::GenerationPtr find_given_release(std::string_view id) const;
+    /// The releases that other nodes are given, the current ones and those before. Any thread.
+    void for_each_given(
+        const std::function<void(const std::string& suite,
+                                 const catalog::GenerationPtr& generation)>& visit) const;
 
     /// Bytes that a generation of the past names may be at the snapshot hosts too. Any thread.
     void want_elsewhere(fetch::Want& want, const catalog::Generation& generation) const;
@@ -311,9 +315,6 @@ private:
     const Neighbours* neighbours() const;
     void add_service(fetch::Want& want) const;
     std::shared_ptr<const catalog::ArchiveView> given() const;
-    void for_each_given(
-        const std::function<void(const std::string& suite,
-                                 const catalog::GenerationPtr& generation)>& visit) const;
     fetch::Want want_index(const std::string& suite, const catalog::Generation& generation,
                            const deb::ListedFile& file) const;
     void tell_neighbours() const;

@@ -211,7 +211,8 @@ bool FlightRun::on_head(Attempt& attempt, const http::UpstreamHead& head)
 {
     const std::uint64_t size = digest_.size_bytes;
     const SteadyTime now = steady_now();
-    if (attempt.source->is_service() && head.status == 403) {
+    if (attempt.source->is_service() && head.status == 403 &&
+        !attempt.source->denies_what_it_lacks()) {
         fail(attempt, Fault::denied, "it answered 403");
         return false;
     }
@@ -344,6 +345,8 @@ void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
     const bool is_refused =
         fault == Fault::wrong_bytes || fault == Fault::wrong_size || fault == Fault::mixed;
     showed_others_ = showed_others_ || (is_refused && !source->is_holder());
+    if (is_refused && source->settings().spoilt)
+        source->settings().spoilt(digest_);
     if (!source->is_service() || is_refused)  // how a service is, its keeper tells
         fetcher_.event(fmt::format("source.{}", to_string(fault)), attempt.offer.archive, source,
                        fmt::format("{}: {}", attempt.offer.paths[attempt.path_index], message),

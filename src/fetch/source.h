@@ -59,8 +59,10 @@ struct SourceSettings {
     std::string user, password;
     bool may_be_private = true;  ///< Whether its name may lead to a private address (A19).
     SignRequest sign;            ///< Who asks is shown so; null: by user and password, if any
-    std::string proxy;           ///< Outgoing proxy; empty: none
-    std::string ca;  ///< File of the only certificate authorities for https; empty: the system's
+    /// Of a service: told on the fetch thread that it gave other bytes than these. Null: not told.
+    std::function<void(const Digest&)> spoilt;
+    std::string proxy;  ///< Outgoing proxy; empty: none
+    std::string ca;     ///< File of the only certificate authorities for https; empty: the system's
 };
 
 /// Gets some of the bytes of a digest from an offset on, none at their end. Unchecked. Any thread.
@@ -114,6 +116,9 @@ public:
         if (!is_service())
             ++lacks_in_a_row_;
     }
+    /// A service whose keys may not list says 403 for what it lacks. Any thread.
+    void denies_what_it_lacks(bool does) { denies_what_it_lacks_.store(does); }
+    bool denies_what_it_lacks() const { return denies_what_it_lacks_.load(); }
     /// A peer does not have what it said it has. True when that is once too often: for a while, the
     /// longer the more often, nothing counts that it says of itself. Anything right that it gives
     /// ends that.
@@ -166,7 +171,15 @@ public:
     bool was_disturbed() const { return disturbance_ != nullptr; }
 
 private:
+    template <class T>
+    struct Copied : std::atomic<T> {  // with a source
+        Copied() : std::atomic<T>(T{}) {}
+        Copied(const Copied& other) : std::atomic<T>(other.load()) {}
+        Copied& operator=(const Copied&) = delete;
+    };
+
     SourceSettings settings_;
+    Copied<bool> denies_what_it_lacks_;
     ReadLocal read_local_;
     std::shared_ptr<const Disturbance> disturbance_;  // of a stand-in
     double latency_ms_ = 0;                           // exponentially weighted; 0: not known yet
@@ -178,12 +191,7 @@ private:
     std::uint64_t broken_words_ = 0, times_unheard_ = 0;  // since it last kept its word
     SteadyTime unheard_until_{};
     void note_health();
-    struct Moment : std::atomic<SteadyTime> {  // copied with a source
-        Moment() : std::atomic<SteadyTime>(SteadyTime{}) {}
-        Moment(const Moment& other) : std::atomic<SteadyTime>(other.load()) {}
-        Moment& operator=(const Moment&) = delete;
-    };
-    Moment avoided_until_;
+    Copied<SteadyTime> avoided_until_;
     SteadyTime open_until_{};
     SteadyTime distrusted_until_{};  // after a lie; only time ends it
     std::array<std::uint64_t, kFaultKinds> faults_{};
