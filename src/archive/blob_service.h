@@ -25,6 +25,32 @@ struct BlobServiceReport {
     std::uint64_t known_files = 0;    ///< That it has, as far as this node has looked.
     SystemTime
         looked_at{};  ///< At all that is held, for what is to be uploaded; the epoch: not yet.
+    std::uint64_t left_alone_files = 0;  ///< Held, and never taken by it.
+    std::uint64_t unsettled_files = 0;   ///< There, and not yet counted on: see `lease`.
+
+    /// What this node says it needs there.
+    struct Lease {
+        std::string name;    ///< Of the object, below "leases/".
+        SystemTime taken{};  ///< By the service's clock; the epoch: not yet in this run.
+        std::uint64_t names = 0;
+        bool is_everything = false;  ///< Too many to name them.
+        bool is_settled = false;     ///< What it names can be counted on.
+        std::string why;             ///< One sentence, where it could not be renewed.
+    } lease;
+
+    /// What this node deletes there.
+    struct Deleting {
+        std::chrono::seconds after{0};  ///< 0: it deletes nothing.
+        bool is_dry_run = false;
+        SystemTime looked_at{};  ///< At everything there; the epoch: not yet.
+        std::string why;         ///< One sentence, where nothing could be deleted.
+        std::uint64_t leases = 0, expired_leases = 0;
+        std::uint64_t objects = 0;                             ///< Blobs that are there.
+        std::uint64_t unneeded_files = 0, unneeded_bytes = 0;  ///< Named by no lease.
+        std::uint64_t due_files = 0, due_bytes = 0;  ///< Of those, for long enough: deleted next.
+        std::uint64_t deleted_files = 0, deleted_bytes = 0;  ///< Since the start.
+    } deleting;
+
     fetch::SourceReport source;
 };
 

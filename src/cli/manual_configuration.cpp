@@ -59,6 +59,7 @@ const std::vector<KeyExample>& key_examples()
         {"blob-service", "url", R"("https://s3.example:9000")"},
         {"blob-service", "bucket", R"("aptward")"},
         {"blob-service", "credentials-file", R"("/etc/aptward/blob-service")"},
+        {"blob-service", "delete-after", R"("30d")"},
         {"archive", "id", R"("debian")"},
         {"archive", "keyrings", R"(["/usr/share/keyrings/debian-archive-keyring.gpg"])"},
         {"archive", "upstreams",

@@ -189,6 +189,34 @@ std::string quota_note(const Json& status)
     return text;
 }
 
+// What is deleted in the bucket, or would be.
+std::string deleting_note(const Json& service)
+{
+    const Json deleting = service.value("deleting", Json::object());
+    const auto after = deleting.value("after", std::int64_t{0});
+    if (after == 0)
+        return "";
+    const auto text_of = [&](const char* key) {
+        const Json count = deleting.value(key, Json::object());
+        return fmt::format("{} files ({})", count.value("files", std::uint64_t{0}),
+                           human_size(count.value("bytes", std::uint64_t{0})));
+    };
+    std::string text;
+    if (deleting.value("looked_at", std::int64_t{0}) > 0)
+        text += fmt::format("  of {} files there {} are needed by none of {} nodes\n",
+                            deleting.value("objects", std::uint64_t{0}), text_of("unneeded"),
+                            deleting.value("leases", std::uint64_t{0}));
+    if (deleting.value("dry_run", false))
+        text += fmt::format("  {} would be deleted, unneeded for {} (delete-dry-run)\n",
+                            text_of("due"), human_seconds(after));
+    else
+        text += fmt::format("  {} were deleted, unneeded for {}\n", text_of("deleted"),
+                            human_seconds(after));
+    if (const std::string why = deleting.value("why", ""); !why.empty())
+        text += fmt::format("  nothing is deleted now: {}\n", why);
+    return text;
+}
+
 std::string blob_service_note(const Json& status)
 {
     const Json service = status.value("blob_service", Json());
@@ -201,7 +229,12 @@ std::string blob_service_note(const Json& status)
     if (service.value("upload", false))
         text += fmt::format("  it has {} files that this node knows of; {} wait for their upload\n",
                             service.value("known", 0), service.value("waiting", 0));
-    return text;
+    if (const auto alone = service.value("left_alone", std::uint64_t{0}); alone > 0)
+        text += fmt::format("  it never takes {} files, which stay here\n", alone);
+    if (const std::string trouble = service.value("lease", Json::object()).value("why", "");
+        !trouble.empty())
+        text += fmt::format("  what this node needs there is not told: {}\n", trouble);
+    return text + deleting_note(service);
 }
 
 std::string unmended_note(const Json& status)

@@ -189,6 +189,17 @@ void add_blob_service(Families& families, const archive::BlobServiceReport& serv
                    static_cast<double>(service.waiting_files));
     families.gauge("aptward_blob_service_known_files", "Files that it is known to have", {},
                    static_cast<double>(service.known_files));
+    families.gauge("aptward_blob_service_left_alone_files", "Files that it never takes", {},
+                   static_cast<double>(service.left_alone_files));
+    if (service.deleting.after > std::chrono::seconds(0)) {
+        families.gauge("aptward_blob_service_unneeded_bytes",
+                       "Bytes in the bucket that no node needs", {},
+                       static_cast<double>(service.deleting.unneeded_bytes));
+        count("aptward_blob_service_deleted_total", "Files that were deleted in the bucket",
+              service.deleting.deleted_files);
+        count("aptward_blob_service_deleted_bytes_total", "Bytes that were deleted in the bucket",
+              service.deleting.deleted_bytes);
+    }
     count("aptward_blob_service_uploaded_total", "Files that were uploaded to it",
           service.uploaded_files);
     count("aptward_blob_service_uploaded_bytes_total", "Bytes that were uploaded to it",

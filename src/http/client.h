@@ -68,7 +68,7 @@ struct UpstreamBody {
 };
 
 struct UpstreamRequest {
-    enum class Method { get, head, put };
+    enum class Method { get, head, put, remove };
     std::string url;  ///< http or https
     Method method = Method::get;
     UpstreamBody body;                      ///< Of a put.

@@ -213,6 +213,8 @@ void Transfer::set_method()
     using Method = UpstreamRequest::Method;
     if (request_.method == Method::head)
         curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
+    if (request_.method == Method::remove)
+        curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, "DELETE");
     if (request_.method != Method::put)
         return;
     const UpstreamBody& body = request_.body;

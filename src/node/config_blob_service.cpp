@@ -69,6 +69,11 @@ s3::Settings read_settings(Reader& reader)
     reader.read("ca", service.ca);
     reader.read("upload", service.is_uploaded_to);
     reader.read_size("upload-rate", service.upload_rate_bytes_per_s);
+    reader.read("delete-after", service.delete_after);
+    reader.read("delete-dry-run", service.is_dry_run);
+    if (service.delete_after > std::chrono::seconds(0) && !service.is_uploaded_to)
+        reader.mistake("delete-after",
+                       "a node with upload = false has no lease of its own, and deletes nothing");
     while (service.url.ends_with('/'))
         service.url.pop_back();
     if (service.url.empty())

@@ -129,6 +129,11 @@ const std::vector<ConfigKey>& config_keys()
          "Whether this node uploads what it fetched, or only asks for what others have uploaded."},
         {"blob-service", "upload-rate", "bytes per second", "\"0\"",
          "How fast it uploads at most; 0 means as fast as the service takes it."},
+        {"blob-service", "delete-after", "duration", "\"0\"",
+         "What no node with a lease in the bucket has needed for so long is deleted there; 0 means "
+         "that nothing is listed or deleted. All nodes of the bucket have to write leases."},
+        {"blob-service", "delete-dry-run", "true or false", "false",
+         "Whether it is only told what would be deleted."},
         {"listener", "address", "address", "",
          "Where it listens: \"ADDRESS:PORT\", \"[V6]:PORT\" or \"unix:PATH\"."},
         {"listener", "serves", "list of archive, admin", "[\"archive\"]",

@@ -27,8 +27,8 @@ std::string why_denied(const Answer& answer, const std::optional<ServiceError>& 
     if (code == "SignatureDoesNotMatch")
         return what + "; the secret key of credentials-file is wrong, or the region";
     return what +
-           "; the key of credentials-file may not do this: it needs s3:GetObject, s3:ListBucket "
-           "and, unless upload = false, s3:PutObject";
+           "; the key of credentials-file may not do this: it needs s3:GetObject and, unless "
+           "upload = false, s3:PutObject";
 }
 
 }  // namespace
@@ -83,6 +83,15 @@ Finding look_at_put(const Answer& answer)
         finding = {Health::no_bucket, said(answer, std::nullopt) +
                                           " to an upload; make the bucket, or name another one"};
     return finding;
+}
+
+// An answer to HEAD has no body that would say so.
+bool is_not_allowed(const Answer& answer)
+{
+    if (!answer.failure.empty() || answer.status != 403)
+        return false;
+    const auto error = read_service_error(answer.body);
+    return answer.body.empty() || (error && error->code == "AccessDenied");
 }
 
 bool are_bytes_refused(const Answer& answer)

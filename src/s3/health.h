@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
+
 namespace aptward::s3 {
 
 enum class Health {
@@ -22,8 +24,10 @@ std::string_view to_string(Health health);
 
 /// What came of one request.
 struct Answer {
-    int status = 0;                     ///< 0: none came.
-    std::optional<std::uint64_t> size;  ///< Content-Length.
+    int status = 0;                      ///< 0: none came.
+    std::optional<std::uint64_t> size;   ///< Content-Length.
+    std::optional<SystemTime> modified;  ///< Last-Modified: by the service's clock.
+    std::string etag;                    ///< As it is sent; cut at 256 bytes.
     std::string body;
     std::string failure;  ///< Why nothing came, or not all of it.
 
@@ -42,6 +46,9 @@ Finding look_at(const Answer& answer);
 
 /// The same of the answer to a put, for which something has to be there to take it.
 Finding look_at_put(const Answer& answer);
+
+/// Whether it says that the keys may not do this, and not that they do not count at all.
+bool is_not_allowed(const Answer& answer);
 
 /// Whether the service says that the bytes were not those that the request promised: then they are
 /// damaged here, or on the way.

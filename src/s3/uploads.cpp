@@ -11,17 +11,23 @@
 #include <algorithm>
 #include <new>
 
+#include "base/text.h"
 #include "catalog/table.h"
 #include "s3/service.h"
 
 namespace aptward::s3 {
 namespace {
 
-using Method = http::UpstreamRequest::Method;
+using Method = Requests::Method;
 
 constexpr std::size_t kUploadsAtOnce = 4;  // the round trips of small files; guess
 constexpr unsigned kMostTries = 3;
 constexpr std::chrono::minutes kLookAtHeldEvery{10};
+constexpr std::size_t kMostHeld = 50'000;  // looked at together: 9 MB; guess
+// Of those that are believed to be there: a million within three months; guess.
+constexpr std::size_t kBelievedAtOnce = 500;
+constexpr std::chrono::hours kBelievedEvery{1};
+constexpr const char* kTryKey = "aptward-try";  // an object that shows whether it takes anything
 constexpr std::uint64_t kNever = ~std::uint64_t{0};  // is stored
 
 // One of so many, while it lives.
@@ -75,10 +81,14 @@ void Service::note_stored(const std::vector<Digest>& digests, const std::string&
     if (target == nullptr || !target->settings.is_uploaded_to)
         return;
     for (const Digest& digest : digests) {
-        const UploadQueue::Entry entry{digest, archive};
-        if (!may_upload(entry) || uploaded_.has(digest))
+        UploadQueue::Entry entry{digest, archive};
+        if (!may_upload(entry))
             continue;
-        if (!queue_.add(entry))
+        if (uploaded_.has(digest))  // and yet it had to be fetched
+            entry.why = UploadQueue::Why::is_believed;
+        if (take_spoilt(digest))
+            entry.why = UploadQueue::Why::was_spoilt;
+        if (!queue_.add(std::move(entry)))
             must_look_ = true;
         waker_.wake();
     }
@@ -94,62 +104,146 @@ bool Service::may_upload(const UploadQueue::Entry& entry) const
     return archive != nullptr && archive->may_put_away(entry.digest);
 }
 
+// What a look at everything held is to find.
+struct Service::Asking {
+    Digest held_after, believed_after;
+    bool wants_believed = false;
+    std::set<Digest> passed_by;
+};
+
+// What it found.
+struct Service::Held {
+    std::vector<UploadQueue::Entry> entries;
+    std::optional<Digest> held_up_to;  // there are more after it
+    Digest believed_up_to{};
+};
+
 http::Async<void> Service::look_at_held()
 {
     const std::uint64_t stored = services_.blobs.stored_bytes();
     const bool is_due = stored != looked_at_ && steady_now() >= look_again_;
-    if (!must_look_ && !is_due)
+    const bool is_believed_due = steady_now() >= look_at_believed_;
+    if (!must_look_ && !is_due && !is_believed_due)
         co_return;
     if (queue_.size() > 0)
         co_return;  // there is enough to do
     must_look_ = false;
     looked_at_ = stored;
     look_again_ = steady_now() + kLookAtHeldEvery;
-    auto job = [this] { return find_held(); };
+    Asking asking{held_after_, believed_after_, is_believed_due, left_alone_};
+    for (const auto& [digest, archive] : unsettled_)
+        asking.passed_by.insert(digest);
+    auto job = [this, asking = std::move(asking)] { return find_held(asking); };
     const auto found = co_await http::on_worker(services_.workers, std::move(job));
-    for (const UploadQueue::Entry& entry : found)
+    if (is_believed_due) {
+        look_at_believed_ = steady_now() + kBelievedEvery;
+        believed_after_ = found.believed_up_to;
+    }
+    held_after_ = found.held_up_to.value_or(Digest());
+    if (found.held_up_to)
+        must_look_ = true;
+    for (const UploadQueue::Entry& entry : found.entries)
         if (!queue_.add(entry))
             must_look_ = true;
     looked_at_held_ = system_now();
 }
 
-// What is held, listed by what other nodes are given, and not known to be there. A worker.
-std::vector<UploadQueue::Entry> Service::find_held()
+namespace {
+
+// The least of those that are added, at most so many and some.
+class Least {
+public:
+    explicit Least(std::size_t most) : most_(most) {}
+
+    void add(const Digest& digest)
+    {
+        held_.push_back(digest);
+        if (held_.size() == 2 * most_)
+            cut();
+    }
+    // In order.
+    std::vector<Digest> take()
+    {
+        if (held_.size() > most_)
+            cut();
+        std::sort(held_.begin(), held_.end());
+        return std::move(held_);
+    }
+    bool is_cut() const { return is_cut_; }
+
+private:
+    void cut()
+    {
+        std::nth_element(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(most_),
+                         held_.end());
+        held_.resize(most_);
+        is_cut_ = true;
+    }
+
+    const std::size_t most_;
+    std::vector<Digest> held_;
+    bool is_cut_ = false;
+};
+
+}  // namespace
+
+// What is held, listed by what other nodes are given, and not known to be there; and some of what
+// is believed to be there. In bounded memory: what is beyond that has its turn at the next look. A
+// worker; a stop ends it.
+Service::Held Service::find_held(const Asking& asking) const
 {
-    std::vector<Digest> held;
+    Held found;
+    Least unknown(kMostHeld), believed(kBelievedAtOnce);
     const auto walked = services_.blobs.each([&](const store::Blobs::Entry& entry) {
-        if (entry.digest.algorithm == HashAlgorithm::sha256 && !uploaded_.has(entry.digest))
-            held.push_back(entry.digest);
-        return true;
+        const Digest& digest = entry.digest;
+        if (digest.algorithm == HashAlgorithm::sha256) {
+            const bool is_known = uploaded_.has(digest);
+            if (is_known && asking.wants_believed && asking.believed_after < digest)
+                believed.add(digest);
+            if (!is_known && asking.held_after < digest && asking.passed_by.count(digest) == 0)
+                unknown.add(digest);
+        }
+        return !is_stopped_;
     });
-    std::vector<UploadQueue::Entry> found;
-    if (!walked || held.empty())
+    if (!walked)
         return found;  // a disk that cannot be read is told by who needs it
+    std::vector<Digest> held = unknown.take();
+    if (unknown.is_cut())
+        found.held_up_to = held.back();
+    const std::vector<Digest> again = believed.take();
+    if (believed.is_cut())
+        found.believed_up_to = again.back();
+    held.insert(held.end(), again.begin(), again.end());
     std::sort(held.begin(), held.end());
     std::vector<bool> is_taken(held.size());
     const auto consider = [&](const Digest& digest, const std::string& archive) {
         const auto place = std::lower_bound(held.begin(), held.end(), digest);
-        if (place == held.end() || *place != digest || found.size() > kMostWaiting)
+        if (place == held.end() || *place != digest)
             return;
         auto taken = is_taken.begin() + (place - held.begin());
         UploadQueue::Entry entry{digest, archive};
         if (*taken || !may_upload(entry))
             return;
+        if (std::binary_search(again.begin(), again.end(), digest))
+            entry.why = UploadQueue::Why::is_believed;
         *taken = true;
-        found.push_back(std::move(entry));
+        found.entries.push_back(std::move(entry));
     };
     const auto routes = front_.routes();
-    if (routes == nullptr)
+    if (routes == nullptr || held.empty())
         return found;
     for (const auto& archive : routes->archives) {
         const std::string& id = archive->settings().id;
         for (const auto& [suite, generation] : archive->given_releases())
             for (const auto& [path, file] : generation->release().files)
                 consider(file.digests.front(), id);
-        for (const auto& given : archive->given_tables())
+        for (const auto& given : archive->given_tables()) {
+            if (is_stopped_)
+                return found;
             // One that cannot be read is built again, and has its turn then.
             static_cast<void>(given.table->each(
                 [&](std::string_view, const Digest& digest) { consider(digest, id); }));
+        }
     }
     return found;
 }
@@ -196,39 +290,78 @@ http::Async<void> Service::upload_until_empty(std::shared_ptr<Upload> upload)
         auto entry = queue_.take();
         if (!entry)
             break;
-        const Finding found = co_await upload_one(upload->target, *entry);
-        if (found.health == Health::good)
+        const Outcome came = co_await upload_one(upload->target, *entry);
+        if (came.finding.health == Health::good)
             continue;
-        upload->state = Uploading::pauses;
-        has_failed_put_ = true;
-        note(found);
-        if (++entry->tries >= kMostTries)
-            looked_at_ = kNever;  // the others shall have their turn; it is found again later
-        else if (!queue_.add(std::move(*entry)))
-            must_look_ = true;
+        const bool is_its_fault = co_await is_the_files_fault(upload->target, came);
+        if (!is_its_fault) {
+            upload->state = Uploading::pauses;
+            note_trouble(came.finding);
+        }
+        try_later(std::move(*entry), is_its_fault ? came.finding.why : "");
     }
+}
+
+// Whether the service takes something else now.
+http::Async<bool> Service::is_the_files_fault(TargetPtr target, Outcome outcome)
+{
+    if (!outcome.may_be_the_files || outcome.finding.health != Health::unreachable)
+        co_return false;
+    const auto tried = co_await requests_.ask(Requests::put_request(*target, kTryKey, "try\n"));
+    co_return tried.is_good();
+}
+
+// `why`: of a file that is refused where others are taken.
+void Service::try_later(UploadQueue::Entry entry, const std::string& why)
+{
+    if (++entry.tries < kMostTries) {
+        if (!queue_.add(std::move(entry)))
+            must_look_ = true;
+        return;
+    }
+    looked_at_ = kNever;  // the others shall have their turn; it is found again later
+    if (why.empty() || left_alone_.size() >= kMostWaiting)
+        return;
+    left_alone_.insert(entry.digest);
+    tell("s3.left-alone",
+         fmt::format("it never takes {} ({}), which stays here: {}", entry.digest.hex(),
+                     human_size(entry.digest.size_bytes), why));
+}
+
+bool Service::is_absent(const Target& target, const Answer& answer) const
+{
+    return answer.is_absent() || (target.source->denies_what_it_lacks() && is_not_allowed(answer));
 }
 
 // Also what is there already is looked at once: another node may have put it there.
-http::Async<Finding> Service::upload_one(TargetPtr target, UploadQueue::Entry entry)
+http::Async<Service::Outcome> Service::upload_one(TargetPtr target, UploadQueue::Entry entry)
 {
-    if (!may_upload(entry) || uploaded_.has(entry.digest))
-        co_return Finding();
-    const std::string key = key_of_blob(entry.digest);
-    const auto before = co_await ask(request_for(*target, Method::head, key, sha256_of_nothing()));
-    if (before.is_good() && before.size == entry.digest.size_bytes) {
-        ++found_files_;
-        co_await remember(entry.digest);
-        co_return Finding();
+    using Why = UploadQueue::Why;
+    const Digest digest = entry.digest;
+    if (!may_upload(entry) || left_alone_.count(digest) > 0 ||
+        (entry.why == Why::is_new && uploaded_.has(digest)))
+        co_return Outcome();
+    if (entry.why != Why::was_spoilt) {
+        const bool is_kept = lease_.covers(digest);
+        const auto before = co_await requests_.ask(
+            Requests::request_for(*target, Method::head, key_of_blob(digest)));
+        if (before.is_good() && before.size == digest.size_bytes) {
+            if (entry.why == Why::is_new && unsettled_.count(digest) == 0)
+                ++found_files_;
+            co_await remember(std::move(entry), is_kept);
+            co_return Outcome();
+        }
+        const Finding finding = look_at(before);
+        if (!is_absent(*target, before) && finding.health != Health::good)
+            co_return Outcome{finding, false};
     }
-    Finding finding = look_at(before);
-    if (finding.health == Health::good) {
-        finding = co_await put(target, std::move(entry));
+    if (entry.why != Why::is_new) {
+        co_await forget(digest);
     }
-    co_return finding;
+    co_return co_await put(target, std::move(entry));
 }
 
-http::Async<Finding> Service::put(TargetPtr target, UploadQueue::Entry entry)
+http::Async<Service::Outcome> Service::put(TargetPtr target, UploadQueue::Entry entry)
 {
     const Digest digest = entry.digest;
     auto open = [this, digest]() -> std::shared_ptr<const Fd> {
@@ -240,44 +373,74 @@ http::Async<Finding> Service::put(TargetPtr target, UploadQueue::Entry entry)
     };
     auto file = co_await http::on_worker(services_.workers, std::move(open));
     if (file == nullptr)
-        co_return Finding();  // it has gone meanwhile
+        co_return Outcome();  // it has gone meanwhile
     if (!may_upload(entry) || target != target_.load())
-        co_return Finding();  // it may have become private while the service was asked
+        co_return Outcome();  // it may have become private while the service was asked
     const std::string key = key_of_blob(digest);
-    auto request = request_for(*target, Method::put, key, digest.hex());
-    request.body.file = std::move(file);
-    request.body.file_bytes = digest.size_bytes;
-    request.most_bytes_per_s = target->settings.upload_rate_bytes_per_s;
-    const auto answer = co_await ask(std::move(request));
+    const auto answer =
+        co_await requests_.ask(Requests::put_request(*target, key, std::move(file), digest));
     if (are_bytes_refused(answer)) {
         co_return co_await refuse(std::move(entry));
     }
-    Finding taken = look_at_put(answer);
+    const Finding taken = look_at_put(answer);
     if (taken.health != Health::good)
-        co_return taken;
-    const auto after = co_await ask(request_for(*target, Method::head, key, sha256_of_nothing()));
-    taken = look_at(after);
-    if (taken.health != Health::good)
-        co_return taken;
+        co_return Outcome{taken, true};
+    const bool is_kept = lease_.covers(digest);
+    const auto after = co_await requests_.ask(Requests::request_for(*target, Method::head, key));
+    const Finding seen = look_at(after);
+    if (seen.health != Health::good && !is_absent(*target, after))
+        co_return Outcome{seen, false};
     if (!after.is_good() || after.size != digest.size_bytes)
-        co_return Finding{Health::unreachable, "it took a file, and does not have it"};
-    co_await remember(digest);
+        co_return Outcome{{Health::unreachable, "it took a file, and does not have it"}, false};
+    co_await remember(std::move(entry), is_kept);
     ++uploaded_files_;
     uploaded_bytes_ += digest.size_bytes;
-    co_return Finding();
+    co_return Outcome();
 }
 
-http::Async<void> Service::remember(Digest digest)
+// It was seen there. It counts as being there if a lease kept it there before it was seen: else it
+// may be going just now, and is looked at again.
+http::Async<void> Service::remember(UploadQueue::Entry entry, bool is_kept_there)
+{
+    const Digest digest = entry.digest;
+    if (is_kept_there) {
+        unsettled_.erase(digest);
+        auto job = [this, digest] {
+            uploaded_.add(digest);
+            return true;
+        };
+        co_await http::on_worker(services_.workers, std::move(job));
+        co_return;
+    }
+    if (unsettled_.size() < kMostWaiting)
+        unsettled_.emplace(digest, entry.archive);
+    if (lease_.want(digest))
+        waker_.wake();
+}
+
+void Service::look_again_at_unsettled()
+{
+    if (unsettled_.size() >= kMostWaiting)
+        must_look_ = true;  // there were more
+    for (auto one = unsettled_.begin(); one != unsettled_.end();) {
+        const bool is_next =
+            lease_.covers(one->first) && queue_.add(UploadQueue::Entry{one->first, one->second});
+        one = is_next ? unsettled_.erase(one) : std::next(one);
+    }
+    waker_.wake();
+}
+
+http::Async<void> Service::forget(Digest digest)
 {
     auto job = [this, digest] {
-        uploaded_.add(digest);
+        uploaded_.forget(digest);
         return true;
     };
     co_await http::on_worker(services_.workers, std::move(job));
 }
 
 // The service has counted other bytes than the digest says: ours may be damaged.
-http::Async<Finding> Service::refuse(UploadQueue::Entry entry)
+http::Async<Service::Outcome> Service::refuse(UploadQueue::Entry entry)
 {
     tell("s3.refused", fmt::format("it says that the bytes of {} are others; what is held is "
                                    "checked, and set aside if it is damaged",
@@ -286,10 +449,9 @@ http::Async<Finding> Service::refuse(UploadQueue::Entry entry)
     const auto checked = co_await http::on_worker(services_.workers, std::move(check));
     if (!checked)
         tell("store.failed", checked.error().message());
-    Finding finding;
     if (checked && services_.blobs.holds(entry.digest))
-        finding = {Health::unreachable, "it takes right bytes for others"};
-    co_return finding;
+        co_return Outcome{{Health::unreachable, "it takes right bytes for others"}, true};
+    co_return Outcome();
 }
 
 }  // namespace aptward::s3

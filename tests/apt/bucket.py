@@ -2,6 +2,7 @@
 """One bucket of an S3-compatible service, which checks what it is sent and can misbehave; and a client of any
 such service. Signature Version 4 as its specification has it, written without a look at the node's own."""
 import calendar
+import email.utils
 import hashlib
 import hmac
 import http.client
@@ -81,7 +82,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.say(status, body.encode())
 
     def say(self, status, body=b"", **headers):
-        self.send_response(status)
+        self.send_response(status)  # with a Date, by this machine's clock
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(body)))
@@ -112,7 +113,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self):
         bucket = self.server.owner
         path = urllib.parse.unquote(self.path.partition("?")[0])
-        key = path.removeprefix(f"/{bucket.name}/")
+        key = path.removeprefix(f"/{bucket.name}").removeprefix("/")
         bucket.requests.append((self.command, key))
         fault = bucket.fault(self.command, key)
         if fault == "stall":
@@ -137,23 +138,53 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.refuse(403, proof)
         if hashlib.sha256(body).hexdigest() != promised:
             return self.refuse(400, "XAmzContentSHA256Mismatch")
-        if not bucket.is_there or not path.startswith(f"/{bucket.name}/"):
+        if not bucket.is_there or not f"{path}/".startswith(f"/{bucket.name}/"):
             return self.refuse(404, "NoSuchBucket")
+        if bucket.denies(self.command, key or "?"):
+            return self.refuse(403, "AccessDenied", "not for you")
+        if not key:
+            return self.list(urllib.parse.parse_qs(self.path.partition("?")[2]))
         if self.command == "PUT":
             if fault != "forget":
                 bucket.objects[key] = body
+                bucket.modified[key] = bucket.now()
             return self.say(200)
+        if self.command == "DELETE":
+            bucket.objects.pop(key, None)
+            return self.say(204)
         if key not in bucket.objects:
+            if bucket.is_silent_of_absence:
+                return self.refuse(403, "AccessDenied", "not for you")
             return self.refuse(404, "NoSuchKey")
         content = bucket.objects[key]
+        marks = {"Last_Modified": email.utils.formatdate(bucket.modified.get(key, 0), usegmt=True),
+                 "ETag": f'"{hashlib.md5(content).hexdigest()}"'}
         given = self.headers.get("Range")
         if given:
             first = int(given.removeprefix("bytes=").rstrip("-"))
             return self.say(206, content[first:],
-                            Content_Range=f"bytes {first}-{len(content) - 1}/{len(content)}")
-        return self.say(200, content)
+                            Content_Range=f"bytes {first}-{len(content) - 1}/{len(content)}", **marks)
+        return self.say(200, content, **marks)
 
-    do_GET = do_HEAD = do_PUT = answer
+    def list(self, query):
+        """As ListObjectsV2; what is hidden is not there yet, or still."""
+        bucket = self.server.owner
+        assert self.command == "GET" and query["list-type"] == ["2"]
+        prefix, after, most = (query.get(name, [""])[0] for name in ("prefix", "start-after", "max-keys"))
+        shown = {key: content for key, content in list(bucket.objects.items()) if key not in bucket.hidden}
+        shown.update(bucket.ghosts)
+        keys = sorted(key for key in shown if key.startswith(prefix) and key > after)
+        page = keys[:min(int(most), bucket.page)]
+        text = "".join(
+            f"<Contents><Key>{key}</Key><LastModified>"
+            f"{time.strftime('%Y-%m-%dT%H:%M:%S.000Z', time.gmtime(bucket.modified.get(key, 0)))}</LastModified>"
+            f"<ETag>&quot;x&quot;</ETag><Size>{len(shown[key])}</Size><Owner><ID>1</ID></Owner></Contents>"
+            for key in page)
+        self.say(200, ('<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/'
+                       f'2006-03-01/"><Name>{bucket.name}</Name><Prefix>{prefix}</Prefix><IsTruncated>'
+                       f'{str(len(page) < len(keys)).lower()}</IsTruncated>{text}</ListBucketResult>').encode())
+
+    do_GET = do_HEAD = do_PUT = do_DELETE = answer
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -166,12 +197,16 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Bucket:
     """`fault`: (method, key) -> None, "stall", "hang up", "cut", "forget" (of a put), seconds as a float, or a
-    refusal (status, code). `tls`: a context, for https."""
+    refusal (status, code). `denies`: (method, key) -> whether the keys may not do that; a list has the key "?".
+    `tls`: a context, for https."""
 
     def __init__(self, name="aptward", tls=None):
         self.tls = tls
         self.name, self.access, self.secret = name, ACCESS, SECRET
         self.objects, self.is_there, self.requests = {}, True, []
+        self.modified, self.page = {}, 1000  # when each came; objects in one answer to a list
+        self.hidden, self.ghosts = set(), {}  # what a list does not show yet, and what it shows still
+        self.denies, self.is_silent_of_absence = lambda method, key: False, False
         self.fault, self.now = lambda method, key: None, time.time
         self.stopping, self.is_dead = threading.Event(), False
         self.listen()

@@ -168,7 +168,8 @@ TEST(Config, ReadsABlobServiceWithKeysThatNobodyElseMayRead)
     const std::string table = std::string(kArchive) +
                               "[[blob-service]]\nurl = \"https://s3.example:9000/\"\nbucket = "
                               "\"aptward\"\nprefix = \"site-1\"\nupload-rate = "
-                              "\"2M\"\ncredentials-file = \"" +
+                              "\"2M\"\ndelete-after = \"30d\"\ndelete-dry-run = true\n"
+                              "credentials-file = \"" +
                               keys.string() + "\"\n";
     std::filesystem::permissions(keys, std::filesystem::perms(0640));
     {
@@ -189,6 +190,8 @@ TEST(Config, ReadsABlobServiceWithKeysThatNobodyElseMayRead)
     EXPECT_EQ(service.credentials.secret_key, "hidden/word");
     EXPECT_EQ(service.upload_rate_bytes_per_s, 2'000'000U);
     EXPECT_TRUE(service.is_uploaded_to);
+    EXPECT_EQ(service.delete_after, std::chrono::hours(30 * 24));
+    EXPECT_TRUE(service.is_dry_run);
 }
 
 }  // namespace

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "s3/lease_keeper.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+
+#include "base/text.h"
+#include "catalog/table.h"
+#include "crypto/crypto.h"
+
+namespace aptward::s3 {
+namespace {
+
+using Method = Requests::Method;
+using std::chrono::minutes, std::chrono::seconds;
+
+constexpr std::size_t kNameDigits = 16;
+constexpr const char* kNoticeKey = "aptward-deletes";
+constexpr minutes kLookEvery{10}, kRenewEvery{60}, kTryAgain{1};
+constexpr seconds kLeastPause{2};  // between two looks at what is needed; doubled in vain
+constexpr seconds kHalfValid = kLeaseValid / 2;
+
+bool is_name(std::string_view text)
+{
+    return text.size() == kNameDigits &&
+           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+// What tells a lease that this node put there from one that somebody else did.
+std::string mark_of(const Answer& answer)
+{
+    return answer.modified ? fmt::format("{} {}", to_unix(*answer.modified), printable(answer.etag))
+                           : "";
+}
+
+// For people who wonder whose lease it is.
+std::string name_of_this_machine()
+{
+    std::array<char, 65> name{};
+    if (::gethostname(name.data(), name.size() - 1) != 0)
+        return "unknown";
+    std::string text(name.data());
+    std::erase_if(text, [](char c) { return c <= ' ' || c >= 0x7f; });
+    return text.empty() ? "unknown" : text;
+}
+
+}  // namespace
+
+LeaseKeeper::LeaseKeeper(archive::Front& front, WorkerPool& workers, Requests& requests,
+                         Uploaded& uploaded, std::filesystem::path state, Tell tell)
+    : front_(front),
+      workers_(workers),
+      requests_(requests),
+      uploaded_(uploaded),
+      tell_(std::move(tell)),
+      file_(state / "blob-service.lease")
+{
+    const auto text = read_file(file_, 4096);
+    const std::size_t end = text ? text->find('\n') : std::string::npos;
+    if (end == kNameDigits && is_name(text->substr(0, end))) {
+        name_ = text->substr(0, end);
+        mark_ = std::string(trim(text->substr(end + 1)));
+        while (mark_.ends_with('\n'))
+            mark_.pop_back();
+    } else {
+        take_new_name();
+    }
+}
+
+void LeaseKeeper::take_new_name()
+{
+    name_ = crypto::random_hex(kNameDigits / 2);
+    mark_.clear();
+}
+
+// Durable: by a mark that is not the last one, this node's own lease would be taken for another's.
+void LeaseKeeper::save() const
+{
+    if (const auto written = write_file_durably(file_, name_ + "\n" + mark_ + "\n"); !written)
+        tell_("s3.lease-failed", written.error().message());
+}
+
+void LeaseKeeper::begin_anew()
+{
+    published_key_.clear();
+    named_ = settled_ = nullptr;
+    settles_.reset();
+    counts_until_ = SystemTime{};
+    next_ = SteadyTime{};
+    taken_ = SystemTime{};
+    ++turn_;
+}
+
+bool LeaseKeeper::want(const Digest& digest)
+{
+    const bool is_named =
+        named_ != nullptr && (named_->is_everything || contains(named_->names, digest));
+    if (is_named || is_wanted_)
+        return false;
+    is_wanted_ = true;
+    next_ = std::min(next_, looked_ + pause_);
+    return true;
+}
+
+bool LeaseKeeper::covers(const Digest& digest) const
+{
+    return settled_ != nullptr && (settled_->is_everything || contains(settled_->names, digest));
+}
+
+bool LeaseKeeper::counts() const
+{
+    return system_now() < counts_until_.load() && steady_now() < counts_until_too_.load();
+}
+
+SystemTime LeaseKeeper::service_now() const
+{
+    return taken_ + std::chrono::floor<seconds>(steady_now() - taken_here_);
+}
+
+archive::BlobServiceReport::Lease LeaseKeeper::report() const
+{
+    archive::BlobServiceReport::Lease report;
+    report.name = name_;
+    report.taken = published_key_.empty() ? SystemTime{} : taken_;
+    report.names = named_ == nullptr ? 0 : named_->names.size();
+    report.is_everything = named_ != nullptr && named_->is_everything;
+    report.is_settled = settled_ != nullptr && !settles_;
+    report.why = why_;
+    return report;
+}
+
+void LeaseKeeper::fail_for_now(std::string why)
+{
+    if (why != why_)
+        tell_("s3.lease-failed", why);
+    why_ = std::move(why);
+    next_ = steady_now() + kTryAgain;
+}
+
+http::Async<bool> LeaseKeeper::keep(TargetPtr target)
+{
+    bool has_settled = false;
+    if (settles_ && steady_now() >= *settles_) {
+        settled_ = named_;
+        settles_.reset();
+        has_settled = true;
+    }
+    if (settles_)  // one after the other, or what comes all the time would never settle
+        next_ = std::max(next_, *settles_);
+    if (steady_now() < next_)
+        co_return has_settled;
+    looked_ = steady_now();
+    auto job = [this] { return find_needed(); };
+    const NeededPtr needed = co_await http::on_worker(workers_, std::move(job));
+    if (needed == nullptr) {  // what an index names cannot be read: the old lease is the better one
+        fail_for_now("what this node needs cannot be read from its tables");
+        co_return has_settled;
+    }
+    const bool is_same = named_ != nullptr && !published_key_.empty() &&
+                         named_->is_everything == needed->is_everything &&
+                         named_->names == needed->names;
+    pause_ = is_same ? std::min<seconds>(2 * pause_, kLookEvery) : kLeastPause;
+    is_wanted_ = false;
+    next_ = looked_ + kLookEvery;
+    if (is_same && steady_now() < renew_)
+        co_return has_settled;
+    const bool was_settled = settled_ != nullptr && !settles_;
+    co_await publish(target, needed);
+    co_return has_settled || (!settles_ && settled_ != nullptr && !(is_same && was_settled));
+}
+
+// Everything that what other nodes are given names, held or not. A worker.
+LeaseKeeper::NeededPtr LeaseKeeper::find_needed() const
+{
+    auto needed = std::make_shared<Needed>();
+    ShortNames& names = needed->names;
+    const auto note = [&](const Digest& digest) {
+        if (digest.algorithm != HashAlgorithm::sha256 || needed->is_everything)
+            return;
+        names.push_back(short_name_of(digest));
+        if (names.size() < 2 * kMostNames)
+            return;
+        put_in_order(names);
+        needed->is_everything = names.size() > kMostNames;
+    };
+    const auto routes = front_.routes();
+    bool is_read = routes != nullptr;
+    for (std::size_t i = 0; is_read && i < routes->archives.size(); ++i) {
+        const auto& archive = routes->archives[i];
+        archive->for_each_given([&](const std::string&, const catalog::GenerationPtr& generation) {
+            for (const auto& [path, file] : generation->release().files)
+                note(file.digests.front());
+            for (const auto& [base, table] : generation->tables()) {
+                const auto walked =
+                    table->each([&](std::string_view, const Digest& digest) { note(digest); });
+                is_read = is_read && walked;
+            }
+        });
+    }
+    if (!is_read)
+        return nullptr;
+    put_in_order(names);
+    needed->is_everything = needed->is_everything || names.size() > kMostNames;
+    if (needed->is_everything)
+        names = {};
+    return needed;
+}
+
+// What both name; nothing known names nothing.
+LeaseKeeper::NeededPtr LeaseKeeper::both(NeededPtr one, NeededPtr other) const
+{
+    if (one == nullptr || other == nullptr)
+        return nullptr;
+    if (one->is_everything)
+        return other;
+    if (other->is_everything)
+        return one;
+    auto common = std::make_shared<Needed>();
+    std::set_intersection(one->names.begin(), one->names.end(), other->names.begin(),
+                          other->names.end(), std::back_inserter(common->names));
+    return common;
+}
+
+http::Async<void> LeaseKeeper::publish(TargetPtr target, NeededPtr needed)
+{
+    const std::uint64_t turn = turn_;
+    const bool is_continued = co_await prepare(target, needed);
+    const SteadyTime began = steady_now();
+    const SystemTime began_too = system_now();
+    const auto taken = co_await put(target, needed);
+    if (!taken || turn != turn_)
+        co_return;
+    const SystemTime before = std::exchange(taken_, *taken->modified);
+    taken_here_ = began;
+    mark_ = mark_of(*taken);
+    published_key_ = "leases/" + name_;
+    named_ = needed;
+    renew_ = steady_now() + kRenewEvery;
+    why_.clear();
+    auto keep = [this] {
+        save();
+        return true;
+    };
+    co_await http::on_worker(workers_, std::move(keep));
+    const auto wait = co_await settling(target);
+    if (turn != turn_)
+        co_return;
+    if (!wait) {
+        settled_ = both(settled_, named_);
+        settles_.reset();
+        co_return fail_for_now("whether somebody deletes in the bucket cannot be read");
+    }
+    const bool is_gap = !is_continued || (before != SystemTime{} && taken_ - before > kHalfValid);
+    if (*wait > seconds(0) && is_gap) {
+        // Nothing kept it there meanwhile.
+        auto forget = [this] { return uploaded_.keep_only({}); };
+        co_await http::on_worker(workers_, std::move(forget));
+        settled_ = nullptr;
+        has_forgotten_ = true;
+    }
+    const bool is_wider = settled_ == nullptr || settled_->names != named_->names ||
+                          settled_->is_everything != named_->is_everything;
+    if (*wait == seconds(0) || !is_wider) {
+        settled_ = named_;
+        settles_.reset();
+    } else {
+        settles_ = steady_now() + *wait;
+        next_ = std::min(next_, *settles_);
+    }
+    counts_until_ = began_too + kHalfValid;
+    counts_until_too_ = began + kHalfValid;
+}
+
+// Nothing counts as being there any more that the new lease does not name: when it is needed again
+// it has to be seen again. False where the last lease was not there as this node had left it.
+http::Async<bool> LeaseKeeper::prepare(TargetPtr target, NeededPtr needed)
+{
+    bool is_continued = false;
+    const auto before =
+        co_await requests_.ask(Requests::request_for(*target, Method::head, "leases/" + name_));
+    if (before.is_good()) {
+        is_continued = mark_.empty() || mark_ == mark_of(before);
+        if (taken_ == SystemTime{} && before.modified)
+            taken_ = *before.modified;
+        if (!is_continued) {
+            tell_("s3.lease-shared",
+                  "somebody else writes this node's lease: was its state folder copied? It "
+                  "takes another name");
+            take_new_name();
+        }
+    }
+    settled_ = both(settled_, needed);
+    auto drop = [this, needed] {
+        if (!needed->is_everything && !uploaded_.keep_only(needed->names))
+            uploaded_.clear();
+        return true;
+    };
+    co_await http::on_worker(workers_, std::move(drop));
+    co_return is_continued;
+}
+
+// The service's answer to a look at what it took.
+http::Async<std::optional<Answer>> LeaseKeeper::put(TargetPtr target, NeededPtr needed)
+{
+    mark_.clear();  // until it is known what the service took
+    auto compose = [this, needed] {
+        save();
+        Lease lease;
+        lease.node = name_of_this_machine();
+        lease.valid = kLeaseValid;
+        lease.needs_everything = needed->is_everything;
+        lease.names = needed->names;
+        return to_text(lease);
+    };
+    std::string text = co_await http::on_worker(workers_, std::move(compose));
+    const std::size_t size = text.size();
+    const std::string key = "leases/" + name_;
+    const auto answer =
+        co_await requests_.ask(Requests::put_request(*target, key, std::move(text)));
+    const Finding taken = look_at_put(answer);
+    if (taken.health != Health::good) {
+        fail_for_now("the lease was not taken: " + taken.why);
+        co_return std::nullopt;
+    }
+    auto after = co_await requests_.ask(Requests::request_for(*target, Method::head, key));
+    if (!after.is_good() || after.size != size || !after.modified) {
+        fail_for_now("the lease was taken, and is not there");
+        co_return std::nullopt;
+    }
+    co_return std::move(after);
+}
+
+// How long until what the lease names is safe; nothing when that cannot be told. A service that
+// denies what it lacks denies this as well.
+http::Async<std::optional<seconds>> LeaseKeeper::settling(TargetPtr target)
+{
+    const auto answer =
+        co_await requests_.ask(Requests::request_for(*target, Method::get, kNoticeKey));
+    if (answer.is_absent() || (target->source->denies_what_it_lacks() && is_not_allowed(answer)))
+        co_return seconds(0);
+    if (!answer.is_good())
+        co_return std::nullopt;
+    const auto notice = parse_deletion_notice(answer.body);
+    co_return settling_time(notice ? *notice : DeletionNotice{kLongestWithin});
+}
+
+}  // namespace aptward::s3
