@@ -117,6 +117,44 @@ def test_nothing_is_lost_when_radosgws_bucket_vanishes_and_comes_back(scene, buc
         until("it is uploaded anew", lambda: bucket.get(key_of(content_of(archive, name))) is not None, 40)
 
 
+def test_what_no_node_needs_is_deleted_in_radosgws_bucket_and_nothing_else(scene, bucket, keys):
+    archive, other = scene.archive(), scene.archive()
+    other.add("quux")
+    other.publish()
+    first = shared(scene, bucket, keys, archive, scene.origin(archive), **{"delete-after": "8s", "prefix": "a/b"})
+    second = shared(scene, bucket, keys, other, scene.origin(other), **{"delete-after": "8s", "prefix": "a/b"})
+    for node, names in ((first, ("foo", "bar")), (second, ("quux",))):
+        learn(node)
+        for name in names:
+            assert node.get(pool(name)).status == 200
+        until("all counts as being there", lambda: service_of(node)["unsettled"] == 0 and
+              service_of(node)["known"] > len(names), 60)
+    stray = "a/b/" + key_of(b"nobody needs this")
+    foreign = key_of(b"nobody needs this")  # below no prefix of ours
+    for key in (stray, foreign):
+        assert bucket.ask("PUT", key, b"nobody needs this").status == 200
+    before = {key for key in bucket.keys() if "sha256/" in key}
+    until("it is deleted", lambda: bucket.get(stray) is None, 90)
+    for node in (first, second):
+        looked = service_of(node)["deleting"]["looked_at"]
+        until("it looks once more", lambda: service_of(node)["deleting"]["looked_at"] > looked + 1, 60)
+        assert service_of(node)["deleting"]["leases"] == 2 and service_of(node)["deleting"]["why"] == ""
+    assert {key for key in bucket.keys() if "sha256/" in key} == before - {stray}
+
+
+def test_what_went_from_radosgws_bucket_singly_is_put_again(scene, bucket, keys):
+    archive = scene.archive()
+    node = shared(scene, bucket, keys, archive, scene.origin(archive))
+    learn(node)
+    content = content_of(archive)
+    assert node.get(pool()).content == content
+    uploaded(node)
+    until("it counts as being there", lambda: service_of(node)["unsettled"] == 0 and service_of(node)["known"] > 1, 40)
+    assert bucket.ask("DELETE", key_of(content)).status == 204
+    reload(node)
+    until("it is put again", lambda: bucket.get(key_of(content)) == content, 40)
+
+
 def test_R15_radosgw_is_killed_in_the_middle(scene, tmp_path):
     ceph = scene.keep(Ceph(tmp_path / "ceph"))
     ceph.close = ceph.stop
