@@ -136,8 +136,7 @@ void Service::add(fetch::Want& want) const
 
 bool Service::has(const Digest& digest) const
 {
-    return target_.load() != nullptr && is_readable_ && !must_probe_ && lease_.counts() &&
-           uploaded_.has(digest);
+    return is_readable() && !must_probe_ && lease_.counts() && uploaded_.has(digest);
 }
 
 // Whether it is there, gives, is the bucket that it was, and takes what it is sent.

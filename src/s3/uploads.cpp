@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "catalog/table.h"
+#include "s3/least.h"
 #include "s3/service.h"
 
 namespace aptward::s3 {
@@ -147,45 +148,6 @@ http::Async<void> Service::look_at_held()
             must_look_ = true;
     looked_at_held_ = system_now();
 }
-
-namespace {
-
-// The least of those that are added, at most so many and some.
-class Least {
-public:
-    explicit Least(std::size_t most) : most_(most) {}
-
-    void add(const Digest& digest)
-    {
-        held_.push_back(digest);
-        if (held_.size() == 2 * most_)
-            cut();
-    }
-    // In order.
-    std::vector<Digest> take()
-    {
-        if (held_.size() > most_)
-            cut();
-        std::sort(held_.begin(), held_.end());
-        return std::move(held_);
-    }
-    bool is_cut() const { return is_cut_; }
-
-private:
-    void cut()
-    {
-        std::nth_element(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(most_),
-                         held_.end());
-        held_.resize(most_);
-        is_cut_ = true;
-    }
-
-    const std::size_t most_;
-    std::vector<Digest> held_;
-    bool is_cut_ = false;
-};
-
-}  // namespace
 
 // What is held, listed by what other nodes are given, and not known to be there; and some of what
 // is believed to be there. In bounded memory: what is beyond that has its turn at the next look. A
