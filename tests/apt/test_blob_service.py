@@ -204,6 +204,7 @@ def test_R2_what_was_not_uploaded_when_the_node_was_killed_is_uploaded_later(sce
     uploaded(node)
     assert all(key == key_of(content) for key, content in bucket.blobs().items())
     # And what is known to be there is not asked for again.
+    until("all counts as being there", lambda: service_of(node)["unsettled"] == 0, 40)
     node.stop()
     bucket.requests.clear()
     node.start()
