@@ -264,6 +264,17 @@ def test_wrong_credentials_are_told_once_and_clients_notice_nothing(scene, bucke
     until("it is told", lambda: "s3.back" in node.event_codes())
 
 
+def test_a_service_that_is_not_as_it_should_be_is_not_asked(scene, bucket, keys):
+    """Also where it has refused no file yet, which would be held against it anyway."""
+    archive = scene.archive()
+    bucket.denies = lambda method, key: key == "aptward-bucket"
+    node = shared(scene, bucket, keys, archive, scene.origin(archive))
+    is_in(node, "denied")
+    learn(node)
+    assert node.get(pool()).content == content_of(archive)
+    assert not bucket.asked("GET", "sha256/")
+
+
 def test_a_clock_that_differs_is_named(scene, bucket, keys):
     archive = scene.archive()
     now = bucket.now
