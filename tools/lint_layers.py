@@ -13,7 +13,7 @@ import sys
 def main(root):
     cmake = (root / "CMakeLists.txt").read_text()
     allowed = {}
-    for name, deps in re.findall(r"^aptward_module\((\w+)([^)]*)\)", cmake, re.M):
+    for name, deps in re.findall(r"^ *aptward_module\((\w+)([^)]*)\)", cmake, re.M):
         allowed[name] = {name} | {d for d in deps.split() if d in allowed}  # earlier lines only: no cycles
     bad = 0
     for path in sorted((root / "src").rglob("*.[ch]*")):

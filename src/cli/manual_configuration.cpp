@@ -60,6 +60,8 @@ const std::vector<KeyExample>& key_examples()
         {"blob-service", "bucket", R"("aptward")"},
         {"blob-service", "credentials-file", R"("/etc/aptward/blob-service")"},
         {"blob-service", "delete-after", R"("30d")"},
+        {"swarm", "net", R"("internet")"},
+        {"swarm", "addresses", R"(["203.0.113.7:3142"])"},
         {"archive", "id", R"("debian")"},
         {"archive", "keyrings", R"(["/usr/share/keyrings/debian-archive-keyring.gpg"])"},
         {"archive", "upstreams",

@@ -173,6 +173,7 @@ http::Async<std::string> Admin::status()
                      {"quota", to_json(quota_, services_.blobs)},
                      {"peers", peers["peers"]},
                      {"discovery", peers["discovery"]},
+                     {"swarm", peers["swarm"]},
                      {"blob_service", to_json(service)},
                      {"archives", Json::array()},
                      {"unproven",

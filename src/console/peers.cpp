@@ -34,6 +34,14 @@ Json to_json(const peer::Discovery::Report& discovery)
             {"announced_as", discovery.announced_as}};
 }
 
+Json to_json(const swarm::Process::Report& swarm)
+{
+    return {{"state", to_string(swarm.state)}, {"why", swarm.why},
+            {"program", swarm.program},        {"pid", swarm.pid},
+            {"restarts", swarm.restarts},      {"dht_nodes", swarm.nodes},
+            {"address", swarm.address},        {"since", to_unix(swarm.since)}};
+}
+
 }  // namespace
 
 Json to_json(const fetch::SourceReport& source)
@@ -68,6 +76,7 @@ http::Async<Json> describe(peer::Peers& peers)
     co_return Json{{"identity", peers.identity()},
                    {"peers", list},
                    {"discovery", to_json(peers.discovery())},
+                   {"swarm", to_json(peers.swarm())},
                    {"given",
                     {{"answers", given.answers},
                      {"bytes", given.bytes},

@@ -15,6 +15,7 @@
 #include "node/config_listeners.h"
 #include "node/config_peers.h"
 #include "node/config_reader.h"
+#include "node/config_swarm.h"
 #include "node/mirror_list.h"
 
 namespace aptward::node {
@@ -408,6 +409,7 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
     check_addresses(reader, config, listen.empty());
     read_peers(reader, table, config, mistakes);
     read_blob_service(reader, table, config, mistakes);
+    read_swarm(reader, table, config, mistakes);
     const toml::node* archives = table.get("archive");
     if (archives == nullptr)
         return add_machine_archives(config, mistakes, "/");

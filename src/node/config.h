@@ -15,6 +15,7 @@
 #include "peer/peer.h"
 #include "s3/service.h"
 #include "stock/stock.h"
+#include "swarm/messages.h"
 
 namespace aptward::node {
 
@@ -23,6 +24,13 @@ struct ListenerSettings {
     std::string address;  ///< As listen_on takes it.
     bool serves_archive = false, serves_admin = false;
     std::shared_ptr<const http::Admission> admission;
+};
+
+/// The [[swarm]].
+struct SwarmSettings {
+    std::filesystem::path program;  ///< Empty: where it is installed.
+    swarm::Start start;
+    std::vector<swarm::Place> addresses;  ///< Where others reach this node; none: as they see it.
 };
 
 struct Config {
@@ -47,6 +55,7 @@ struct Config {
     stock::Settings stock;
     peer::Settings peers;
     std::optional<s3::Settings> blob_service;
+    std::optional<SwarmSettings> swarm;  ///< Nothing: no node is looked for over the internet.
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::text;
     std::vector<archive::ArchiveSettings> archives;

@@ -134,6 +134,20 @@ const std::vector<ConfigKey>& config_keys()
          "that nothing is listed or deleted. All nodes of the bucket have to write leases."},
         {"blob-service", "delete-dry-run", "true or false", "false",
          "Whether it is only told what would be deleted."},
+        {"swarm", "net", "internet or closed", "\"internet\"",
+         "In which DHT other nodes are found, beyond the local network: that of BitTorrent, or one "
+         "of your own nodes alone, with private addresses. Without a [[swarm]] there is none."},
+        {"swarm", "port", "1 to 65535", "6881",
+         "The UDP port that nodes of the DHT reach; open it where a firewall stands before this "
+         "machine."},
+        {"swarm", "bootstrap", "list of host:port", "[]",
+         "Nodes of the DHT to begin with. Empty means those that are run for everybody, and in a "
+         "closed net that this is the first one."},
+        {"swarm", "addresses", "list of addresses", "[]",
+         "Where other nodes reach this one's clients' port, at most 3 \"ADDRESS:PORT\"; empty "
+         "means as they see it."},
+        {"swarm", "program", "path", "\"\"",
+         "The program aptward-swarm; empty means where its package puts it."},
         {"listener", "address", "address", "",
          "Where it listens: \"ADDRESS:PORT\", \"[V6]:PORT\" or \"unix:PATH\"."},
         {"listener", "serves", "list of archive, admin", "[\"archive\"]",

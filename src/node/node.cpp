@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "deb/deb.h"
+#include "node/config_swarm.h"
 #include "node/node_parts.h"
 #include "node/peer_names.h"
 #include "node/reachable.h"
@@ -208,9 +209,13 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
         TRY(auto key, read_peer_identity(identity));
         return peer::PeerSettings{std::move(place), std::move(key), ""};
     };
-    parts->peers =
-        std::make_unique<peer::Peers>(*parts->services, *parts->front, parts->identity(),
-                                      parts->config.peers, read_peer, parts->state->peers());
+    parts->swarm = std::make_unique<swarm::Process>(
+        [kept = parts.get()](const std::string& code, const std::string& message) {
+            kept->tell(code, message);
+        });
+    parts->peers = std::make_unique<peer::Peers>(*parts->services, *parts->front, *parts->swarm,
+                                                 parts->identity(), parts->config.peers, read_peer,
+                                                 parts->state->peers());
     parts->services->neighbours = parts->peers.get();
     parts->restore_peers();
     parts->make_blob_service();
@@ -222,6 +227,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     auto node = std::unique_ptr<Node>(new Node(std::move(parts)));
     TRY_VOID(node->parts_->listen());
     node->parts_->tell_of_state();
+    node->parts_->swarm->use(swarm_process_of(node->parts_->config));
     http::spawn(node->parts_->services->control, "saving", node->parts_->keep_saving());
     node->parts_->jobs->restore();
     http::spawn(node->parts_->services->control, "scrubbing", node->parts_->keep_scrubbing());
@@ -335,6 +341,8 @@ void Node::stop()
         if (std::exchange(parts_->is_stopped, true))
             return;
     }
+    if (parts_->swarm)
+        parts_->swarm->stop();
     if (parts_->peers)
         parts_->peers->stop();
     if (parts_->loops) {

@@ -23,6 +23,7 @@
 #include "peer/peer.h"
 #include "s3/service.h"
 #include "stock/stock.h"
+#include "swarm/process.h"
 
 namespace aptward::node {
 
@@ -68,6 +69,7 @@ struct Node::Parts {
     std::unique_ptr<archive::Services> services;
     std::unique_ptr<archive::Front> front;
     std::unique_ptr<stock::Stock> stock;
+    std::unique_ptr<swarm::Process> swarm;
     std::unique_ptr<peer::Peers> peers;
     std::unique_ptr<s3::Service> blob_service;
     std::unique_ptr<archive::Drill> drill;

@@ -6,6 +6,7 @@
 #include "archive/host_aliases.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "node/config_swarm.h"
 #include "node/node_parts.h"
 #include "node/reachable.h"
 
@@ -247,6 +248,7 @@ Result<void> Node::reload(Config config)
     parts_->peers->use(config.peers);
     parts_->peers->announce(reachable_at(parts_->listeners->open_addresses()));
     parts_->blob_service->use(config.blob_service);
+    parts_->swarm->use(swarm_process_of(config));
     parts_->quota->set_bytes(config.quota_bytes);
     parts_->tell_what_stays(config);
     parts_->tell_notes(config);

@@ -26,6 +26,7 @@
 #include "peer/quiet.h"
 #include "peer/request.h"
 #include "peer/slots.h"
+#include "swarm/process.h"
 #include "tlog/note.h"
 
 namespace aptward::peer {
@@ -97,9 +98,9 @@ struct Given {
 
 class Peers : public archive::Neighbours {
 public:
-    /// Both outlive it. Without `identity` nobody is told who this node is, and none is asked.
-    /// `ordered`: what operators added before.
-    Peers(archive::Services& services, archive::Front& front,
+    /// The first three outlive it. Without `identity` nobody is told who this node is, and none is
+    /// asked. `ordered`: what operators added before.
+    Peers(archive::Services& services, archive::Front& front, swarm::Process& swarm,
           std::optional<tlog::SignerKey> identity, Settings settings, ReadPeer read_peer,
           const std::map<std::string, catalog::PeerOrder>& ordered);
 
@@ -147,6 +148,7 @@ public:
     /// Any loop.
     http::Async<std::vector<PeerReport>> report();
     Discovery::Report discovery() const { return discovery_->report(); }
+    swarm::Process::Report swarm() const { return swarm_.report(); }
     Given given() const
     {
         return {answers_.load(), bytes_.load(), not_held_.load(), fetched_.load()};
@@ -266,6 +268,7 @@ private:
 
     archive::Services& services_;
     archive::Front& front_;
+    swarm::Process& swarm_;
     const std::optional<tlog::SignerKey> identity_;
     const std::string run_;  // of this process
     const ReadPeer read_peer_;

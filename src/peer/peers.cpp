@@ -68,11 +68,12 @@ bool Peers::Peer::is_there(SteadyTime now) const
     return is_near() && now - heard.load() <= kHeardOf;
 }
 
-Peers::Peers(archive::Services& services, archive::Front& front,
+Peers::Peers(archive::Services& services, archive::Front& front, swarm::Process& swarm,
              std::optional<tlog::SignerKey> identity, Settings settings, ReadPeer read_peer,
              const std::map<std::string, catalog::PeerOrder>& ordered)
     : services_(services),
       front_(front),
+      swarm_(swarm),
       identity_(std::move(identity)),
       run_(crypto::random_hex(8)),
       read_peer_(std::move(read_peer)),
