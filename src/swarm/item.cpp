@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "crypto/ed25519.h"
+
 namespace aptward::swarm {
 namespace {
 
@@ -23,11 +25,11 @@ std::string bencoded(std::string_view text)
     return fmt::format("{}:{}", text.size(), text);
 }
 
-Put sign(const crypto::Ed25519Key& seed, std::string salt, std::uint64_t number, std::string value)
+Put sign(const PublicKey& owner, std::string salt, std::uint64_t number, std::string value,
+         const std::function<std::string(std::string_view)>& signer)
 {
-    Put put{crypto::ed25519_public(seed), std::move(salt), number, {}, std::move(value)};
-    const std::string signature =
-        crypto::sign_ed25519(seed, signed_text(put.salt, put.number, put.value));
+    Put put{owner, std::move(salt), number, {}, std::move(value)};
+    const std::string signature = signer(signed_text(put.salt, put.number, put.value));
     std::copy_n(signature.begin(), std::min(signature.size(), put.signature.size()),
                 put.signature.begin());
     return put;

@@ -2,9 +2,10 @@
 #pragma once
 // Mutable items of the DHT: what their owners sign. Pure. Spec: BEP 44.
 
+#include <functional>
 #include <string>
+#include <string_view>
 
-#include "crypto/ed25519.h"
 #include "swarm/messages.h"
 
 namespace aptward::swarm {
@@ -12,8 +13,9 @@ namespace aptward::swarm {
 /// A string as it is stored out there: "5:value".
 std::string bencoded(std::string_view text);
 
-/// Signs with the owner's secret seed.
-Put sign(const crypto::Ed25519Key& seed, std::string salt, std::uint64_t number, std::string value);
+/// `signer` gives the 64 bytes of `owner`'s signature.
+Put sign(const PublicKey& owner, std::string salt, std::uint64_t number, std::string value,
+         const std::function<std::string(std::string_view)>& signer);
 
 /// Whether its owner has signed it, and it is as short as BEP 44 wants it.
 bool is_genuine(const Item& item);

@@ -217,6 +217,11 @@ Note SignerKey::sign(std::string text) const
     return note;
 }
 
+std::string SignerKey::sign_bytes(std::string_view bytes) const
+{
+    return crypto::sign_ed25519(seed_, bytes);
+}
+
 Result<std::vector<VerifierKey>> verify(const Note& note, const std::vector<VerifierKey>& keys)
 {
     std::vector<VerifierKey> signers;

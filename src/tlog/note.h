@@ -50,6 +50,7 @@ public:
     const std::string& name() const { return name_; }
     std::uint32_t key_id() const { return key_id_; }
     std::string to_string() const;
+    const crypto::Ed25519Key& public_key() const { return key_; }
     bool has_signed(const Note& note) const;
     bool operator==(const VerifierKey&) const = default;
 
@@ -69,6 +70,8 @@ public:
     std::string to_string() const;
     /// `text` ends with a newline.
     Note sign(std::string text) const;
+    /// The 64 bytes alone, for what another specification wants signed; it may not read as a note.
+    std::string sign_bytes(std::string_view bytes) const;
 
 private:
     crypto::Ed25519Key seed_;

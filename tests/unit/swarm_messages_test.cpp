@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "crypto/ed25519.h"
 #include "swarm/channel.h"
 #include "swarm/item.h"
 
@@ -176,7 +177,9 @@ TEST(SwarmItems, AreSignedAsTheSpecificationSays)
 TEST(SwarmItems, AreGenuineOnlyAsTheirOwnerSignedThem)
 {
     const auto seed = crypto::make_ed25519_seed();
-    const Put put = sign(seed, "salt", 4, "value");
+    const auto signer = [&](std::string_view bytes) { return crypto::sign_ed25519(seed, bytes); };
+    const auto owner = crypto::ed25519_public(seed);
+    const Put put = sign(owner, "salt", 4, "value", signer);
     const Item item{put.owner, put.salt, put.number, put.signature, put.value};
     EXPECT_TRUE(is_genuine(item));
     for (int what = 0; what < 4; ++what) {
@@ -186,7 +189,7 @@ TEST(SwarmItems, AreGenuineOnlyAsTheirOwnerSignedThem)
             other.value = "Value";
         EXPECT_FALSE(is_genuine(other)) << what;
     }
-    const Put long_one = sign(seed, "", 4, std::string(kMostItemBytes, 'x'));
+    const Put long_one = sign(owner, "", 4, std::string(kMostItemBytes, 'x'), signer);
     EXPECT_FALSE(
         is_genuine({long_one.owner, "", long_one.number, long_one.signature, long_one.value}));
 }
