@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "http/client.h"
 
 namespace aptward::peer {
 namespace {
@@ -22,6 +23,12 @@ bool is_local_v4(std::uint32_t a)
     };
     return is_in(0x0A000000, 8) || is_in(0xAC100000, 12) || is_in(0xC0A80000, 16) ||
            is_in(0xA9FE0000, 16);
+}
+
+// Below are services that have nothing to do with this.
+bool is_port(std::uint16_t port)
+{
+    return port >= 1024 || port == 80 || port == 443;
 }
 
 // A zone is part of a URL here: nothing that ends one.
@@ -84,11 +91,21 @@ std::string_view to_string(Discovery::State state)
 
 std::optional<std::string> url_of(const Service& service)
 {
-    const bool is_port = service.port >= 1024 || service.port == 80 || service.port == 443;
     const auto host = host_of(service);
-    if (!is_port || !host)
+    if (!is_port(service.port) || !host)
         return std::nullopt;
     return fmt::format("http://{}:{}", *host, service.port);
+}
+
+std::optional<std::string> url_of(const swarm::Place& place, swarm::Net net)
+{
+    if (net == swarm::Net::closed) {
+        const Service service{"", "", place.address, place.port, false};
+        return url_of(service);
+    }
+    if (!is_port(place.port) || http::is_private_address(place.address))
+        return std::nullopt;
+    return "http://" + to_string(place);
 }
 
 bool FoundPeers::is_peer(const std::string& url) const
@@ -143,8 +160,9 @@ bool FoundPeers::let_go(const Looks& looks, SteadyTime now)
 bool FoundPeers::take_up(const Candidates& candidates, SteadyTime now)
 {
     const double seconds = std::chrono::duration<double>(now - counted_).count();
-    newcomers_ = std::min(kNewcomersAtOnce,
-                          newcomers_ + seconds / static_cast<double>(kOneNewcomerEach.count()));
+    newcomers_ =
+        std::min(limits_.newcomers_at_once,
+                 newcomers_ + seconds / static_cast<double>(limits_.one_newcomer_each.count()));
     counted_ = now;
     const std::size_t before = peers_.size();
     for (const auto& [name, places] : candidates) {
@@ -153,7 +171,7 @@ bool FoundPeers::take_up(const Candidates& candidates, SteadyTime now)
         const auto next = std::find_if(places.begin(), places.end(), [&](const Found& place) {
             return !is_quiet(place.url, now);
         });
-        if (is_there || next == places.end() || peers_.size() >= kMostFound || newcomers_ < 1)
+        if (is_there || next == places.end() || peers_.size() >= limits_.most || newcomers_ < 1)
             continue;
         newcomers_ -= 1;
         peers_.push_back(*next);
@@ -163,7 +181,6 @@ bool FoundPeers::take_up(const Candidates& candidates, SteadyTime now)
 
 bool FoundPeers::update(const Services& services, const Looks& looks, SteadyTime now)
 {
-    const bool has_lost = let_go(looks, now);
     Candidates candidates;
     for (const Service& service : services) {
         const auto url = service.is_ours ? std::nullopt : url_of(service);
@@ -175,6 +192,12 @@ bool FoundPeers::update(const Services& services, const Looks& looks, SteadyTime
         std::sort(places.begin(), places.end(), [](const Found& a, const Found& b) {
             return std::pair(rank_of(a.url), a.url) < std::pair(rank_of(b.url), b.url);
         });
+    return update_from(candidates, looks, now);
+}
+
+bool FoundPeers::update_from(const Candidates& candidates, const Looks& looks, SteadyTime now)
+{
+    const bool has_lost = let_go(looks, now);
     const bool has_more = take_up(candidates, now);
     return has_lost || has_more;
 }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "peer/discovery.h"
 #include "peer/link.h"
+#include "swarm/messages.h"
 
 namespace aptward::peer {
 
@@ -20,6 +21,12 @@ inline constexpr std::size_t kMostFound = 64;  ///< Peers at a time; guess.
 /// Of those that are not known yet so many are looked at at once, then one in so long; guesses.
 inline constexpr double kNewcomersAtOnce = 64;
 inline constexpr std::chrono::seconds kOneNewcomerEach{10};
+
+struct FoundLimits {
+    std::size_t most = kMostFound;
+    double newcomers_at_once = kNewcomersAtOnce;
+    std::chrono::seconds one_newcomer_each = kOneNewcomerEach;
+};
 
 /// Looks in a row that fail before a peer is given up, and until its address is looked at again if
 /// it is still announced: twice as long each time, up to the second.
@@ -30,6 +37,10 @@ inline constexpr std::chrono::minutes kQuietFor{1}, kMostQuietFor{60};
 /// link-local (RFC 1918, 3927, 4193, 4291 2.5.6) and its port 80, 443 or 1024 and above: below are
 /// services that have nothing to do with this, which a stranger would have us speak to.
 std::optional<std::string> url_of(const Service& service);
+
+/// Where the DHT says that a node is. Of the internet's a public address only (A19), of a closed
+/// net's one of a local network; ports as above.
+std::optional<std::string> url_of(const swarm::Place& place, swarm::Net net);
 
 struct Found {
     std::string url;
@@ -48,11 +59,16 @@ public:
     };
     /// By URL.
     using Looks = std::map<std::string, Looked>;
+    /// By what tells one node from another; of each one address is taken.
+    using Candidates = std::map<std::string, std::vector<Found>>;
+
+    explicit FoundPeers(const FoundLimits& limits = {}) : limits_(limits) {}
 
     /// Takes up what is announced, and lets go of who has failed, is this node itself or is named
     /// otherwise. Who is not announced any more stays while it answers: else anybody could make a
     /// node forget its neighbours. True when peers() has changed.
     bool update(const Services& services, const Looks& looks, SteadyTime now);
+    bool update_from(const Candidates& candidates, const Looks& looks, SteadyTime now);
     /// Lets go of all. True when peers() has changed.
     bool clear();
     /// Somebody changed who is named: those that were left alone may be peers now.
@@ -66,16 +82,16 @@ private:
         SteadyTime until;
         unsigned times = 0;
     };
-    using Candidates = std::map<std::string, std::vector<Found>>;  // by name
     bool let_go(const Looks& looks, SteadyTime now);
     bool take_up(const Candidates& candidates, SteadyTime now);
     bool is_peer(const std::string& url) const;
     bool is_quiet(const std::string& url, SteadyTime now) const;
     void quieten(const std::string& url, SteadyTime now);
 
+    const FoundLimits limits_;
     std::vector<Found> peers_;
     std::map<std::string, Quiet> quiet_;  // by URL
-    double newcomers_ = kNewcomersAtOnce;
+    double newcomers_ = limits_.newcomers_at_once;
     SteadyTime counted_{};
 };
 
