@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <span>
@@ -247,8 +248,14 @@ int drop_capabilities()
 {
     ::__user_cap_header_struct header{};
     header.version = _LINUX_CAPABILITY_VERSION_3;
-    ::__user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3]{};
-    return ::syscall(SYS_capset, &header, none) == 0 ? 0 : errno;
+    std::array<::__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> held{}, none{};
+    if (::syscall(SYS_capget, &header, held.data()) != 0)
+        return errno;
+    // A unit that leaves none may refuse the call.
+    const bool has_some = std::any_of(held.begin(), held.end(), [](const auto& word) {
+        return word.permitted != 0 || word.effective != 0;
+    });
+    return !has_some || ::syscall(SYS_capset, &header, none.data()) == 0 ? 0 : errno;
 }
 
 // A node that runs as root (in a container) must not hand that on. Without the capability to
