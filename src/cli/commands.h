@@ -61,6 +61,8 @@ void add_solver(CLI::App& app, Action& action);
 /// Why nodes on the local network are not found, or not told of this one, by what the API says of
 /// that; empty: they are, or it is not wanted.
 std::string trouble_of_discovery(const nlohmann::json& discovery);
+/// The same of the process that speaks for the node in the DHT.
+std::string trouble_of_swarm(const nlohmann::json& swarm, const nlohmann::json& dht);
 
 /// Says on standard error what went wrong; the exit status.
 int failed(const std::string& sentence, int status);

@@ -192,6 +192,14 @@ std::optional<Finding> judge_discovery(const Json& status)
                            : std::optional(Finding{true, "discovery", trouble + "."});
 }
 
+// Nothing where it works, or is not wanted.
+std::optional<Finding> judge_swarm(const Json& status)
+{
+    const std::string trouble = trouble_of_swarm(status.value("swarm", Json::object()),
+                                                 status.value("dht", Json::object()));
+    return trouble.empty() ? std::nullopt : std::optional(Finding{false, "swarm", trouble + "."});
+}
+
 // Nothing without one, or before it was looked at.
 std::optional<Finding> judge_blob_service(const Json& status)
 {
@@ -257,6 +265,8 @@ int diagnose(const Reach& reach, bool is_json)
         findings.push_back(std::move(*peers));
     if (auto discovery = judge_discovery(status))
         findings.push_back(std::move(*discovery));
+    if (auto swarm = judge_swarm(status))
+        findings.push_back(std::move(*swarm));
     if (auto service = judge_blob_service(status))
         findings.push_back(std::move(*service));
     if (auto unmended = judge_unmended(status, now))

@@ -224,7 +224,7 @@ The outage of April 2026 in two minutes:
         {"peer",
          R"(Other nodes that this one asks for files that it does not hold: each has a [[peer]] in
 aptward.toml(5), or was added with "peer add", which the node remembers, or announces itself on the
-local network, where avahi-daemon finds it ("discovery" in aptward.toml(5)): "peer list" says which. What they give is proven by its digest; what they lack says nothing. They are asked
+local network, where avahi-daemon finds it ("discovery" in aptward.toml(5)), or was found in the DHT, with a [[swarm]] there: "peer list" says which. What they give is proven by its digest; what they lack says nothing. They are asked
 before or after the upstreams, by what was measured; large files only after much that was right.
 Nothing of a private archive is asked for or given. A newer release that a peer has is judged here as one
 that a source shows, and published when the policy accepts it.

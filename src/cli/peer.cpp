@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <memory>
@@ -33,7 +34,8 @@ void print_clock(const Json& peer)
 
 bool is_found(const Json& peer)
 {
-    return peer.value("from", "") == "found";
+    const std::string from = peer.value("from", "");
+    return from == "found" || from == "dht";
 }
 
 std::string whence(const Json& peer)
@@ -42,6 +44,10 @@ std::string whence(const Json& peer)
     if (from == "found")
         return fmt::format("found on {}: \"{}\"", peer.value("found_on", ""),
                            peer.value("found_as", ""));
+    if (from == "dht")
+        return "found in the DHT";
+    if (!peer.value("found_on", "").empty())
+        return "named by its identity in the configuration, and found in the DHT";
     return from == "order" ? "added by an order" : "named in the configuration";
 }
 
@@ -93,6 +99,43 @@ void print_discovery(const Json& discovery)
                           : ", and told of this one as \"" + as + "\"");
 }
 
+void print_swarm(const Json& swarm, const Json& dht)
+{
+    const std::string trouble = trouble_of_swarm(swarm, dht);
+    if (!trouble.empty())
+        return fmt::print("{}\n", trouble);
+    if (!dht.value("on", false))
+        return fmt::print("no nodes are looked for beyond it (without a [[swarm]])\n");
+    if (swarm.value("state", "") == "starting")
+        return fmt::print("aptward-swarm, which finds nodes beyond it, is being started\n");
+    fmt::print(
+        "nodes beyond it are found in the DHT, of which {} nodes are known: {} releases have a key "
+        "there, {} addresses were heard, {} nodes keep this one's pointer\n",
+        swarm.value("dht_nodes", 0U), dht.value("keys", 0U), dht.value("addresses_heard", 0U),
+        dht.value("pointer_kept_by", 0U));
+}
+
+// Nodes that are named by their identity alone.
+void print_followed(const Json& followed)
+{
+    const std::int64_t now = to_unix(system_now());
+    for (const Json& one : followed) {
+        const std::int64_t seen = one.value("seen", std::int64_t{0});
+        std::string line = "nothing is known of it yet";
+        if (one.value("number", std::uint64_t{0}) != 0)
+            line = fmt::format(
+                "its pointer names {} releases and {} addresses{}",
+                one.value("heads", Json::array()).size(),
+                one.value("addresses", Json::array()).size(),
+                seen == 0 ? "; it was not seen in the DHT since the start"
+                          : "; seen in the DHT " +
+                                human_seconds(std::max(now - seen, std::int64_t{0})) + " ago");
+        if (!one.value("why", "").empty())
+            line = printable(one.value("why", ""));
+        fmt::print("follows {}: {}\n", one.value("identity", ""), line);
+    }
+}
+
 // 0 when all that were asked about are linked, but for those that were found and went away.
 int show(const Options& options, Json document)
 {
@@ -123,7 +166,10 @@ int show(const Options& options, Json document)
         fmt::print(
             "it has no peers: aptward peer add URL, or a [[peer]] in its configuration, names "
             "one\n");
+    const Json dht = document.value("dht", Json::object());
+    print_followed(dht.value("followed", Json::array()));
     print_discovery(document.value("discovery", Json::object()));
+    print_swarm(document.value("swarm", Json::object()), dht);
     return are_linked ? kOk : kNo;
 }
 
@@ -158,6 +204,24 @@ std::string trouble_of_discovery(const Json& discovery)
             why);
     if (state == "working" && !why.empty())
         return fmt::format("this node is not announced on the local network: {}", why);
+    return "";
+}
+
+std::string trouble_of_swarm(const Json& swarm, const Json& dht)
+{
+    const std::string state = swarm.value("state", ""), why = swarm.value("why", "");
+    if (state == "absent")
+        return "nodes are not found in the DHT: the program aptward-swarm is not installed; "
+               "install "
+               "the package of that name, or take the [[swarm]] out of aptward.toml";
+    if (state == "starting" && !why.empty())
+        return fmt::format(
+            "nodes are not found in the DHT: aptward-swarm ended, and is started again by itself "
+            "({})",
+            printable(why));
+    if (dht.value("alone", false))
+        return "no node of the DHT answers, so that no others are found there: look whether UDP "
+               "leaves this network, and whether a node of bootstrap runs";
     return "";
 }
 

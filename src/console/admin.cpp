@@ -174,6 +174,7 @@ http::Async<std::string> Admin::status()
                      {"peers", peers["peers"]},
                      {"discovery", peers["discovery"]},
                      {"swarm", peers["swarm"]},
+                     {"dht", peers["dht"]},
                      {"blob_service", to_json(service)},
                      {"archives", Json::array()},
                      {"unproven",
@@ -409,8 +410,8 @@ http::Async<void> Admin::answer_metrics(http::Exchange& exchange)
     const auto archives = co_await gather(services_, front_.routes(), Sources::configured);
     const auto peers = co_await peers_.report();
     const auto service = co_await look_at_blob_service(services_);
-    const std::string text = render_metrics(archives, peers, peers_.given(), service, services_,
-                                            quota_, loops_.connections());
+    const std::string text = render_metrics(archives, peers, peers_.given(), peers_.swarm(),
+                                            service, services_, quota_, loops_.connections());
     http::Answer answer(200);
     answer.type("text/plain; version=0.0.4; charset=utf-8");
     co_await exchange.send(std::move(answer), text);

@@ -143,6 +143,7 @@ http::Async<std::vector<ArchiveReport>> gather(archive::Services& services,
 /// Prometheus exposition text, made by prometheus-cpp.
 std::string render_metrics(const std::vector<ArchiveReport>& archives,
                            const std::vector<peer::PeerReport>& peers, const peer::Given& given,
+                           const swarm::Process::Report& swarm,
                            const std::optional<archive::BlobServiceReport>& blob_service,
                            const archive::Services& services, const archive::Quota& quota,
                            std::size_t connections);

@@ -178,6 +178,16 @@ void add_peer(Families& families, const peer::PeerReport& peer)
                      {{"peer", peer.url}}, static_cast<double>(peer.source.bytes));
 }
 
+void add_swarm(Families& families, const swarm::Process::Report& swarm)
+{
+    families.gauge("aptward_swarm_up", "1 while aptward-swarm works", {},
+                   swarm.state == swarm::Process::State::working ? 1 : 0);
+    families.gauge("aptward_swarm_dht_nodes", "Nodes of the DHT that it knows", {},
+                   static_cast<double>(swarm.nodes));
+    families.counter("aptward_swarm_restarts_total", "How often it ended and was started again", {},
+                     static_cast<double>(swarm.restarts));
+}
+
 void add_blob_service(Families& families, const archive::BlobServiceReport& service)
 {
     const auto count = [&](const char* name, const char* help, std::uint64_t value) {
@@ -211,6 +221,7 @@ void add_blob_service(Families& families, const archive::BlobServiceReport& serv
 
 std::string render_metrics(const std::vector<ArchiveReport>& archives,
                            const std::vector<peer::PeerReport>& peers, const peer::Given& given,
+                           const swarm::Process::Report& swarm,
                            const std::optional<archive::BlobServiceReport>& blob_service,
                            const archive::Services& services, const archive::Quota& quota,
                            std::size_t connections)
@@ -250,8 +261,10 @@ std::string render_metrics(const std::vector<ArchiveReport>& archives,
           given.fetched);
     // A stranger that only announces itself is no series.
     for (const peer::PeerReport& peer : peers)
-        if (peer.origin != peer::Origin::found || peer.link.key)
+        if (!is_stranger(peer.origin) || peer.link.key)
             add_peer(families, peer);
+    if (swarm.state != swarm::Process::State::off)
+        add_swarm(families, swarm);
     if (blob_service)
         add_blob_service(families, *blob_service);
     for (const ArchiveReport& report : archives) {

@@ -42,6 +42,30 @@ Json to_json(const swarm::Process::Report& swarm)
             {"address", swarm.address},        {"since", to_unix(swarm.since)}};
 }
 
+Json to_json(const peer::DhtReport& dht)
+{
+    Json followed = Json::array();
+    for (const peer::Dht::Followed& one : dht.followed) {
+        Json places = Json::array(), heads = Json::array();
+        for (const swarm::Place& place : one.pointer.places)
+            places.push_back(to_string(place));
+        for (const peer::Head& head : one.pointer.heads)
+            heads.push_back({{"id", head.id}, {"suite", head.suite}, {"date", to_unix(head.date)}});
+        followed.push_back({{"identity", one.key.to_string()},
+                            {"number", one.number},
+                            {"addresses", places},
+                            {"heads", heads},
+                            {"seen", to_unix(one.seen)},
+                            {"why", one.why}});
+    }
+    return {{"on", dht.is_on},
+            {"alone", dht.is_alone},
+            {"keys", dht.keys},
+            {"addresses_heard", dht.addresses},
+            {"pointer_kept_by", dht.pointer_kept_by},
+            {"followed", followed}};
+}
+
 }  // namespace
 
 Json to_json(const fetch::SourceReport& source)
@@ -77,6 +101,7 @@ http::Async<Json> describe(peer::Peers& peers)
                    {"peers", list},
                    {"discovery", to_json(peers.discovery())},
                    {"swarm", to_json(peers.swarm())},
+                   {"dht", to_json(*peers.dht())},
                    {"given",
                     {{"answers", given.answers},
                      {"bytes", given.bytes},

@@ -30,7 +30,6 @@ struct ListenerSettings {
 struct SwarmSettings {
     std::filesystem::path program;  ///< Empty: where it is installed.
     swarm::Start start;
-    std::vector<swarm::Place> addresses;  ///< Where others reach this node; none: as they see it.
 };
 
 struct Config {

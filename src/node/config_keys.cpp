@@ -100,7 +100,8 @@ const std::vector<ConfigKey>& config_keys()
          "Its architecture then; empty means that of the node's machine."},
         {"peer", "url", "URL", "",
          "Another node, where it answers clients: asked for what is not held here, before or after "
-         "the upstreams, as it was measured."},
+         "the upstreams, as it was measured. Without one it is found in the DHT, by its identity.",
+         "(required unless identity, with a [[swarm]])"},
         {"peer", "identity", "identity", "\"\"",
          "The only key that this peer may have, as aptward peer list shows it there; empty means "
          "whoever answers. Bytes are proven either way."},

@@ -23,21 +23,29 @@ peer::PeerSettings read_peer(Reader& reader, const Config& config)
                 {{"measured", peer::Distance::measured},
                  {"near", peer::Distance::near},
                  {"far", peer::Distance::far}});
-    auto place = read_peer_url(url, config.listen);
     const auto& known = config.peers.peers;
-    if (!place)
-        reader.mistake("url", place.error().message());
-    else if (std::any_of(known.begin(), known.end(), [&](const peer::PeerSettings& other) {
-                 return authority_of(other.url) == authority_of(*place);
-             }))
-        reader.mistake("url", "\"" + url + "\" is named twice: remove one of the two");
-    else
-        peer.url = std::move(*place);
+    const auto is_named = [&](const auto& is_it) {
+        return std::any_of(known.begin(), known.end(), is_it);
+    };
     auto key = read_peer_identity(identity);
     if (!key)
         reader.mistake("identity", key.error().message());
     else
         peer.identity = std::move(*key);
+    auto place = read_peer_url(url, config.listen);
+    if (url.empty() && peer.identity) {
+        if (is_named([&](const auto& other) { return other.identity == peer.identity; }))
+            reader.mistake("identity",
+                           "\"" + identity + "\" is named twice: remove one of the two");
+    } else if (!place) {
+        reader.mistake("url", place.error().message());
+    } else if (is_named([&](const auto& other) {
+                   return !other.url.empty() && authority_of(other.url) == authority_of(*place);
+               })) {
+        reader.mistake("url", "\"" + url + "\" is named twice: remove one of the two");
+    } else {
+        peer.url = std::move(*place);
+    }
     if (!ca.empty())
         if (const auto text = read_file(ca, std::uint64_t{16} << 20); !text)
             reader.mistake("ca", text.error().message());

@@ -3,12 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace aptward::node {
 namespace {
 
-constexpr std::size_t kMostAddresses = 3;
 constexpr unsigned kStandardPort = 6881;
 
 // Nodes that are run for everybody, by which one finds the others.
@@ -19,7 +20,7 @@ const std::vector<std::string>& nodes_of_the_internet()
     return kNodes;
 }
 
-SwarmSettings read_settings(Reader& reader)
+SwarmSettings read_settings(Reader& reader, peer::DhtSettings& dht)
 {
     SwarmSettings swarm;
     unsigned port = kStandardPort;
@@ -38,18 +39,20 @@ SwarmSettings read_settings(Reader& reader)
     for (const std::string& text : addresses) {
         const auto place = swarm::parse_place(text);
         if (place)
-            swarm.addresses.push_back(*place);
+            dht.places.push_back(*place);
         else
             reader.mistake("addresses", "\"" + printable(text) +
                                             "\" is none: write a numeric address and a port, "
                                             "such as \"203.0.113.7:3142\"");
     }
-    if (addresses.size() > kMostAddresses)
+    if (addresses.size() > peer::kMostPlaces)
         reader.mistake("addresses", fmt::format("{} are more than the {} that others are told",
-                                                addresses.size(), kMostAddresses));
+                                                addresses.size(), peer::kMostPlaces));
     if (!swarm::parse_order(to_string(swarm::Order(swarm.start))))
         reader.mistake("bootstrap", fmt::format("write at most {} nodes, each as \"HOST:PORT\"",
                                                 swarm::kMostBootstrap));
+    dht.net = swarm.start.net;
+    dht.has_bootstrap = !swarm.start.bootstrap.empty();
     return swarm;
 }
 
@@ -59,6 +62,12 @@ void read_swarm(Reader& outer, const toml::table& table, Config& config,
                 std::vector<Mistake>& mistakes)
 {
     const toml::node* swarms = table.get("swarm");
+    const auto& peers = config.peers.peers;
+    const bool has_url = std::all_of(
+        peers.begin(), peers.end(), [](const peer::PeerSettings& one) { return !one.url.empty(); });
+    if (swarms == nullptr && !has_url)
+        outer.mistake("peer",
+                      "one without a url is found in the DHT: write a [[swarm]], or its url");
     if (swarms == nullptr)
         return;
     if (!swarms->is_array_of_tables())
@@ -66,7 +75,7 @@ void read_swarm(Reader& outer, const toml::table& table, Config& config,
     if (swarms->as_array()->size() > 1)
         return outer.mistake("swarm", "a node is in one net: remove the others");
     Reader reader(*swarms->as_array()->front().as_table(), "swarm", config.origin, mistakes);
-    config.swarm = read_settings(reader);
+    config.swarm = read_settings(reader, config.peers.dht);
 }
 
 std::optional<swarm::Process::Settings> swarm_process_of(const Config& config)

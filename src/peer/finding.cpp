@@ -18,6 +18,8 @@ std::string_view to_string(Origin origin)
             return "order";
         case Origin::found:
             return "found";
+        case Origin::dht:
+            return "dht";
     }
     return "";
 }
@@ -39,13 +41,14 @@ void Peers::discover()
     discovery_->use(discover_ == Discover::local, announcement);
 }
 
-// A node that is named by one URL and announces itself at another one is one peer.
-bool Peers::is_named_otherwise(const Link& link) const
+// A node that is named by one URL and announces itself at another one is one peer, as is one that
+// was found here and there.
+bool Peers::is_known_otherwise(Origin origin, const Link& link) const
 {
     const auto peers = peers_.load();
     return link.key && std::any_of(peers->begin(), peers->end(), [&](const PeerPtr& peer) {
                const auto known = peer->link.load();
-               return peer->origin != Origin::found && known->state == State::linked &&
+               return peer->origin < origin && known->state == State::linked &&
                       known->key == link.key;
            });
 }
@@ -56,10 +59,12 @@ FoundPeers::Looks Peers::looks_at_found() const
     const auto peers = peers_.load();
     for (const PeerPtr& peer : *peers) {
         const auto link = peer->link.load();
-        if (peer->origin == Origin::found)
-            looks[peer->settings.url] = {link->state, link->failures, is_named_otherwise(*link)};
-        else if (std::any_of(found_.begin(), found_.end(),
-                             [&](const Found& one) { return one.url == peer->settings.url; }))
+        const auto is_it = [&](const Found& one) { return one.url == peer->settings.url; };
+        if (is_stranger(peer->origin))
+            looks[peer->settings.url] = {link->state, link->failures,
+                                         is_known_otherwise(peer->origin, *link)};
+        else if (std::any_of(found_.begin(), found_.end(), is_it) ||
+                 std::any_of(found_far_.begin(), found_far_.end(), is_it))
             looks[peer->settings.url] = {link->state, 0, true};
     }
     return looks;
@@ -68,8 +73,10 @@ FoundPeers::Looks Peers::looks_at_found() const
 void Peers::look_around()
 {
     tell_of_discovery();
-    if (must_find_again_.exchange(false))
+    if (must_find_again_.exchange(false)) {
         finding_.forget_quiet();
+        finding_far_.forget_quiet();
+    }
     const bool is_on = discover_ == Discover::local && identity_.has_value();
     const auto services = discovery_->services();
     if (finding_.peers().empty() && (!is_on || services->empty()))
@@ -93,7 +100,7 @@ void Peers::tell_of_gone(const List& before) const
     const auto now = peers_.load();
     for (const PeerPtr& peer : before) {
         const auto link = peer->link.load();
-        const bool is_lost = peer->origin == Origin::found && link->key &&
+        const bool is_lost = is_stranger(peer->origin) && link->key &&
                              (link->state == State::unreachable || link->state == State::no_node);
         if (is_lost && std::find(now->begin(), now->end(), peer) == now->end())
             tell(*peer, "peer.gone", "it is asked no more: " + link->why);

@@ -14,11 +14,11 @@ http::Task<std::string> Peers::add(std::string url, std::string identity, std::s
     CO_TRY(const PeerSettings peer, read_peer_(url, identity));
     const auto peers = peers_.load();
     const bool is_there = std::any_of(peers->begin(), peers->end(), [&](const PeerPtr& one) {
-        return one->settings.url == peer.url && one->origin != Origin::found;
+        return one->settings.url == peer.url && !is_stranger(one->origin);
     });
     const auto named = static_cast<std::size_t>(
         std::count_if(peers->begin(), peers->end(),
-                      [](const PeerPtr& one) { return one->origin != Origin::found; }));
+                      [](const PeerPtr& one) { return !is_stranger(one->origin); }));
     if (is_there)
         co_return fail(Errc::stale, peer.url + " is a peer already: aptward peer list shows it");
     if (named >= kMostPeers)
@@ -53,6 +53,11 @@ http::Task<std::string> Peers::remove(std::string url, std::string who)
         co_return fail(Errc::not_found, fmt::format("this node has no peer {}: aptward peer list "
                                                     "names those it has",
                                                     printable(url)));
+    if ((*found)->origin == Origin::dht)
+        co_return fail(Errc::stale,
+                       fmt::format("{} is found in the DHT, and would be found again: take the "
+                                   "[[swarm]] out of the configuration and have it read again",
+                                   url));
     if ((*found)->origin == Origin::found)
         co_return fail(Errc::stale,
                        fmt::format("{} announces itself on the local network, and would be found "

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t kLongestSuite = 120;  // so that kMostHeads fit a note
 
+}  // namespace
+
 std::vector<Head> heads_of(const std::vector<std::shared_ptr<archive::Archive>>& archives)
 {
     std::vector<Head> heads;
@@ -34,8 +36,6 @@ std::vector<Head> heads_of(const std::vector<std::shared_ptr<archive::Archive>>&
         heads.resize(kMostHeads);
     return heads;
 }
-
-}  // namespace
 
 std::shared_ptr<const OwnHeads::Announced> OwnHeads::now(
     const std::vector<std::shared_ptr<archive::Archive>>& archives, std::uint64_t have)

@@ -12,6 +12,9 @@
 
 namespace aptward::peer {
 
+/// What these archives give, the newest first, as much as a note has room for. Any thread.
+std::vector<Head> heads_of(const std::vector<std::shared_ptr<archive::Archive>>& archives);
+
 /// Any thread.
 class OwnHeads {
 public:

@@ -18,6 +18,7 @@
 #include "archive/neighbours.h"
 #include "http/event_stream.h"
 #include "peer/budget.h"
+#include "peer/dht.h"
 #include "peer/discovery.h"
 #include "peer/found.h"
 #include "peer/link.h"
@@ -36,10 +37,12 @@ enum class Distance { measured, near, far };
 
 /// One [[peer]].
 struct PeerSettings {
-    std::string url;                            ///< "http://b.example:3142", no trailing slash
+    /// "http://b.example:3142", no trailing slash; empty: as the pointer of `identity` says.
+    std::string url;
     std::optional<tlog::VerifierKey> identity;  ///< Whose answers count; nothing: whoever answers.
     std::string ca;                             ///< As fetch::SourceSettings has it.
     Distance distance = Distance::measured;
+    bool may_be_private = true;  ///< As fetch::SourceSettings has it.
     bool operator==(const PeerSettings&) const = default;
 };
 
@@ -49,9 +52,45 @@ enum class MayAsk { clients, nobody };
 /// Whether nodes of the local network are looked for, and told of this one.
 enum class Discover { local, off };
 
-/// Who says that a node is a peer.
-enum class Origin { configuration, order, found };
+/// Who says that a node is a peer; who comes first counts.
+enum class Origin { configuration, order, found, dht };
 std::string_view to_string(Origin origin);
+/// Whether nobody but itself, or others like it, says so.
+constexpr bool is_stranger(Origin origin)
+{
+    return origin == Origin::found || origin == Origin::dht;
+}
+
+/// Where nodes meet that do not know each other.
+struct DhtSettings {
+    std::optional<swarm::Net> net;            ///< Nothing: nowhere.
+    bool has_bootstrap = false;               ///< There is somebody to begin with.
+    std::vector<swarm::Place> places;         ///< Where others reach this node; empty: as is seen.
+    std::vector<tlog::VerifierKey> followed;  ///< Whose pointers are looked at.
+    bool operator==(const DhtSettings&) const = default;
+};
+
+/// What is said and heard there, for operators.
+struct DhtReport {
+    bool is_on = false;
+    bool is_alone = false;              ///< No node of the DHT answers.
+    std::size_t keys = 0;               ///< Under which it meets others.
+    std::size_t addresses = 0;          ///< That were heard.
+    std::uint32_t pointer_kept_by = 0;  ///< Nodes that keep this one's pointer.
+    std::vector<Dht::Followed> followed;
+};
+
+/// What the process says, until the control loop looks. Any thread.
+class Inbox {
+public:
+    void add(const swarm::Word& word);
+    std::vector<swarm::Word> take();
+
+private:
+    static constexpr std::size_t kMostWords = 4096;
+    std::mutex mutex_;
+    std::vector<swarm::Word> words_;
+};
 
 struct Settings {
     std::vector<PeerSettings> peers;
@@ -59,6 +98,7 @@ struct Settings {
     Discover discover = Discover::local;
     std::uint64_t rate_bytes_per_s = 0;  ///< For each address that asks; 0: no limit.
     std::vector<QuietHours> quiet;       ///< In which other networks are given no files.
+    DhtSettings dht;                     ///< Without `followed`: those are the peers without URL.
 };
 
 /// A peer as an operator's order says it. Fails with malformed, saying what is wrong.
@@ -149,6 +189,7 @@ public:
     http::Async<std::vector<PeerReport>> report();
     Discovery::Report discovery() const { return discovery_->report(); }
     swarm::Process::Report swarm() const { return swarm_.report(); }
+    std::shared_ptr<const DhtReport> dht() const { return dht_report_.load(); }
     Given given() const
     {
         return {answers_.load(), bytes_.load(), not_held_.load(), fetched_.load()};
@@ -171,6 +212,8 @@ private:
         // For bytes. Who was only found has shown before that it is a node.
         bool may_be_asked() const;
         bool is_near() const;
+        // Its URL is what its pointer says.
+        bool is_pointed_at() const { return origin == Origin::configuration && !found.url.empty(); }
         bool is_there(SteadyTime now) const;  // near, and it answers
         // When it answered last; it is there while that is not long ago.
         std::atomic<SteadyTime> heard{SteadyTime{}};
@@ -224,10 +267,23 @@ private:
     // finding.cpp
     void look_around();
     FoundPeers::Looks looks_at_found() const;
-    bool is_named_otherwise(const Link& link) const;
+    bool is_known_otherwise(Origin origin, const Link& link) const;
     void tell_of_gone(const List& before) const;
     void tell_of_discovery();
     void discover();
+
+    // meeting.cpp, control loop
+    void meet();
+    void begin_to_meet(const DhtSettings& settings);
+    void hear_of_others();
+    void remember(const swarm::Item& item);
+    bool try_other_places();
+    void use_pointers();
+    std::vector<Head> sought() const;
+    void tell_others(const DhtSettings& settings);
+    void take_up_far(const DhtSettings& settings);
+    bool is_alone(const DhtSettings& settings) const;
+    void tell_of_swarm(bool is_alone);
 
     // releases.cpp, control loop
     bool is_followed_on(const PeerPtr& peer) const;
@@ -272,9 +328,10 @@ private:
     const std::optional<tlog::SignerKey> identity_;
     const std::string run_;  // of this process
     const ReadPeer read_peer_;
-    std::mutex composing_;  // guards the next four, and the exchange of the list
+    std::mutex composing_;  // guards the next six, and the exchange of the list
     std::vector<PeerSettings> configured_, ordered_;
-    std::vector<Found> found_;
+    std::vector<Found> found_, found_far_;
+    std::map<std::string, std::string> pointed_at_;  // URLs by identity
     Reachable reachable_;
     std::atomic<std::shared_ptr<const List>> peers_;
     std::atomic<MayAsk> may_ask_{MayAsk::clients};
@@ -297,6 +354,19 @@ private:
     std::atomic<bool> must_find_again_{false};  // others may be named
     FoundPeers finding_;                        // control loop, as the next
     Discovery::State told_discovery_ = Discovery::State::off;
+    // What the process says, and what was heard before a restart.
+    const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+    const std::shared_ptr<Inbox> remembered_ = std::make_shared<Inbox>();
+    std::atomic<std::shared_ptr<const DhtSettings>> dht_settings_{
+        std::make_shared<const DhtSettings>()};
+    std::atomic<std::shared_ptr<const DhtReport>> dht_report_{std::make_shared<const DhtReport>()};
+    std::shared_ptr<const DhtSettings> met_with_;  // control loop, as the next
+    Dht dht_;
+    FoundPeers finding_far_{kFarLimits};
+    SteadyTime next_meeting_{}, next_places_{};
+    std::vector<swarm::Place> places_;
+    std::map<std::string, std::size_t> places_tried_;  // by identity
+    bool is_alone_told_ = false;
     const std::unique_ptr<Discovery> discovery_ = make_discovery();
     std::atomic<bool> is_stopping_{false};
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <random>
 
 #include "base/log.h"
 #include "crypto/crypto.h"
@@ -31,6 +32,7 @@ fetch::SourceSettings source_settings(const PeerSettings& peer)
     settings.kind = fetch::SourceSettings::Kind::peer;
     settings.url = peer.url;
     settings.ca = peer.ca;
+    settings.may_be_private = peer.may_be_private;
     return settings;
 }
 
@@ -54,7 +56,7 @@ Peers::Peer::Peer(PeerSettings from, Origin whence, Found found_as)
 bool Peers::Peer::may_be_asked() const
 {
     const State state = link.load()->state;
-    return is_asked(state) && (origin != Origin::found || state != State::untried);
+    return is_asked(state) && (!is_stranger(origin) || state != State::untried);
 }
 
 bool Peers::Peer::is_near() const
@@ -78,9 +80,11 @@ Peers::Peers(archive::Services& services, archive::Front& front, swarm::Process&
       run_(crypto::random_hex(8)),
       read_peer_(std::move(read_peer)),
       peers_(std::make_shared<const List>()),
-      own_sets_(std::make_shared<OwnSets>(run_))
+      own_sets_(std::make_shared<OwnSets>(run_)),
+      dht_(identity_, std::random_device()())
 {
     services_.blobs.watch([sets = own_sets_](const Digest& digest) { sets->note(digest); });
+    swarm_.listen([inbox = inbox_](const swarm::Word& word) { inbox->add(word); });
     if (identity_)
         own_heads_.emplace(*identity_, run_);
     for (const auto& [url, order] : ordered)
@@ -95,6 +99,11 @@ void Peers::use(Settings settings)
     discover_ = settings.discover;
     budgets_.use(settings.rate_bytes_per_s);
     quiet_ = std::make_shared<const std::vector<QuietHours>>(std::move(settings.quiet));
+    for (const PeerSettings& peer : settings.peers)
+        if (peer.url.empty() && peer.identity)
+            settings.dht.followed.push_back(*peer.identity);
+    if (settings.dht != *dht_settings_.load())
+        dht_settings_ = std::make_shared<const DhtSettings>(std::move(settings.dht));
     {
         const std::lock_guard lock(composing_);
         configured_ = std::move(settings.peers);
@@ -116,7 +125,7 @@ void Peers::compose()
         const bool is_there = std::any_of(list->begin(), list->end(), [&](const PeerPtr& peer) {
             return peer->settings.url == one.url;
         });
-        if (is_there || (list->size() >= kMostPeers && origin != Origin::found))
+        if (is_there || (list->size() >= kMostPeers && !is_stranger(origin)))
             return;
         const auto known = std::find_if(before->begin(), before->end(), [&](const PeerPtr& peer) {
             return peer->settings == one && peer->origin == origin && peer->found == found;
@@ -124,12 +133,25 @@ void Peers::compose()
         list->push_back(known != before->end() ? *known
                                                : std::make_shared<Peer>(one, origin, found));
     };
-    for (const PeerSettings& one : configured_)
-        add(one, Origin::configuration);
+    for (const PeerSettings& one : configured_) {
+        const auto pointed_at = one.identity && one.url.empty()
+                                    ? pointed_at_.find(one.identity->to_string())
+                                    : pointed_at_.end();
+        if (!one.url.empty()) {
+            add(one, Origin::configuration);
+        } else if (pointed_at != pointed_at_.end()) {
+            PeerSettings there = one;
+            there.url = pointed_at->second;
+            add(there, Origin::configuration, {there.url, "", "the DHT"});
+        }
+    }
     for (const PeerSettings& one : ordered_)
         add(one, Origin::order);
     for (const Found& one : found_)
         add({one.url, std::nullopt, "", Distance::near}, Origin::found, one);
+    const bool may_be_private = dht_settings_.load()->net == swarm::Net::closed;
+    for (const Found& one : found_far_)
+        add({one.url, std::nullopt, "", Distance::far, may_be_private}, Origin::dht, one);
     peers_ = std::move(list);
 }
 
@@ -138,7 +160,7 @@ std::vector<fetch::SourcePtr> Peers::sources() const
     std::vector<fetch::SourcePtr> sources;
     const auto peers = peers_.load();
     for (const PeerPtr& peer : *peers)
-        if (peer->origin != Origin::found)
+        if (!is_stranger(peer->origin))
             sources.push_back(peer->source);
     return sources;
 }
@@ -161,11 +183,14 @@ void Peers::add(fetch::Want& want, const AskedFile& asked) const
     for (const PeerPtr& peer : *peers) {
         const Says says = what_says(*peer, places);
         const bool is_asked_anyway = !delegates.empty() && delegates.front() == peer->source;
-        if (!peer->may_be_asked() || (is_asked_anyway && says != Says::has_it))
+        // Who may be anybody, anywhere, hears of a package only when he says that he has it.
+        const bool is_told_too_much = peer->origin == Origin::dht && says != Says::has_it &&
+                                      asked.kind == AskedFile::Kind::pool;
+        if (!peer->may_be_asked() || (is_asked_anyway && says != Says::has_it) || is_told_too_much)
             continue;
-        const Turn turn = says == Says::lacks_it ? Turn::last
-                          : peer->is_there(now)  ? Turn::first
-                                                 : Turn::ranked;
+        const bool is_last =
+            says == Says::lacks_it || (peer->origin == Origin::dht && says != Says::has_it);
+        const Turn turn = is_last ? Turn::last : peer->is_there(now) ? Turn::first : Turn::ranked;
         want.elsewhere.push_back({peer->source, {path}, turn, says == Says::has_it});
     }
     for (const fetch::SourcePtr& source : delegates)
@@ -218,6 +243,7 @@ http::Async<void> Peers::keep()
     while (!is_stopping_) {
         try {
             look_around();
+            meet();
             const auto peers = peers_.load();
             for (const PeerPtr& peer : *peers)
                 begin_with(peer);
@@ -278,7 +304,7 @@ http::Async<void> Peers::look_at(PeerPtr peer)
         now.program = before->program;
     } else if (now.state == State::no_node) {
         now.key = before->key;
-    } else if (peer->origin == Origin::found && is_another(*before, now)) {
+    } else if (is_stranger(peer->origin) && is_another(*before, now)) {
         now.state = State::no_node;  // else it could choose by its key what is left to it
         now.why = "it shows another key than before";
         now.key = before->key;
@@ -339,7 +365,7 @@ bool Peers::is_second(const Peer& peer, const Link& link) const
 {
     if (peer.settings.identity)
         return false;
-    if (peer.origin == Origin::found && is_named_otherwise(link))
+    if (is_stranger(peer.origin) && is_known_otherwise(peer.origin, link))
         return true;
     const auto peers = peers_.load();
     for (const PeerPtr& other : *peers) {
@@ -366,13 +392,16 @@ void Peers::tell(const Peer& peer, std::string code, std::string message,
 void Peers::note(const Peer& peer, const Link& before, const Link& now) const
 {
     const bool was_node = before.key.has_value();
-    const bool is_stranger = peer.origin == Origin::found && !was_node;
-    if (is_stranger && now.state == State::linked)
+    const bool is_new = is_stranger(peer.origin) && !was_node;
+    if (is_new && now.state == State::linked && peer.origin == Origin::dht)
+        return tell(peer, "peer.found",
+                    fmt::format("it is found in the DHT: it is {}", now.key->to_string()));
+    if (is_new && now.state == State::linked)
         return tell(peer, "peer.found",
                     fmt::format("it announces itself on {} as \"{}\": it is {}",
                                 peer.found.interface, peer.found.name, now.key->to_string()));
     // What strangers announce there is no news before it is a node, and none when it is this one.
-    if (is_stranger && now.state != State::cloned && now.state != State::incompatible)
+    if (is_new && now.state != State::cloned && now.state != State::incompatible)
         return;
     if (now.state != before.state)
         tell(peer, fmt::format("peer.{}", to_string(now.state)),
@@ -401,7 +430,7 @@ void Peers::tell_of_own_clock()
     std::vector<std::chrono::milliseconds> ahead;
     for (const PeerPtr& peer : *peers)
         if (const auto link = peer->link.load();
-            link->state == State::linked && peer->origin != Origin::found)
+            link->state == State::linked && !is_stranger(peer->origin))
             ahead.push_back(link->clock_ahead);
     const auto wrong = own_clock_error(std::move(ahead));
     if (wrong.count() != 0 && !is_clock_told_) {

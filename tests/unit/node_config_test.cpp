@@ -194,5 +194,70 @@ TEST(Config, ReadsABlobServiceWithKeysThatNobodyElseMayRead)
     EXPECT_TRUE(service.is_dry_run);
 }
 
+TEST(Config, ReadsInWhichDhtOthersAreFound)
+{
+    {
+        const ConfigFile file(std::string(kArchive) + "[[swarm]]\n");
+        const auto outcome = read_config(file.path());
+        ASSERT_TRUE(outcome.config && outcome.config->swarm);
+        EXPECT_EQ(outcome.config->swarm->start.net, swarm::Net::internet);
+        EXPECT_EQ(outcome.config->swarm->start.port, 6881);
+        EXPECT_FALSE(outcome.config->swarm->start.bootstrap.empty());
+        EXPECT_EQ(outcome.config->peers.dht.net, swarm::Net::internet);
+    }
+    const ConfigFile file(std::string(kArchive) +
+                          "[[swarm]]\nnet = \"closed\"\naddresses = [\"10.0.0.1:3142\"]\n");
+    const auto outcome = read_config(file.path());
+    ASSERT_TRUE(outcome.config);
+    EXPECT_TRUE(outcome.config->swarm->start.bootstrap.empty());
+    EXPECT_FALSE(outcome.config->peers.dht.has_bootstrap);
+    EXPECT_EQ(outcome.config->peers.dht.places, (std::vector<swarm::Place>{{"10.0.0.1", 3142}}));
+    const ConfigFile none(kArchive);
+    EXPECT_FALSE(read_config(none.path()).config->peers.dht.net) << "off unless it is switched on";
+}
+
+TEST(Config, SaysWhatIsWrongWithASwarm)
+{
+    const std::pair<const char*, const char*> table[] = {
+        {"net = \"lan\"", "internet, closed"},
+        {"port = 0", "from 1 to 65535"},
+        {"bootstrap = [\"router.example\"]", "HOST:PORT"},
+        {"bootstrap = [\"a b:1\"]", "HOST:PORT"},
+        {"addresses = [\"node.example:3142\"]", "203.0.113.7:3142"},
+        {"addresses = [\"192.0.2.1:1\", \"192.0.2.1:2\", \"192.0.2.1:3\", \"192.0.2.1:4\"]",
+         "more than the 3"},
+    };
+    for (const auto& [line, message] : table) {
+        const ConfigFile file(std::string(kArchive) + "[[swarm]]\n" + line + "\n");
+        const auto outcome = read_config(file.path());
+        ASSERT_EQ(outcome.mistakes.size(), 1U) << line;
+        EXPECT_THAT(outcome.mistakes[0].message, HasSubstr(message));
+    }
+}
+
+TEST(Config, APeerMayBeNamedByItsIdentityAloneWhereThereIsADht)
+{
+    const std::string peer =
+        "[[peer]]\nidentity = "
+        "\"node.example+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\"\n";
+    {
+        const ConfigFile file(kArchive + peer);
+        const auto outcome = read_config(file.path());
+        ASSERT_EQ(outcome.mistakes.size(), 1U);
+        EXPECT_THAT(outcome.mistakes[0].message, HasSubstr("[[swarm]]"));
+    }
+    {
+        const ConfigFile file(kArchive + peer + peer + "[[swarm]]\n");
+        const auto outcome = read_config(file.path());
+        ASSERT_EQ(outcome.mistakes.size(), 1U);
+        EXPECT_THAT(outcome.mistakes[0].message, HasSubstr("named twice"));
+    }
+    const ConfigFile file(kArchive + peer + "[[swarm]]\n");
+    const auto outcome = read_config(file.path());
+    ASSERT_TRUE(outcome.config);
+    EXPECT_EQ(outcome.config->peers.peers[0].url, "");
+    EXPECT_TRUE(outcome.config->peers.peers[0].identity);
+}
+
 }  // namespace
 }  // namespace aptward::node
