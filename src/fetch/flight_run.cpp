@@ -339,7 +339,7 @@ void FlightRun::fail(Attempt& attempt, Fault fault, std::string message)
     if (fault == Fault::missing && try_next_name(attempt))
         return;
     source->charge(fault, message, steady_now());
-    if (fault == Fault::missing)
+    if (fault == Fault::missing && !source->is_holder())
         ++missing_;
     last_failure_ = fmt::format("{}: {}", source->url(), message);
     const bool is_refused =
