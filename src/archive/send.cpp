@@ -461,9 +461,11 @@ http::Async<bool> send_to_another(http::Exchange& exchange, fetch::Want want,
     const auto flight = services.fetcher.fetch(std::move(want));
     flight->follow(signal);
     Signs signs(services.fetcher);
+    // Only who asks for it is ready for signs.
+    const bool is_told = exchange.head().header(fetch::kFetchHeader).has_value();
     const SteadyTime deadline = steady_now() + kLongestWork;
     while (!may_begin(*flight, exchange, slice)) {
-        if (signs.is_due()) {
+        if (signs.is_due() && is_told) {
             const bool is_there = co_await exchange.send_interim(signs.next(flight->available()));
             if (!is_there)
                 co_return true;  // nobody waits for it any more

@@ -40,7 +40,8 @@ http::Async<bool> send_if_held(http::Exchange& exchange, Digest digest,
 http::Async<bool> send_wanted(http::Exchange& exchange, fetch::Want want,
                               const Provenance& provenance, Services& services);
 
-/// The same for another node, which waits for what is fetched here and is told that it is (102).
+/// The same for another node, which waits for what is fetched here and, if it asked for that, is
+/// told that it is (102).
 /// False, and no answer is sent: it is not to be had now.
 http::Async<bool> send_to_another(http::Exchange& exchange, fetch::Want want,
                                   const Provenance& provenance, Services& services);
