@@ -95,6 +95,7 @@ fetch::Want Archive::want_of(const Digest& digest) const
     if (!settings_.is_private && services_.private_marks.may_give(digest, settings_.id))
         if (auto on_shelf = services_.shelf.source_of(digest, settings_.id))
             want.sources.push_back(std::move(on_shelf));
+    add_apt_cache(want);
     return want;
 }
 

@@ -28,6 +28,7 @@
 
 namespace aptward::archive {
 
+class AptCache;
 class Deliveries;
 class HotAnswers;
 class Jobs;
@@ -60,6 +61,7 @@ struct Services {
     Prefetcher* prefetcher = nullptr;     ///< Null: nothing is fetched ahead.
     Neighbours* neighbours = nullptr;     ///< Null: no other node is asked.
     BlobService* blob_service = nullptr;  ///< Null: there is none.
+    AptCache* apt_cache = nullptr;        ///< Null: apt's own files are not looked at.
 };
 
 /// What `status` shows of a suite.
@@ -257,6 +259,9 @@ public:
     fetch::Want want_of(const Digest& digest) const;
     /// A file that an index lists under this path. Any thread.
     fetch::Want want_of_pool(const Digest& digest, std::string_view path) const;
+    /// Bytes that other nodes are given from apt's own files; nothing when they are not there, or
+    /// not for others. Nobody else is asked for them, and they are not kept. Any thread.
+    std::optional<fetch::Want> want_of_apt(const Digest& digest) const;
     /// A file that a generation of a suite lists, by its own name and by-hash. Any thread.
     fetch::Want want_of(const std::string& suite, const catalog::Generation& generation,
                         const deb::ListedFile& file) const;
@@ -314,6 +319,7 @@ private:
     bool may_ask_others() const;
     const Neighbours* neighbours() const;
     void add_service(fetch::Want& want) const;
+    void add_apt_cache(fetch::Want& want) const;
     std::shared_ptr<const catalog::ArchiveView> given() const;
     fetch::Want want_index(const std::string& suite, const catalog::Generation& generation,
                            const deb::ListedFile& file) const;

@@ -163,7 +163,11 @@ http::Async<void> Front::answer(http::Exchange& exchange)
     const std::uint64_t moment = services_.hot_answers.moment();
     const auto routes = routes_.load();
     const std::string& address = exchange.principal().address;
-    if (!is_welcome(*routes, address)) {
+    // In absolute form it would be a request to another machine.
+    const bool is_neighbour =
+        services_.neighbours != nullptr && exchange.target().form == http::Target::Form::origin &&
+        is_for_neighbours(exchange.target()) && services_.neighbours->admits(address);
+    if (!is_welcome(*routes, address) && !is_neighbour) {
         co_await send_refusal(exchange, 403, "client.not-allowed",
                               "this node's configuration (clients) does not list " + address,
                               services_.counters);

@@ -2,6 +2,7 @@
 // What other nodes are asked for and given: nothing that anybody needs credentials for.
 #include <algorithm>
 
+#include "archive/apt_cache.h"
 #include "archive/archive.h"
 #include "archive/blob_service.h"
 #include "archive/names.h"
@@ -71,6 +72,25 @@ bool Archive::has_others() const
     const BlobService* const service = services_.blob_service;
     return (near != nullptr && near->has_any()) ||
            (may_ask_others() && service != nullptr && service->is_readable());
+}
+
+// apt may have got it with a password: an archive that anybody may read has to list it, and prove
+// it.
+void Archive::add_apt_cache(fetch::Want& want) const
+{
+    if (services_.apt_cache != nullptr && may_put_away(want.digest))
+        services_.apt_cache->add(want);
+}
+
+std::optional<fetch::Want> Archive::want_of_apt(const Digest& digest) const
+{
+    fetch::Want want;
+    want.digest = digest;
+    want.archive = settings_.id;
+    want.is_kept = false;  // it is here already
+    want.is_for_another = true;
+    add_apt_cache(want);
+    return want.elsewhere.empty() ? std::nullopt : std::optional(std::move(want));
 }
 
 bool Archive::may_put_away(const Digest& digest) const

@@ -50,7 +50,9 @@ public:
     /// Operators decided something: what was refused before may count now.
     virtual void try_again() = 0;
 
-    /// Answers what one of them asks, of whoever may fetch here. The loop aside.
+    /// Whether they may ask from this address, although no client may. Any thread.
+    virtual bool admits(const std::string& address) const = 0;
+    /// Answers what one of them asks. The loop aside.
     virtual http::Async<void> answer(http::Exchange& exchange) = 0;
 };
 

@@ -39,6 +39,9 @@ const std::vector<KeyExample>& key_examples()
 {
     static const std::vector<KeyExample> kExamples = {
         {"", "listen", R"(["0.0.0.0:3142", "[::]:3142"])"},
+        {"", "apt-archives", R"("/var/cache/apt/archives")"},
+        {"", "apt-lists", R"("/var/lib/apt/lists")"},
+        {"", "shared-hosts", R"(["deb.debian.org", "packages.example:8080"])"},
         {"", "admin-users", R"(["operator"])"},
         {"", "clients", R"(["192.0.2.0/24", "2001:db8::/32"])"},
         {"", "connect-hosts", R"(["packages.example:8443"])"},

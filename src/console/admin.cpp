@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "archive/apt_cache.h"
 #include "archive/mending.h"
 #include "base/version.h"
 #include "console/answers.h"
@@ -55,6 +56,15 @@ Json to_json(const archive::SuiteReport& suite)
     if (suite.valid_until)
         json["valid_until"] = to_unix(*suite.valid_until);
     return json;
+}
+
+// Null: apt's own files are not looked at.
+Json to_json(const archive::AptCache* cache)
+{
+    if (cache == nullptr)
+        return nullptr;
+    const auto report = cache->report();
+    return {{"files", report.files}, {"bytes", report.bytes}};
 }
 
 Json generations_of(const catalog::ArchiveView& view)
@@ -176,6 +186,7 @@ http::Async<std::string> Admin::status()
                      {"swarm", peers["swarm"]},
                      {"dht", peers["dht"]},
                      {"blob_service", to_json(service)},
+                     {"apt_cache", to_json(services_.apt_cache)},
                      {"archives", Json::array()},
                      {"unproven",
                       {{"count", counters.unproven.load()},

@@ -365,10 +365,26 @@ void read_stock(Reader& reader, stock::Settings& settings)
                 {{"clients", stock::Reports::clients}, {"operators", stock::Reports::operators}});
 }
 
+void read_apt_folders(Reader& reader, Config& config)
+{
+    reader.read("apt-archives", config.apt_archives);
+    reader.read("apt-lists", config.apt_lists);
+    for (const auto& [key, folder] :
+         {std::pair("apt-archives", &config.apt_archives), {"apt-lists", &config.apt_lists}})
+        if (!folder->empty() && !std::filesystem::path(*folder).is_absolute())
+            reader.mistake(key, "\"" + *folder + "\" is no absolute path");
+    reader.read("shared-hosts", config.shared_hosts);
+    if (!config.shared_hosts.empty() && config.profile != Profile::light)
+        reader.mistake("shared-hosts", "only profile = \"light\" looks at them");
+}
+
 void read_whole(const toml::table& table, const std::vector<std::string>& listen, Config& config,
                 std::vector<Mistake>& mistakes)
 {
     Reader reader(table, "", config.origin, mistakes);
+    reader.read("profile", config.profile, {{"full", Profile::full}, {"light", Profile::light}});
+    if (config.profile == Profile::light)
+        be_light(config);
     std::string state = config.state.string();
     reader.read("state", state);
     config.state = state;
@@ -401,7 +417,9 @@ void read_whole(const toml::table& table, const std::vector<std::string>& listen
                  {"error", LogLevel::error}});
     reader.read("log-format", config.log_format,
                 {{"text", LogFormat::text}, {"json", LogFormat::json}});
-    config.clients = read_networks(reader, "clients");
+    if (reader.has("clients"))
+        config.clients = read_networks(reader, "clients");
+    read_apt_folders(reader, config);
     read_rings(reader, table, config, mistakes);
     read_stock_lists(reader, table, config, mistakes);
     const bool has_listen = !listen.empty() || reader.has("listen");

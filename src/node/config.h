@@ -32,7 +32,14 @@ struct SwarmSettings {
     swarm::Start start;
 };
 
+/// What a node is for, which the defaults follow.
+enum class Profile {
+    full,
+    light,  ///< A machine that serves itself, and gives its neighbours what apt has here.
+};
+
 struct Config {
+    Profile profile = Profile::full;
     std::filesystem::path state = "/var/lib/aptward";
     std::vector<std::string> listen = {"127.0.0.1:3142"};
     std::vector<ListenerSettings> listeners;
@@ -57,6 +64,10 @@ struct Config {
     std::optional<SwarmSettings> swarm;  ///< Nothing: no node is looked for over the internet.
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::text;
+    std::string apt_archives, apt_lists;  ///< apt's folders that are given from; empty: none.
+    /// With the light profile: the hosts of the machine's sources that need no password. What is of
+    /// others is neither served nor given.
+    std::vector<std::string> shared_hosts;
     std::vector<archive::ArchiveSettings> archives;
     std::vector<std::string> notes;  ///< What was skipped, one sentence each.
     std::string origin;              ///< The file, or "the machine's apt sources".

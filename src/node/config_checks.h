@@ -32,6 +32,9 @@ Result<void> check_word(std::string_view name);
 /// Of an auxiliary pattern: that it stays in the archive.
 Result<void> check_inside(std::string_view pattern);
 
+/// The defaults of the light profile.
+void be_light(Config& config);
+
 /// "ID claims HOST as well" for each prefix of `archive` that one of `others` has already: a proxy
 /// request for it could mean either.
 std::vector<std::string> doubly_claimed(const archive::ArchiveSettings& archive,

@@ -20,6 +20,12 @@ const std::string& auxiliary_text()
 const std::vector<ConfigKey>& config_keys()
 {
     static const std::vector<ConfigKey> kKeys = {
+        {"", "profile", "full or light", "\"full\"",
+         "light: a machine that serves only itself and gives to nodes of its local networks what "
+         "it "
+         "has, apt's own files first (aptward client setup --peer). Then clients, peers-may-ask, "
+         "listen, state, admin, loops, quota, unknown-hosts, apt-archives, apt-lists, "
+         "machine-reports, stock-budget, deliveries-kept and scrub-every have other defaults."},
         {"", "state", "path", "\"/var/lib/aptward\"", "Folder of everything the node keeps."},
         {"", "listen", "list of addresses", "[\"127.0.0.1:3142\"]",
          "Where clients come in: \"ADDRESS:PORT\" or \"[V6]:PORT\". Empty by default when a "
@@ -64,9 +70,19 @@ const std::vector<ConfigKey>& config_keys()
         {"", "machine-reports", "clients or operators", "\"clients\"",
          "Who may say what a machine has installed (aptward client report): whoever may fetch, or "
          "operators only."},
-        {"", "peers-may-ask", "clients or nobody", "\"clients\"",
-         "Which other nodes are told what is held here and given it: whoever may fetch, or none. "
+        {"", "peers-may-ask", "clients, local or nobody", "\"clients\"",
+         "Which other nodes are told what is held here and given it: whoever may fetch; besides, "
+         "whoever is at a private address; or none. "
          "What a private archive holds is given to none."},
+        {"", "apt-archives", "path", "\"\"",
+         "apt's folder of packages on this machine, such as /var/cache/apt/archives: what an "
+         "archive "
+         "without a password lists is given from there, hashed again on its way. Empty: none."},
+        {"", "apt-lists", "path", "\"\"", "The same for apt's lists, such as /var/lib/apt/lists."},
+        {"", "shared-hosts", "list of hosts", "[]",
+         "With the light profile: the hosts, with their ports if any are written, of those of the "
+         "machine's sources "
+         "that need no password. What is of others is neither served nor given."},
         {"", "discovery", "local or off", "\"local\"",
          "Whether this node looks for other nodes on the local network (mDNS, by the machine's "
          "avahi-daemon) and asks them as near peers, and announces itself there if clients reach "

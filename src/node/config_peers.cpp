@@ -59,7 +59,9 @@ void read_peers(Reader& outer, const toml::table& table, Config& config,
                 std::vector<Mistake>& mistakes)
 {
     outer.read("peers-may-ask", config.peers.may_ask,
-               {{"clients", peer::MayAsk::clients}, {"nobody", peer::MayAsk::nobody}});
+               {{"clients", peer::MayAsk::clients},
+                {"local", peer::MayAsk::local},
+                {"nobody", peer::MayAsk::nobody}});
     outer.read("discovery", config.peers.discover,
                {{"local", peer::Discover::local}, {"off", peer::Discover::off}});
     outer.read_size("peer-rate", config.peers.rate_bytes_per_s);

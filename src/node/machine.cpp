@@ -129,6 +129,20 @@ Origin find_origin(const deb::AptSource& source, const Config& config,
     return origin;
 }
 
+// With a password apt may have got from there what others must not have, also where the lists are
+// open to everybody.
+bool is_shared(const std::string& url, const Config& config)
+{
+    if (config.profile != Profile::light)
+        return true;
+    const std::string host = authority_of(url);
+    const auto& shared = config.shared_hosts;
+    const bool has_user = url.substr(0, url.find('/', url.find("://") + 3)).find('@') != url.npos;
+    return !has_user && std::any_of(shared.begin(), shared.end(), [&](const std::string& one) {
+        return authority_of("http://" + one) == host || authority_of("https://" + one) == host;
+    });
+}
+
 // Why a source cannot be served; empty when it can.
 std::string obstacle(const Origin& origin, const Config& config)
 {
@@ -139,6 +153,9 @@ std::string obstacle(const Origin& origin, const Config& config)
             return "only http and https can pass through a node";
         if (url.find("$(ARCH)") != std::string::npos)
             return "its URI holds $(ARCH): write an [[archive]] for it";
+        if (!is_shared(url, config))
+            return "shared-hosts does not name its host: aptward client setup --peer names those "
+                   "that need no password";
         if (is_own_authority(authority_of(url), config.listen))
             return "it names this node itself: write an [[archive]] with the vendor's URL under "
                    "upstreams";

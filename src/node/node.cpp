@@ -111,6 +111,17 @@ void Node::Parts::make_blob_service()
     });
 }
 
+void Node::Parts::make_apt_cache()
+{
+    if (config.apt_archives.empty() && config.apt_lists.empty())
+        return;
+    apt_cache = std::make_unique<archive::AptCache>(
+        archive::AptCache::Folders{config.apt_archives, config.apt_lists},
+        config.state / "apt-files", *workers);
+    apt_looker = std::make_unique<WorkerPool>(1);
+    services->apt_cache = apt_cache.get();
+}
+
 Result<void> Node::Parts::listen()
 {
     listeners.emplace(*loops, *front, *admin);
@@ -219,6 +230,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     parts->services->neighbours = parts->peers.get();
     parts->restore_peers();
     parts->make_blob_service();
+    parts->make_apt_cache();
     parts->admin = std::make_unique<console::Admin>(*parts->services, *parts->front, *parts->drill,
                                                     *parts->stock, *parts->peers, *parts->quota,
                                                     *parts->loops);
@@ -233,6 +245,8 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
     http::spawn(node->parts_->services->control, "scrubbing", node->parts_->keep_scrubbing());
     http::spawn(node->parts_->services->control, "mending", node->parts_->keep_mending());
     http::spawn(node->parts_->services->control, "bounding", node->parts_->keep_bounded());
+    http::spawn(node->parts_->services->control, "looking at what apt has",
+                node->parts_->keep_apt_cache());
     http::spawn(node->parts_->services->control, "stocking", node->parts_->stock->keep());
     http::spawn(node->parts_->services->control, "keeping peers", node->parts_->peers->keep());
     http::spawn(node->parts_->services->control, "keeping the blob service",
@@ -353,6 +367,10 @@ void Node::stop()
     }
     if (parts_->stock)
         parts_->stock->stop();
+    if (parts_->apt_cache) {
+        parts_->apt_cache->stop();
+        parts_->apt_looker->stop(WorkerPool::Queued::drop);
+    }
     if (parts_->jobs)
         parts_->jobs->stop();
     // First every thread ends: those that start work, then those that do it. A job holds signals of

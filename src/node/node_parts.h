@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "archive/apt_cache.h"
 #include "archive/deliveries.h"
 #include "archive/drill.h"
 #include "archive/hot_answers.h"
@@ -65,6 +66,8 @@ struct Node::Parts {
     SystemTime scrub_counted_from{};
     http::Client client;
     archive::Shelf shelf;
+    std::unique_ptr<archive::AptCache> apt_cache;  // null: apt's own files are not looked at
+    std::unique_ptr<WorkerPool> apt_looker;        // its one thread
     std::unique_ptr<fetch::Fetcher> fetcher;
     std::unique_ptr<archive::Services> services;
     std::unique_ptr<archive::Front> front;
@@ -101,6 +104,7 @@ struct Node::Parts {
                         const std::string& kind);
     void restore_peers();
     void make_blob_service();
+    void make_apt_cache();
     Result<void> listen();
     Result<void> write_run_file();
     http::Async<void> keep_saving();
@@ -108,6 +112,7 @@ struct Node::Parts {
     http::Async<void> keep_mending();
     bool is_to_be_tried_again(std::int64_t collection) const;
     http::Async<void> keep_bounded();
+    http::Async<void> keep_apt_cache();
     http::Async<void> keep_room();
     http::Async<void> save_sources();
 };

@@ -181,6 +181,8 @@ void Node::Parts::tell_what_stays(const Config& fresh)
     };
     compare("state", fresh.state == config.state);
     compare("loops", fresh.loops == config.loops);
+    compare("apt-archives", fresh.apt_archives == config.apt_archives);
+    compare("apt-lists", fresh.apt_lists == config.apt_lists);
     compare("deliveries-kept", fresh.deliveries_kept == config.deliveries_kept);
     compare("scrub-every", fresh.scrub_every == config.scrub_every);
     compare("hot-for", fresh.hot_for == config.hot_for);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::chrono::minutes kSaveEvery{5};
 constexpr std::chrono::seconds kScrubAgain = std::chrono::hours(24);  // after a cancelled one
-constexpr std::chrono::seconds kLookEvery{10}, kLookAtDiskEvery{5};
+constexpr std::chrono::seconds kLookEvery{10}, kLookAtDiskEvery{5}, kLookAtAptEvery{2};
 
 }  // namespace
 
@@ -136,6 +136,20 @@ http::Async<void> Node::Parts::keep_bounded()
             last = *started;
         }
         co_await http::sleep_until(steady_now() + kLookEvery);
+    }
+}
+
+// What apt has got or thrown away since: other nodes are told.
+http::Async<void> Node::Parts::keep_apt_cache()
+{
+    while (apt_cache != nullptr) {
+        auto look = [cache = apt_cache.get()] { return cache->look(); };
+        const auto change = co_await http::on_worker(*apt_looker, std::move(look));
+        for (const Digest& digest : change.turned)
+            peers->note_turned(digest);
+        if (change.is_whole) {
+            co_await http::sleep_until(steady_now() + kLookAtAptEvery);
+        }
     }
 }
 

@@ -193,7 +193,7 @@ int AvahiSession::add_services(const Announcement& what)
     if (!what.key_id.empty())
         error =
             add(kNodeService, avahi_string_list_new("v=1", ("id=" + what.key_id).c_str(), nullptr));
-    if (error == AVAHI_OK)
+    if (error == AVAHI_OK && what.is_proxy)
         error = add(kProxyService, nullptr);
     return error == AVAHI_OK ? avahi_entry_group_commit(group_) : error;
 }

@@ -31,7 +31,8 @@ using Services = std::vector<Service>;
 struct Announcement {
     std::uint16_t port = 0;  ///< Where clients reach it over HTTP; 0: it says nothing.
     bool is_on_v4 = false, is_on_v6 = false;
-    std::string key_id;  ///< A hint for people; empty: it is a proxy and no node to ask.
+    std::string key_id;    ///< A hint for people; empty: it is a proxy and no node to ask.
+    bool is_proxy = true;  ///< For apt on other machines.
     bool operator==(const Announcement&) const = default;
 };
 

@@ -36,6 +36,7 @@ void Peers::announce(const Reachable& reachable)
 void Peers::discover()
 {
     Announcement announcement{reachable_.port, reachable_.is_on_v4, reachable_.is_on_v6, ""};
+    announcement.is_proxy = may_ask_ != MayAsk::local;
     if (identity_ && may_ask_ != MayAsk::nobody)
         announcement.key_id = fmt::format("{:08x}", identity_->verifier().key_id());
     discovery_->use(discover_ == Discover::local, announcement);

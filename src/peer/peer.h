@@ -46,8 +46,9 @@ struct PeerSettings {
     bool operator==(const PeerSettings&) const = default;
 };
 
-/// Whom this node tells what it holds, of those who may fetch here.
-enum class MayAsk { clients, nobody };
+/// Whom this node tells what it holds: whoever may fetch here, on the local networks even who may
+/// not, or nobody.
+enum class MayAsk { clients, local, nobody };
 
 /// Whether nodes of the local network are looked for, and told of this one.
 enum class Discover { local, off };
@@ -171,7 +172,11 @@ public:
     void try_again() override { must_try_again_ = true; }
     void look_for(const std::shared_ptr<archive::Archive>& archive,
                   const std::string& suite) override;
+    bool admits(const std::string& address) const override;
     http::Async<void> answer(http::Exchange& exchange) override;
+
+    /// Others may be told that this is held now, or is not any more. Any thread.
+    void note_turned(const Digest& digest) { own_sets_->note(digest); }
 
     /// Looks at the peers from time to time, until stop(). Control loop.
     http::Async<void> keep();
@@ -319,6 +324,9 @@ private:
     http::Async<void> tell_heads(http::Exchange& exchange, AskedHeads asked);
     http::Async<void> give_release(http::Exchange& exchange, AskedRelease asked);
     http::Async<void> give(http::Exchange& exchange, AskedFile asked);
+    http::Async<bool> give_of_archive(http::Exchange& exchange, const AskedFile& asked,
+                                      const archive::Archive& archive,
+                                      const archive::Archive::Given& given);
     http::Async<bool> fetch_for(http::Exchange& exchange, AskedFile asked);
     http::Async<std::optional<Work>> find_work(AskedFile asked);
 

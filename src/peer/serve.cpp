@@ -24,6 +24,12 @@ http::Async<void> refuse(http::Exchange& exchange, int status, std::string code,
 
 }  // namespace
 
+// On a machine that serves itself alone, and gives to its neighbours.
+bool Peers::admits(const std::string& address) const
+{
+    return may_ask_ == MayAsk::local && http::is_private_address(address);
+}
+
 http::Async<void> Peers::answer(http::Exchange& exchange)
 {
     const http::Target& target = exchange.target();
@@ -183,15 +189,9 @@ http::Async<void> Peers::give(http::Exchange& exchange, AskedFile asked)
         const auto given = asked.kind == AskedFile::Kind::index
                                ? archive->find_given_index(asked.digest, asked.path)
                                : archive->find_given_pool(asked.digest, asked.path);
-        if (!given || !services_.blobs.holds(asked.digest))
+        if (!given)
             continue;
-        archive::Provenance provenance;
-        provenance.modified = archive::modified_of(asked.digest);
-        provenance.archive = archive->settings().id;
-        provenance.path = given->path;
-        provenance.generation_id = given->generation;
-        const bool is_given =
-            co_await archive::send_if_held(exchange, asked.digest, provenance, services_);
+        const bool is_given = co_await give_of_archive(exchange, asked, *archive, *given);
         if (is_given) {
             ++answers_;
             bytes_ += exchange.sent_bytes();
@@ -206,6 +206,28 @@ http::Async<void> Peers::give(http::Exchange& exchange, AskedFile asked)
     ++not_held_;
     co_await refuse(exchange, 404, "peer.not-held",
                     "it is not held here; that says nothing about the archive");
+}
+
+// What is held, or else what apt has.
+http::Async<bool> Peers::give_of_archive(http::Exchange& exchange, const AskedFile& asked,
+                                         const archive::Archive& archive,
+                                         const archive::Archive::Given& given)
+{
+    archive::Provenance provenance;
+    provenance.modified = archive::modified_of(asked.digest);
+    provenance.archive = archive.settings().id;
+    provenance.path = given.path;
+    provenance.generation_id = given.generation;
+    if (services_.blobs.holds(asked.digest)) {
+        const bool is_given =
+            co_await archive::send_if_held(exchange, asked.digest, provenance, services_);
+        if (is_given)
+            co_return true;
+    }
+    auto want = archive.want_of_apt(asked.digest);
+    if (!want || exchange.head().method != "GET")
+        co_return false;
+    co_return co_await archive::send_to_another(exchange, std::move(*want), provenance, services_);
 }
 
 // A near node counts on this one to fetch it, so that one does it for all of them. No further node

@@ -3,6 +3,7 @@
 // asked first, and who is not asked in vain.
 #include <algorithm>
 
+#include "archive/apt_cache.h"
 #include "peer/flag.h"
 #include "peer/peer.h"
 
@@ -54,7 +55,9 @@ bool Peers::update_own_sets(const std::map<std::string, GivenIndex>& given)
 {
     const auto is_given = [&](const std::string& index, const Digest& digest) {
         const auto found = given.find(index);
-        return found != given.end() && services_.blobs.find(digest).has_value() &&
+        const bool is_here = services_.blobs.find(digest).has_value() ||
+                             (services_.apt_cache != nullptr && services_.apt_cache->has(digest));
+        return found != given.end() && is_here &&
                services_.private_marks.may_give(digest, found->second.archive);
     };
     own_sets_->begin();

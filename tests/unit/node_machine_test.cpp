@@ -109,6 +109,34 @@ TEST_F(Machine, FollowsTheHttpsFormBackToTheVendor)
                 ElementsAre("http://127.0.0.1:3144/HTTPS///deb.debian.org/debian"));
 }
 
+// law 1: the lists of such a source may be open to everybody, and its packages cost a password.
+TEST_F(Machine, Law1_ALightOneServesAndGivesOnlyWhatNeedsNoPassword)
+{
+    if (!std::filesystem::exists("/usr/share/keyrings/debian-archive-keyring.gpg"))
+        GTEST_SKIP() << "Debian's keyring is not installed";
+    std::string sources;
+    for (const char* uri :
+         {"http://deb.debian.org/debian", "http://paid.example/x", "http://other.example:8080/x",
+          "http://a:b@deb.debian.org/debian", "https://secure.example/x"})
+        sources += "deb " + std::string(kSignedBy) + " " + uri + " stable main\n";
+    write("/etc/apt/sources.list", sources);
+    ConfigOutcome outcome;
+    outcome.config = Config();
+    outcome.config->profile = Profile::light;
+    outcome.config->shared_hosts = {"deb.debian.org", "other.example:8080", "secure.example"};
+    add_machine_archives(*outcome.config, outcome.mistakes, root_.string());
+    EXPECT_THAT(outcome.mistakes, IsEmpty());
+    EXPECT_THAT(upstreams(outcome),
+                ElementsAre("http://deb.debian.org/debian", "http://other.example:8080/x",
+                            "https://secure.example/x"));
+    ASSERT_FALSE(outcome.config->notes.empty());
+    EXPECT_THAT(outcome.config->notes.front(), HasSubstr("shared-hosts does not name its host"));
+    Config none;
+    none.profile = Profile::light;
+    add_machine_archives(none, outcome.mistakes, root_.string());
+    EXPECT_FALSE(outcome.mistakes.empty()) << "without the key nothing is served";
+}
+
 TEST(ClientManifest, ReadsWhatItWroteAndNothingElse)
 {
     const TemporaryFolder temporary;
