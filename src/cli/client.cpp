@@ -21,6 +21,11 @@ void add_root(CLI::App& command, std::filesystem::path& root)
                        "Work on the machine below this folder, such as a mounted image");
 }
 
+std::string what_is(const NodeReport& report, const OwnPeer& own)
+{
+    return report.url == own.url ? " (the small peer of this machine)" : "";
+}
+
 // Schema: docs/client.md.
 void print_json(const std::vector<NodeReport>& reports, const ProxyConflicts& conflicts,
                 const std::string& answer, bool is_used)
@@ -52,10 +57,12 @@ int client_status(const std::filesystem::path& root, bool is_json)
                                : manifest.error().message().c_str());
         return is_absent ? kNo : kUnknown;
     }
-    const auto reports = ask_nodes(manifest->nodes);
+    const OwnPeer own = own_peer(*manifest);
+    const auto reports = ask_nodes(manifest->nodes, own);
     // What apt would get, from the very program that apt asks, memory of dead nodes included.
     const auto chosen = run_program(
-        {"/bin/sh", node::below(root, kDetectFile).string(), "http://archive.example/"});
+        {"/bin/sh", node::below(root, kDetectFile).string(),
+         fmt::format("http://{}/", own.hosts.empty() ? "archive.example" : own.hosts.front())});
     if (!reports || !chosen) {
         const Error& error = reports ? chosen.error() : reports.error();
         std::fprintf(stderr, "aptward: %s\n", error.message().c_str());
@@ -71,9 +78,11 @@ int client_status(const std::filesystem::path& root, bool is_json)
     }
     for (const NodeReport& report : *reports) {
         if (report.is_alive)
-            fmt::print("ok  {} answers, in {} ms.\n", report.url, report.milliseconds);
+            fmt::print("ok  {}{} answers, in {} ms.\n", report.url, what_is(report, own),
+                       report.milliseconds);
         else
-            fmt::print("!!  {} cannot be used: {}.\n", report.url, report.why_not);
+            fmt::print("!!  {}{} cannot be used: {}.\n", report.url, what_is(report, own),
+                       report.why_not);
     }
     for (const std::string& sentence : conflicts.stronger)
         fmt::print("!!  {}.\n", sentence);
@@ -103,6 +112,9 @@ void add_client(CLI::App& app, Action& action)
     setup->add_flag("--tunnel-https", options->tunnels_https,
                     "Let https sources tunnel through a node that answers, where there is no "
                     "other way out");
+    setup->add_flag("--peer", options->is_peer,
+                    "Make this machine a small peer as well: what its apt has, other machines of "
+                    "its local networks get, and it gets theirs");
     add_root(*setup, options->root);
     setup->callback([&action, options] { action = [options] { return client_setup(*options); }; });
     add_client_report(*client, action);

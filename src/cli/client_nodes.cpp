@@ -46,10 +46,10 @@ Result<std::string> parse_node(std::string_view text)
     return "http://" + to_lower(host) + ":" + std::to_string(*number);
 }
 
-Result<std::vector<NodeReport>> ask_nodes(const std::vector<std::string>& nodes)
+Result<std::vector<NodeReport>> ask_nodes(const std::vector<std::string>& nodes, const OwnPeer& own)
 {
-    TRY(const ProgramEnd end,
-        run_program({"/bin/sh", "-c", detect_script(nodes), "aptward-proxy-detect", "--report"}));
+    TRY(const ProgramEnd end, run_program({"/bin/sh", "-c", detect_script(nodes, own),
+                                           "aptward-proxy-detect", "--report"}));
     std::vector<NodeReport> reports;
     for (std::size_t start = 0; start < end.output.size();) {
         const std::size_t stop = std::min(end.output.find('\n', start), end.output.size());
@@ -67,7 +67,7 @@ Result<std::vector<NodeReport>> ask_nodes(const std::vector<std::string>& nodes)
         reports.push_back({fields[0], fields[1] == "yes",
                            parse_number<unsigned>(fields[2]).value_or(0), fields[3]});
     }
-    if (reports.size() != nodes.size())
+    if (reports.size() != nodes.size() + (own.url.empty() ? 0 : 1))
         return fail(Errc::unavailable, "the detect script cannot run: is /usr/bin/perl there?");
     return reports;
 }

@@ -19,9 +19,15 @@ inline constexpr const char* kDetectFile = "/usr/local/lib/aptward-proxy-detect"
 /// Which nodes were found dead, and when; owned by the user who runs apt's methods.
 inline constexpr const char* kMemoryFolder = "/var/lib/aptward-client/dead";
 
-/// The program that apt asks for a proxy: the first of `nodes` that answers, or DIRECT.
+/// The machine's own small peer, which serves these hosts and no others. No URL: there is none.
+struct OwnPeer {
+    std::string url;
+    std::vector<std::string> hosts;  ///< As they stand in URIs, in lower case.
+};
+/// The program that apt asks for a proxy: the first of `nodes` that answers, else the machine's own
+/// peer, or DIRECT.
 /// `nodes`: "http://HOST:PORT", as parse_node gives them.
-std::string detect_script(const std::vector<std::string>& nodes);
+std::string detect_script(const std::vector<std::string>& nodes, const OwnPeer& own);
 
 /// What /etc/apt/apt.conf.d/30aptward says.
 std::string apt_conf_text(bool tunnels_https);
@@ -37,8 +43,9 @@ struct NodeReport {
     unsigned milliseconds = 0;
     std::string why_not;
 };
-/// Asks every node, without memory. Takes up to a second.
-Result<std::vector<NodeReport>> ask_nodes(const std::vector<std::string>& nodes);
+/// Asks every node, without memory, the machine's own peer last. Takes up to a second.
+Result<std::vector<NodeReport>> ask_nodes(const std::vector<std::string>& nodes,
+                                          const OwnPeer& own = {});
 
 /// What of it is for an apt that knows snapshots. `node`: one that answers, which is asked what it
 /// serves; empty: none. What has no snapshots is named in `notes`, one sentence each.

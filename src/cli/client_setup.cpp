@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "cli/client_parts.h"
+#include "cli/client_peer.h"
 #include "cli/commands.h"
 #include "crypto/crypto.h"
 
@@ -28,7 +29,6 @@ using node::ClientManifest;
 namespace {
 
 constexpr std::uint64_t kMaxFileBytes = 8 << 20;
-constexpr const char* kOwnNode = "http://127.0.0.1:3142";
 
 std::string hash_of(std::string_view text)
 {
@@ -46,14 +46,14 @@ Result<std::vector<std::string>> choose_nodes(const SetupOptions& options,
     }
     if (nodes.empty())
         nodes = manifest.nodes;
-    if (!nodes.empty())
+    if (!nodes.empty() || options.is_peer || !manifest.peer_hosts.empty())
         return nodes;
-    TRY(const auto reports, ask_nodes({kOwnNode}));
+    TRY(const auto reports, ask_nodes({kPeerUrl}));
     if (!reports.front().is_alive)
         return fail(Errc::malformed,
                     "which node? Write --node http://node.example:3142, once for each node, the "
                     "preferred one first (none answers on this machine itself)");
-    return std::vector<std::string>{kOwnNode};
+    return std::vector<std::string>{kPeerUrl};
 }
 
 /// Everything that setup would write, without writing.
@@ -100,6 +100,30 @@ Result<void> plan_rewriting(const SetupOptions& options, Plan& plan, const std::
     return {};
 }
 
+// A setup without --peer leaves the peer as it is: undo takes it back.
+Result<void> plan_peer(const SetupOptions& options, Plan& plan)
+{
+    if (!options.is_peer)
+        return {};
+    if (plan.manifest.peer_hosts.empty()) {
+        TRY(const auto reports, ask_nodes({kPeerUrl}));
+        if (reports.front().is_alive)
+            return fail(Errc::malformed,
+                        fmt::format("a node answers on this machine already ({}), and is a peer by "
+                                    "itself: --peer is for a machine without one (systemctl "
+                                    "disable --now aptward ends the one of the package)",
+                                    kPeerUrl));
+    }
+    TRY(plan.manifest.peer_hosts, find_shared_hosts(options.root, plan.notes));
+    std::error_code error;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+    if (error)
+        return fail(Errc::unavailable, "where this program lies: " + error.message());
+    for (PlannedFile& file : peer_files(plan.manifest.peer_hosts, program.string()))
+        plan.files.push_back(std::move(file));
+    return {};
+}
+
 Result<Plan> make_plan(const SetupOptions& options)
 {
     Plan plan;
@@ -110,6 +134,7 @@ Result<Plan> make_plan(const SetupOptions& options)
         return tl::unexpected<Error>(known.error());
     TRY(plan.manifest.nodes, choose_nodes(options, plan.manifest));
     plan.manifest.tunnels_https = options.tunnels_https;
+    TRY_VOID(plan_peer(options, plan));
     TRY(const auto reports, ask_nodes(plan.manifest.nodes));
     for (const NodeReport& report : reports)
         if (!report.is_alive)
@@ -117,16 +142,17 @@ Result<Plan> make_plan(const SetupOptions& options)
                 fmt::format("{} cannot be used now: {}; apt asks it again at each "
                             "run",
                             report.url, report.why_not));
-    plan.files.push_back({kDetectFile, detect_script(plan.manifest.nodes), 0755});
+    plan.files.push_back(
+        {kDetectFile, detect_script(plan.manifest.nodes, own_peer(plan.manifest)), 0755});
     const auto alive = std::find_if(reports.begin(), reports.end(),
                                     [](const NodeReport& report) { return report.is_alive; });
     const std::string node = alive == reports.end() ? "" : alive->url;
     if (options.rewrites_https)
         TRY_VOID(plan_rewriting(options, plan, node));
-    plan.files.push_back(
-        {kAptConfFile,
-         apt_conf_text(options.tunnels_https) + snapshot_conf_text(options.root, node, plan.notes),
-         0644});
+    std::string conf = apt_conf_text(options.tunnels_https);
+    if (!plan.manifest.nodes.empty())
+        conf += snapshot_conf_text(options.root, node, plan.notes);
+    plan.files.push_back({kAptConfFile, std::move(conf), 0644});
     return plan;
 }
 
@@ -216,6 +242,23 @@ int fail_setup(const Error& error)
     return error.code() == Errc::malformed ? kUsage : kUnknown;
 }
 
+int begin_peer(const std::filesystem::path& root)
+{
+    const auto is_started = start_peer(root);
+    if (!is_started) {
+        std::fprintf(stderr, "aptward: the small peer does not run: %s\n",
+                     is_started.error().message().c_str());
+        return kUnknown;
+    }
+    if (*is_started)
+        fmt::print("{} runs: this machine is a peer of its local networks\n", kPeerUnit);
+    else
+        fmt::print(
+            "note: there is no systemd here that could start {}: aptward serve --config {}\n",
+            kPeerUnit, kPeerConfigFile);
+    return kOk;
+}
+
 void show(const Plan& plan, const ProxyConflicts& conflicts)
 {
     for (const std::string& note : plan.notes)
@@ -225,6 +268,11 @@ void show(const Plan& plan, const ProxyConflicts& conflicts)
 }
 
 }  // namespace
+
+OwnPeer own_peer(const node::ClientManifest& manifest)
+{
+    return manifest.peer_hosts.empty() ? OwnPeer{} : OwnPeer{kPeerUrl, manifest.peer_hosts};
+}
 
 std::string apt_conf_text(bool tunnels_https)
 {
@@ -285,9 +333,12 @@ int client_setup(const SetupOptions& options)
     if (written->empty())
         fmt::print("this machine was set up already; nothing was changed\n");
     show(*plan, conflicts);
+    auto asked = plan->manifest.nodes;
+    if (!plan->manifest.peer_hosts.empty())
+        asked.emplace_back(kPeerUrl);
     fmt::print("apt asks {}, and goes DIRECT when no node answers within a second\n",
-               fmt::join(plan->manifest.nodes, ", then "));
-    return kOk;
+               fmt::join(asked, ", then "));
+    return options.is_peer ? begin_peer(options.root) : kOk;
 }
 
 }  // namespace aptward::cli

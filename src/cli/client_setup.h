@@ -10,8 +10,12 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/client_parts.h"
 
 namespace aptward::cli {
+
+/// The small peer that setup wrote before; none without.
+OwnPeer own_peer(const node::ClientManifest& manifest);
 
 struct SetupOptions {
     std::filesystem::path root = "/";
@@ -19,6 +23,7 @@ struct SetupOptions {
     bool is_dry = false;
     bool rewrites_https = false;
     bool tunnels_https = false;
+    bool is_peer = false;
 };
 int client_setup(const SetupOptions& options);
 

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "base/file.h"
 #include "cli/client_parts.h"
+#include "cli/client_peer.h"
 #include "cli/client_setup.h"
 #include "cli/commands.h"
 #include "crypto/crypto.h"
@@ -64,7 +66,11 @@ int client_undo(const std::filesystem::path& root)
     std::partition(manifest->files.begin(), manifest->files.end(),
                    [](const ClientFile& file) { return file.path == kAptConfFile; });
     std::vector<std::string> edited;
+    bool is_ended = manifest->peer_hosts.empty();
     for (const ClientFile& file : manifest->files) {
+        // apt asks it no more, and its unit is still there.
+        if (file.path != kAptConfFile && !std::exchange(is_ended, true))
+            end_peer(root);
         const auto undone = take_back(root, file);
         if (!undone) {
             std::fprintf(stderr, "aptward: %s; run undo again\n", undone.error().message().c_str());
@@ -78,6 +84,8 @@ int client_undo(const std::filesystem::path& root)
         else
             fmt::print("{} {}\n", file.original.empty() ? "removed" : "restored", file.path);
     }
+    if (!manifest->peer_hosts.empty())
+        forget_peer(root);
     for (const std::string& sentence : edited)
         std::fprintf(stderr, "aptward: %s\n", sentence.c_str());
     if (!edited.empty())

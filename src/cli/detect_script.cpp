@@ -10,8 +10,14 @@
 //   | the first node  | any node that         | DIRECT
 //   | is preferred    | answered is taken     |
 //
+// The machine's own small peer comes after the nodes, and for the hosts alone that it serves. It
+// asks the peers and the vendor by itself, so apt never speaks to a stranger's machine.
+//
 // apt asks once for each host and run. A node that was found dead is not asked again for 30 s;
 // that memory is a folder of the user who runs apt's methods, and nobody else's word is taken.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "cli/client_parts.h"
 
 namespace aptward::cli {
@@ -19,10 +25,13 @@ namespace {
 
 constexpr std::string_view kScript = R"SCRIPT(#!/bin/sh
 # Written by `aptward client setup`; `aptward client undo` removes it.
-# Prints the first of these nodes that answers, or DIRECT, within one second:
+# Prints the first of these nodes that answers, for these hosts else the small peer of this machine,
+# or DIRECT, within one second:
 #   proxy-detect URI       for apt
 #   proxy-detect --report  one line for each node: URL, yes or no, milliseconds, why
 nodes='@NODES@'
+peer='@PEER@'
+hosts='@HOSTS@'
 memory='@MEMORY@'
 
 unset PERL5OPT PERL5LIB PERLLIB PERLIO
@@ -30,9 +39,12 @@ answer=$(/usr/bin/perl -e '
 use strict;
 use Socket qw(:DEFAULT :addrinfo SOCK_NONBLOCK);
 $| = 1;
-my ($memory, $asked, @nodes) = @ARGV;
+my ($memory, $asked, $peer, $hosts, @nodes) = @ARGV;
 my ($prefer_first, $give_up, $dead_for, $most) = (0.4, 0.75, 30, 8192);
 my $is_report = $asked eq "--report";
+my ($host_asked) = $asked =~ m{^http://([^/]+)}i;
+my $is_shared = defined $host_asked && grep { $_ eq lc $host_asked } split / /, $hosts;
+push @nodes, $peer if length $peer && ($is_report || $is_shared);
 
 # Runs in a child. Gives "" for an Aptward node, else the reason why not.
 sub ask {
@@ -154,7 +166,7 @@ for my $state (@states) {
     last if $best && $state == $best;
     remember($state->{place}) unless $state->{yes} || $state->{known};
 }
-' -- "$memory" "${1:-}" $nodes 2> /dev/null)
+' -- "$memory" "${1:-}" "$peer" "$hosts" $nodes 2> /dev/null)
 
 case "$answer" in
     http://*) printf '%s\n' "$answer" ;;
@@ -170,13 +182,12 @@ void replace_all(std::string& text, std::string_view what, std::string_view by)
 
 }  // namespace
 
-std::string detect_script(const std::vector<std::string>& nodes)
+std::string detect_script(const std::vector<std::string>& nodes, const OwnPeer& own)
 {
-    std::string list;
-    for (const std::string& node : nodes)
-        list += (list.empty() ? "" : " ") + node;
     std::string text(kScript);
-    replace_all(text, "@NODES@", list);
+    replace_all(text, "@NODES@", fmt::format("{}", fmt::join(nodes, " ")));
+    replace_all(text, "@PEER@", own.url);
+    replace_all(text, "@HOSTS@", fmt::format("{}", fmt::join(own.hosts, " ")));
     replace_all(text, "@MEMORY@", kMemoryFolder);
     return text;
 }

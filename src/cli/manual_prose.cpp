@@ -355,6 +355,11 @@ proxy's URL.)",
 which node answers, and goes directly to the archives where none does. Everything that is changed can
 be taken back byte for byte.
 
+With --peer this machine becomes a small peer: a service of its own gives other nodes of the local
+networks what apt keeps here, as far as archives without a password list it, and gets theirs for this
+machine's apt. Run it as root, and again after a change of the sources: it notes which of their hosts
+need no password, and nothing of others is shared.
+
 "client report" sends a node which packages this machine has, its sources, pins, the settings that decide
 what apt installs, and its machine-id, so that the node holds what it will want. Nothing else is read, and
 --print shows all of it.)",
@@ -364,6 +369,10 @@ what apt installs, and its machine-id, so that the node holds what it will want.
     aptward client setup --node http://node.example:3142
     aptward client status
     aptward client undo
+
+Make a machine without a node a small peer:
+
+    aptward client setup --peer
 
 Report after every change, by /etc/apt/apt.conf.d/90aptward-report:
 

@@ -48,6 +48,7 @@ Result<std::string> to_json(const ClientManifest& manifest)
     const Json json = {{"version", kVersion},
                        {"nodes", manifest.nodes},
                        {"tunnels_https", manifest.tunnels_https},
+                       {"peer_hosts", manifest.peer_hosts},
                        {"files", files},
                        {"rewritten", rewritten}};
     try {
@@ -67,6 +68,8 @@ Result<ClientManifest> parse_client_manifest(std::string_view text)
         ClientManifest manifest;
         manifest.nodes = json.at("nodes").get<std::vector<std::string>>();
         manifest.tunnels_https = json.at("tunnels_https").get<bool>();
+        if (json.contains("peer_hosts"))  // which an older program did not write
+            manifest.peer_hosts = json.at("peer_hosts").get<std::vector<std::string>>();
         for (const Json& entry : json.at("files")) {
             for (const char* key : {"mode", "user", "group"})
                 if (!entry.at(key).is_number_unsigned() || entry.at(key) > UINT32_MAX)

@@ -34,6 +34,7 @@ struct Rewritten {
 struct ClientManifest {
     std::vector<std::string> nodes;
     bool tunnels_https = false;
+    std::vector<std::string> peer_hosts;  ///< What its small peer shares; empty: it has none.
     std::vector<ClientFile> files;
     std::vector<Rewritten> rewritten;
 

@@ -145,12 +145,14 @@ TEST(ClientManifest, ReadsWhatItWroteAndNothingElse)
     std::filesystem::create_directories(below(root, kClientFolder));
     ClientManifest manifest;
     manifest.nodes = {"http://a.example:3142"};
+    manifest.peer_hosts = {"archive.example"};
     manifest.files.push_back({"/etc/x", "original-0", "ab", 0640, 1, 2});
     manifest.rewritten.push_back({"https://x", "http://x"});
     ASSERT_TRUE(write_client_manifest(root, manifest));
     const auto read = read_client_manifest(root);
     ASSERT_TRUE(read);
     EXPECT_EQ(read->nodes, manifest.nodes);
+    EXPECT_EQ(read->peer_hosts, manifest.peer_hosts);
     ASSERT_NE(read->find("/etc/x"), nullptr);
     EXPECT_EQ(read->find("/etc/x")->mode, 0640U);
     EXPECT_EQ(read->rewritten.front().from, "https://x");
