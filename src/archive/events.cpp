@@ -20,7 +20,8 @@ bool is_alarming(const std::string& code)
         "release.published", "release.from-host", "release.stocking", "fetch.hedged",
         "node.started",      "node.stopped",      "node.reloaded",    "keys.approved",
         "release.approved",  "bundle.imported",   "stock.imported",   "peer.found",
-        "peer.gone",         "discovery.lost",    "discovery.back",
+        "peer.gone",         "discovery.lost",    "discovery.back",   "swarm.published",
+        "swarm.stopped",
     };
     return kCalm.count(code) == 0;
 }

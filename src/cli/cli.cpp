@@ -42,6 +42,7 @@ void add_commands(CLI::App& app, Action& action)
     add_bundle(app, action);
     add_drill(app, action);
     add_peer(app, action);
+    add_swarm(app, action);
     add_stock(app, action);
     add_config(app, action);
     add_token(app, action);

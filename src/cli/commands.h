@@ -54,6 +54,7 @@ void add_token(CLI::App& app, Action& action);
 void add_bundle(CLI::App& app, Action& action);
 void add_drill(CLI::App& app, Action& action);
 void add_peer(CLI::App& app, Action& action);
+void add_swarm(CLI::App& app, Action& action);
 void add_stock(CLI::App& app, Action& action);
 void add_client_report(CLI::App& client, Action& action);
 void add_solver(CLI::App& app, Action& action);

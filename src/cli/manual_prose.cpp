@@ -245,6 +245,29 @@ is wrong or asks about a peer that this node does not have, and 3 when no node a
 One more:
 
     aptward peer add http://b.example:3142)"},
+        {"swarm",
+         R"(What many want at once is carried by BitTorrent, version 2: an image, a large package, or what is
+held of a suite. "swarm publish" makes the torrent of what this node holds, as a job that reads it once
+and copies nothing, and prints its magnet link. The torrent follows from the files alone, so every node
+that holds the same makes the same one, with the same link. This node then gives it at
+http://NODE/.well-known/aptward/v1/swarm/INFOHASH.torrent, and its files as a web seed (BEP 19) below
+http://NODE/.well-known/aptward/v1/swarm/INFOHASH/, to whoever may ask it as another node; its peers are
+told of it in a signed note. Of a private archive, or one that is not verify = "enforce", nothing is
+published, and what no index of a current release lists any more is not given.
+
+PATH is a file as an index lists it. Of a suite it is all that is held of its current release, the
+largest files first, at most 4096 files and 256 GiB. A node has at most 64 torrents, over restarts, until
+"swarm stop".
+
+The exit status is 0 when it is done, 1 when it is not, 2 when the command is wrong, and 3 when no node
+answers or it was stopped.)",
+         R"(An image for many machines:
+
+    aptward swarm publish ubuntu pool/main/i/image/image_1.0_amd64.deb
+
+All that is held of a suite:
+
+    aptward swarm publish ubuntu --suite noble)"},
         {"bundle",
          R"(Carries what the node holds of an archive to where no network leads, in one file: the
 releases that are served now, their indexes, and all packages that are held; or a few of them with

@@ -15,6 +15,7 @@
 #include "console/peers.h"
 #include "console/proof.h"
 #include "console/stock.h"
+#include "console/torrents.h"
 
 namespace aptward::console {
 namespace {
@@ -256,6 +257,8 @@ Admin::Admin(archive::Services& services, archive::Front& front, archive::Drill&
     add("/api/v1/peers", "POST", http::Role::operating, &Admin::add_peer);
     add("/api/v1/peers/remove", "POST", http::Role::operating, &Admin::remove_peer);
     add("/api/v1/peers/ping", "POST", http::Role::operating, &Admin::ping_peers);
+    add("/api/v1/torrents", "GET", http::Role::viewer, &Admin::answer_torrents);
+    add("/api/v1/torrents/stop", "POST", http::Role::operating, &Admin::stop_torrent);
     add("/api/v1/drill", "GET", http::Role::viewer, &Admin::answer_drill);
     add("/api/v1/drill", "POST", http::Role::operating, &Admin::drill);
     add("/api/v1/drill/end", "POST", http::Role::operating, &Admin::end_drill);
@@ -358,6 +361,12 @@ bool Admin::is_asked(const http::Exchange& exchange) const
 http::Async<void> Admin::answer_peers(http::Exchange& exchange)
 {
     const auto found = co_await describe(peers_);
+    co_await send_json(exchange, found.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+http::Async<void> Admin::answer_torrents(http::Exchange& exchange)
+{
+    const auto found = co_await describe_torrents(peers_);
     co_await send_json(exchange, found.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

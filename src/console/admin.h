@@ -97,6 +97,8 @@ private:
     http::Async<void> change_peers(http::Exchange& exchange, PeerOrder order_of);
     http::Async<void> add_peer(http::Exchange& exchange);
     http::Async<void> remove_peer(http::Exchange& exchange);
+    http::Async<void> answer_torrents(http::Exchange& exchange);
+    http::Async<void> stop_torrent(http::Exchange& exchange);
     http::Async<void> answer_drill(http::Exchange& exchange);
     http::Async<void> drill(http::Exchange& exchange);
     http::Async<void> end_drill(http::Exchange& exchange);

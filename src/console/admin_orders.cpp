@@ -186,6 +186,15 @@ http::Async<void> Admin::remove_peer(http::Exchange& exchange)
     co_await change_peers(exchange, order_of);
 }
 
+// {"magnet": LINK or info hash}
+http::Async<void> Admin::stop_torrent(http::Exchange& exchange)
+{
+    const PeerOrder order_of = [](peer::Peers& peers, const Order& order) {
+        return peers.stop_torrent(order.text("magnet"), order.who);
+    };
+    co_await change_peers(exchange, order_of);
+}
+
 // {"archive": "debian", "at": SECONDS}, or "snapshot": NAME; neither: now.
 http::Async<void> Admin::freeze(http::Exchange& exchange)
 {

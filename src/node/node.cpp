@@ -224,9 +224,10 @@ Result<std::unique_ptr<Node>> Node::start(Config config, crypto::Spawner& spawne
         [kept = parts.get()](const std::string& code, const std::string& message) {
             kept->tell(code, message);
         });
-    parts->peers = std::make_unique<peer::Peers>(*parts->services, *parts->front, *parts->swarm,
-                                                 parts->identity(), parts->config.peers, read_peer,
-                                                 parts->state->peers());
+    parts->peers = std::make_unique<peer::Peers>(
+        *parts->services, *parts->front, *parts->swarm, parts->identity(), parts->config.peers,
+        read_peer, parts->state->peers(), parts->config.state / "torrents");
+    parts->jobs->add_kind(peer::kPublish, parts->peers->make_publish_job(find_archive));
     parts->services->neighbours = parts->peers.get();
     parts->restore_peers();
     parts->make_blob_service();

@@ -78,6 +78,16 @@ std::optional<Head> read_head(std::string_view text)
                 forms.back() == 'd',   std::string(parts[3]), std::string(parts[4])};
 }
 
+// The info hash; a later version may say more behind it.
+std::optional<std::string> read_torrent(std::string_view text)
+{
+    const auto parts = words(text);
+    const auto hash = parts.empty() ? std::nullopt : parse_digest(parts[0], 0);
+    if (!hash || parts[0].size() != kIdDigits || hash->hex() != parts[0])
+        return std::nullopt;
+    return hash->hex();
+}
+
 std::optional<std::vector<unsigned>> read_protocols(std::string_view text)
 {
     std::vector<unsigned> protocols;
@@ -118,6 +128,13 @@ Result<Heads> parse_heads(std::string_view text)
     Heads heads{std::move(key), std::string(run), *number, {}};
     heads.have = parse_number(value_of(lines, "have")).value_or(0);
     for (const auto& [name, value] : lines) {
+        if (name == "torrent") {
+            const auto hash = read_torrent(value);
+            if (!hash || heads.torrents.size() == kMostToldTorrents)
+                return fail(Errc::malformed,
+                            "its note has a torrent in no known form, or too many");
+            heads.torrents.push_back(*hash);
+        }
         if (name != "head")
             continue;
         auto head = read_head(value);
@@ -164,6 +181,8 @@ std::string to_text(const Heads& heads)
         text += fmt::format("head {} {} {}{} {} {}\n", head.id, to_unix(head.date),
                             head.has_inrelease ? "i" : "", head.has_detached ? "d" : "", head.suite,
                             head.archive);
+    for (const std::string& info_hash : heads.torrents)
+        text += fmt::format("torrent {}\n", info_hash);
     return text;
 }
 

@@ -37,7 +37,8 @@ struct Head {
     bool operator==(const Head&) const = default;
 };
 
-inline constexpr std::size_t kMostHeads = 200;  ///< They fit a note.
+inline constexpr std::size_t kMostHeads = 200;        ///< They fit a note,
+inline constexpr std::size_t kMostToldTorrents = 64;  ///< and these with them.
 
 /// Which releases a node gives. `number` grows with every change, within one run.
 struct Heads {
@@ -46,6 +47,8 @@ struct Heads {
     std::uint64_t number = 0;
     std::vector<Head> heads;
     std::uint64_t have = 0;  ///< Of what is held (have_set.h); 0: it does not tell.
+    /// The info hashes of what it publishes: by the note they are signed, and dated.
+    std::vector<std::string> torrents{};
 };
 
 /// Whether these names can stand in a note: no blanks, nothing but ASCII.
@@ -60,7 +63,8 @@ std::string to_text(const NodeText& node);
 Result<NodeText> read_node(std::string_view note, std::string_view nonce);
 
 std::string to_text(const Heads& heads);
-/// Fails with malformed, also for more than kMostHeads; untrusted when `key` has not signed it.
+/// Fails with malformed, also for more than kMostHeads, kMostToldTorrents; untrusted when `key` has
+/// not signed it.
 Result<Heads> read_heads(std::string_view note, const tlog::VerifierKey& key);
 
 }  // namespace aptward::peer

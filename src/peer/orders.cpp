@@ -81,4 +81,35 @@ http::Task<std::string> Peers::remove(std::string url, std::string who)
     co_return fmt::format("{} is asked no more", url);
 }
 
+archive::Jobs::Kind Peers::make_publish_job(archive::FindArchive find_archive)
+{
+    auto kind =
+        make_publish(services_, std::move(find_archive), torrents_, [this] { note_changed(); });
+    // Else it would be published, and told and given to nobody.
+    kind.read_options = [this, read = kind.read_options](std::string_view request) {
+        return identity_
+                   ? read(request)
+                   : fail(Errc::malformed,
+                          "this node has no key (state/identity), so other nodes are told and "
+                          "given nothing");
+    };
+    return kind;
+}
+
+http::Task<std::string> Peers::stop_torrent(std::string magnet, std::string who)
+{
+    CO_TRY(const std::string hash, swarm::parse_magnet(magnet));
+    auto job = [this, hash] { return torrents_.stop(hash); };
+    const auto stopped = co_await http::on_worker(services_.workers, std::move(job));
+    if (!stopped)
+        co_return tl::unexpected<Error>(stopped.error());
+    note_changed();
+    catalog::Event event;
+    event.code = "swarm.stopped";
+    event.who = std::move(who);
+    event.message = "the torrent " + hash + " is published no more";
+    services_.events.add(std::move(event));
+    co_return fmt::format("{} is published no more; what others have of it they keep", hash);
+}
+
 }  // namespace aptward::peer

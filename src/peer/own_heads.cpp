@@ -38,15 +38,17 @@ std::vector<Head> heads_of(const std::vector<std::shared_ptr<archive::Archive>>&
 }
 
 std::shared_ptr<const OwnHeads::Announced> OwnHeads::now(
-    const std::vector<std::shared_ptr<archive::Archive>>& archives, std::uint64_t have)
+    const std::vector<std::shared_ptr<archive::Archive>>& archives, std::uint64_t have,
+    std::vector<std::string> torrents)
 {
     auto heads = heads_of(archives);
     const std::lock_guard lock(mutex_);
-    if (announced_ != nullptr && heads == heads_ && have == have_)
+    if (announced_ != nullptr && heads == heads_ && have == have_ && torrents == torrents_)
         return announced_;
     heads_ = heads;
     have_ = have;
-    const Heads all{key_.verifier(), run_, ++number_, std::move(heads), have};
+    torrents_ = torrents;
+    const Heads all{key_.verifier(), run_, ++number_, std::move(heads), have, std::move(torrents)};
     announced_ = std::make_shared<const Announced>(Announced{
         tlog::to_string(key_.sign(to_text(all))), fmt::format("\"{}-{}\"", run_, all.number)});
     return announced_;

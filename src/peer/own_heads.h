@@ -26,9 +26,10 @@ public:
     OwnHeads(tlog::SignerKey key, std::string run) : key_(std::move(key)), run_(std::move(run)) {}
 
     /// As the archives are now; signed anew only when that is something else than before.
-    /// `have`: the number of what is held.
+    /// `have`: the number of what is held. `torrents`: the info hashes of what is published.
     std::shared_ptr<const Announced> now(
-        const std::vector<std::shared_ptr<archive::Archive>>& archives, std::uint64_t have);
+        const std::vector<std::shared_ptr<archive::Archive>>& archives, std::uint64_t have,
+        std::vector<std::string> torrents);
 
 private:
     const tlog::SignerKey key_;
@@ -37,6 +38,7 @@ private:
     std::uint64_t number_ = 0;
     std::vector<Head> heads_;
     std::uint64_t have_ = 0;
+    std::vector<std::string> torrents_;
     std::shared_ptr<const Announced> announced_;
 };
 

@@ -24,9 +24,11 @@
 #include "peer/link.h"
 #include "peer/own_heads.h"
 #include "peer/own_sets.h"
+#include "peer/publish.h"
 #include "peer/quiet.h"
 #include "peer/request.h"
 #include "peer/slots.h"
+#include "peer/torrents.h"
 #include "swarm/process.h"
 #include "tlog/note.h"
 
@@ -128,7 +130,8 @@ struct PeerReport {
     Found found;  ///< As what, when it was.
     Link link;
     fetch::SourceReport source;
-    SystemTime ignored_until{};  ///< What it shows is not looked at; the epoch: it is.
+    std::vector<std::string> torrents{};  ///< The info hashes of what it says it publishes.
+    SystemTime ignored_until{};           ///< What it shows is not looked at; the epoch: it is.
 };
 
 /// What was given to others since the start.
@@ -140,10 +143,10 @@ struct Given {
 class Peers : public archive::Neighbours {
 public:
     /// The first three outlive it. Without `identity` nobody is told who this node is, and none is
-    /// asked. `ordered`: what operators added before.
+    /// asked. `ordered`: what operators added before. `torrents`: the folder of what is published.
     Peers(archive::Services& services, archive::Front& front, swarm::Process& swarm,
           std::optional<tlog::SignerKey> identity, Settings settings, ReadPeer read_peer,
-          const std::map<std::string, catalog::PeerOrder>& ordered);
+          const std::map<std::string, catalog::PeerOrder>& ordered, std::filesystem::path torrents);
 
     /// A reload: what is known of peers that stay is kept. Any thread.
     void use(Settings settings);
@@ -177,6 +180,12 @@ public:
 
     /// Others may be told that this is held now, or is not any more. Any thread.
     void note_turned(const Digest& digest) { own_sets_->note(digest); }
+
+    /// What this node publishes as torrents.
+    std::shared_ptr<const Torrents::ByHash> torrents() const { return torrents_.all(); }
+    archive::Jobs::Kind make_publish_job(archive::FindArchive find_archive);
+    /// Takes an info hash or a magnet link. Fails as parse_magnet() and Torrents::stop() do.
+    http::Task<std::string> stop_torrent(std::string magnet, std::string who);
 
     /// Looks at the peers from time to time, until stop(). Control loop.
     http::Async<void> keep();
@@ -222,6 +231,8 @@ private:
         bool is_there(SteadyTime now) const;  // near, and it answers
         // When it answered last; it is there while that is not long ago.
         std::atomic<SteadyTime> heard{SteadyTime{}};
+        std::atomic<std::shared_ptr<const std::vector<std::string>>> torrents{
+            std::make_shared<const std::vector<std::string>>()};  // that it publishes
         // What it says it holds.
         std::atomic<std::shared_ptr<const HaveSets>> sets{std::make_shared<const HaveSets>()};
         // What it shows is not looked at, after what no honest node has.
@@ -322,6 +333,9 @@ private:
     http::Async<void> answer_asked(http::Exchange& exchange, Asked asked);
     http::Async<void> tell_who(http::Exchange& exchange, AskedNode asked);
     http::Async<void> tell_heads(http::Exchange& exchange, AskedHeads asked);
+    std::shared_ptr<const OwnHeads::Announced> heads_now();
+    http::Async<void> give_torrent(http::Exchange& exchange, AskedTorrent asked);
+    http::Async<void> give_share(http::Exchange& exchange, AskedShare asked);
     http::Async<void> give_release(http::Exchange& exchange, AskedRelease asked);
     http::Async<void> give(http::Exchange& exchange, AskedFile asked);
     http::Async<bool> give_of_archive(http::Exchange& exchange, const AskedFile& asked,
@@ -347,7 +361,8 @@ private:
         std::make_shared<const std::vector<QuietHours>>()};
     std::atomic<Discover> discover_{Discover::off};
     std::atomic<std::uint64_t> answers_{0}, bytes_{0}, not_held_{0}, fetched_{0};
-    std::optional<OwnHeads> own_heads_;        // with an identity
+    std::optional<OwnHeads> own_heads_;  // with an identity
+    Torrents torrents_;
     const std::shared_ptr<OwnSets> own_sets_;  // outlives it in the hands of the store
     std::atomic<bool> was_asked_{false};       // for news, by another node
     bool is_clock_told_ = false;               // control loop, as the next

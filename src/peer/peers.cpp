@@ -72,7 +72,8 @@ bool Peers::Peer::is_there(SteadyTime now) const
 
 Peers::Peers(archive::Services& services, archive::Front& front, swarm::Process& swarm,
              std::optional<tlog::SignerKey> identity, Settings settings, ReadPeer read_peer,
-             const std::map<std::string, catalog::PeerOrder>& ordered)
+             const std::map<std::string, catalog::PeerOrder>& ordered,
+             std::filesystem::path torrents)
     : services_(services),
       front_(front),
       swarm_(swarm),
@@ -80,9 +81,13 @@ Peers::Peers(archive::Services& services, archive::Front& front, swarm::Process&
       run_(crypto::random_hex(8)),
       read_peer_(std::move(read_peer)),
       peers_(std::make_shared<const List>()),
+      torrents_(std::move(torrents)),
       own_sets_(std::make_shared<OwnSets>(run_)),
       dht_(identity_, std::random_device()())
 {
+    for (const std::string& name : torrents_.load())
+        log_warning("swarm.damaged", {},
+                    name + " in the folder of torrents is none: not published");
     services_.blobs.watch([sets = own_sets_](const Digest& digest) { sets->note(digest); });
     swarm_.listen([inbox = inbox_](const swarm::Word& word) { inbox->add(word); });
     if (identity_)
@@ -460,6 +465,7 @@ http::Async<std::vector<PeerReport>> Peers::report()
                        peer->found,
                        *peer->link.load(),
                        {}};
+        one.torrents = *peer->torrents.load();
         one.ignored_until = system_time_of(peer->ignored_until, steady_now());
         for (const fetch::SourceReport& source : reports)
             if (source.url == one.url)

@@ -113,6 +113,7 @@ void Peers::take_heads(const PeerPtr& peer, Heads heads, const std::string& note
     }
     peer->told_have = heads.have;
     http::spawn(services_.control, "hearing what a peer holds", hear(peer));
+    peer->torrents = std::make_shared<const std::vector<std::string>>(std::move(heads.torrents));
     if (heads.heads == *peer->heads.load())
         return;
     peer->heads = std::make_shared<const std::vector<Head>>(std::move(heads.heads));

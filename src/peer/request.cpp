@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "deb/deb.h"
 #include "http/message.h"
+#include "swarm/metainfo.h"
 
 namespace aptward::peer {
 namespace {
@@ -18,6 +19,7 @@ constexpr std::string_view kVersion = "v1/";
 constexpr std::string_view kNonce = "nonce=";
 constexpr std::string_view kWait = "wait=";
 constexpr std::string_view kAfter = "after=";
+constexpr std::string_view kTorrent = ".torrent";
 constexpr std::size_t kNonceDigits = 32, kIdDigits = 64;
 
 constexpr std::array<std::pair<AskedFile::Kind, std::string_view>, 2> kKinds{
@@ -99,6 +101,22 @@ Result<Asked> parse_release(std::string_view path)
     return AskedRelease{std::string(id), std::string(path)};
 }
 
+// "HASH.torrent", "HASH/HEX" or "HASH/aptward/HEX"
+Result<Asked> parse_swarm(std::string_view path)
+{
+    const std::string_view digits = path.substr(0, kIdDigits);
+    if (is_hex(digits, kIdDigits) && path.substr(kIdDigits) == kTorrent)
+        return AskedTorrent{std::string(digits)};
+    const std::string_view name = take_part(path);
+    std::string_view file = path;
+    if (const std::string_view folder = take_part(file); folder != swarm::kTorrentFolder)
+        file = path;
+    if (!is_hex(name, kIdDigits) || !is_hex(file, kIdDigits))
+        return fail(Errc::malformed,
+                    "of a torrent HASH.torrent, HASH/HEX or HASH/aptward/HEX is asked for");
+    return AskedShare{std::string(name), std::string(path)};
+}
+
 }  // namespace
 
 Result<Asked> parse_request(std::string_view path, std::string_view query)
@@ -124,11 +142,13 @@ Result<Asked> parse_request(std::string_view path, std::string_view query)
     const std::string_view name = take_part(path);
     if (name == "release")
         return parse_release(path);
+    if (name == "swarm")
+        return parse_swarm(path);
     for (const auto& [kind, word] : kKinds)
         if (name == word)
             return parse_file(kind, path);
     return fail(Errc::malformed,
-                "what can be asked for is node, heads, have, release, index and pool");
+                "what can be asked for is node, heads, have, release, index, pool and swarm");
 }
 
 std::string path_of(const AskedNode& asked)
@@ -147,6 +167,18 @@ std::string path_of(const AskedHave& asked)
 {
     return fmt::format("{}{}have?{}{}", archive::kNeighbourPaths.substr(1), kVersion, kAfter,
                        asked.after);
+}
+
+std::string path_of(const AskedTorrent& asked)
+{
+    return fmt::format("{}{}swarm/{}{}", archive::kNeighbourPaths.substr(1), kVersion,
+                       asked.info_hash, kTorrent);
+}
+
+std::string path_of(const AskedShare& asked)
+{
+    return fmt::format("{}{}swarm/{}/{}", archive::kNeighbourPaths.substr(1), kVersion,
+                       asked.info_hash, asked.path);
 }
 
 std::string path_of(const AskedRelease& asked)

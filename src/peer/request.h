@@ -42,7 +42,19 @@ struct AskedHave {
     std::uint64_t after = 0;
 };
 
-using Asked = std::variant<AskedNode, AskedHeads, AskedRelease, AskedFile, AskedHave>;
+/// The .torrent of what is published here.
+struct AskedTorrent {
+    std::string info_hash;  ///< 64 lower-case hexadecimal digits.
+};
+
+/// A file of it, as a web seed gives it (BEP 19).
+struct AskedShare {
+    std::string info_hash;
+    std::string path;  ///< "HEX" of the only one, or "aptward/HEX".
+};
+
+using Asked = std::variant<AskedNode, AskedHeads, AskedRelease, AskedFile, AskedHave, AskedTorrent,
+                           AskedShare>;
 
 inline constexpr std::chrono::seconds kLongestWait{25};
 
@@ -56,5 +68,7 @@ std::string path_of(const AskedHeads& asked);
 std::string path_of(const AskedRelease& asked);
 std::string path_of(const AskedFile& asked);
 std::string path_of(const AskedHave& asked);
+std::string path_of(const AskedTorrent& asked);
+std::string path_of(const AskedShare& asked);
 
 }  // namespace aptward::peer

@@ -93,6 +93,14 @@ http::Async<void> Peers::answer_asked(http::Exchange& exchange, Asked asked)
         co_await give_release(exchange, std::move(*release));
         co_return;
     }
+    if (const auto* torrent = std::get_if<AskedTorrent>(&asked)) {
+        co_await give_torrent(exchange, *torrent);
+        co_return;
+    }
+    if (const auto* share = std::get_if<AskedShare>(&asked)) {
+        co_await give_share(exchange, *share);
+        co_return;
+    }
     auto file = std::get<AskedFile>(std::move(asked));
     co_await give(exchange, std::move(file));
 }
@@ -109,6 +117,15 @@ http::Async<void> Peers::tell_who(http::Exchange& exchange, AskedNode asked)
     co_await exchange.send(std::move(answer), body);
 }
 
+std::shared_ptr<const OwnHeads::Announced> Peers::heads_now()
+{
+    std::vector<std::string> hashes;
+    const auto torrents = torrents_.all();
+    for (const auto& [hash, torrent] : *torrents)
+        hashes.push_back(hash);
+    return own_heads_->now(front_.routes()->archives, own_sets_->number(), std::move(hashes));
+}
+
 http::Async<void> Peers::tell_heads(http::Exchange& exchange, AskedHeads asked)
 {
     was_asked_ = true;
@@ -117,14 +134,14 @@ http::Async<void> Peers::tell_heads(http::Exchange& exchange, AskedHeads asked)
     const bool may_wait = slot != nullptr && waiting_.enter(signal);
     const SteadyTime deadline = steady_now() + asked.wait;
     const auto known = exchange.head().header("If-None-Match");
-    auto heads = own_heads_->now(front_.routes()->archives, own_sets_->number());
+    auto heads = heads_now();
     if (known == heads->etag && asked.wait.count() > 0 && !may_wait) {
         co_await refuse(exchange, 429, "peer.busy", "others wait for news already; ask later");
         co_return;
     }
     while (known == heads->etag && may_wait && !is_stopping_ && steady_now() < deadline) {
         co_await signal->wait_until(deadline);
-        heads = own_heads_->now(front_.routes()->archives, own_sets_->number());
+        heads = heads_now();
     }
     const bool is_known = known == heads->etag;
     http::Answer answer(is_known ? 304 : 200);
@@ -169,6 +186,34 @@ http::Async<void> Peers::give_release(http::Exchange& exchange, AskedRelease ask
     ++not_held_;
     co_await refuse(exchange, 404, "peer.not-held",
                     "this release is not held here; that says nothing about the archive");
+}
+
+http::Async<void> Peers::give_torrent(http::Exchange& exchange, AskedTorrent asked)
+{
+    const auto torrent = torrents_.find(asked.info_hash);
+    if (torrent == nullptr) {
+        ++not_held_;
+        co_await refuse(exchange, 404, "peer.not-held", "this torrent is not published here");
+        co_return;
+    }
+    const std::string body = to_torrent(torrent->metainfo);
+    http::Answer answer(200);
+    answer.type("application/x-bittorrent");
+    ++answers_;
+    bytes_ += body.size();
+    co_await exchange.send(std::move(answer), body);
+}
+
+// It was published when everybody might have it; that is looked at each time, as for any file.
+http::Async<void> Peers::give_share(http::Exchange& exchange, AskedShare asked)
+{
+    auto file = torrents_.find(asked);
+    if (!file) {
+        ++not_held_;
+        co_await refuse(exchange, 404, "peer.not-held", "this torrent is not published here");
+        co_return;
+    }
+    co_await give(exchange, std::move(*file));
 }
 
 bool Peers::is_quiet_for(const std::string& address) const

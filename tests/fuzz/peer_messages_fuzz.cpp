@@ -42,11 +42,13 @@ void check_heads(std::string_view text)
     const auto heads = peer::read_heads(note_of(text), signer().verifier());
     if (!heads)
         return;
-    CHECK(heads->key == signer().verifier() && heads->heads.size() <= peer::kMostHeads,
+    CHECK(heads->key == signer().verifier() && heads->heads.size() <= peer::kMostHeads &&
+              heads->torrents.size() <= peer::kMostToldTorrents,
           "of who signed, and bounded");
     const std::string written = tlog::to_string(signer().sign(peer::to_text(*heads)));
     const auto again = peer::read_heads(written, signer().verifier());
-    CHECK(again && again->heads == heads->heads && again->number == heads->number,
+    CHECK(again && again->heads == heads->heads && again->number == heads->number &&
+              again->torrents == heads->torrents,
           "it is written as it reads");
 }
 

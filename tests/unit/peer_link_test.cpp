@@ -91,9 +91,24 @@ TEST(PeerHeads, AreReadAsTheyAreWritten)
     EXPECT_EQ(read->heads, heads().heads);
 }
 
+TEST(PeerHeads, TellOfTorrents)
+{
+    Heads all = heads();
+    all.torrents = {std::string(64, 'b'), std::string(64, 'c')};
+    EXPECT_EQ(read_heads(note_of(to_text(all)), signer(1).verifier())->torrents, all.torrents);
+    all.torrents.resize(kMostToldTorrents, all.torrents.front());
+    all.heads.resize(kMostHeads, {std::string(64, 'a'), from_unix(1'777'000'000), true, true,
+                                  std::string(120, 's'), std::string(32, 'i')});
+    const std::string note = note_of(to_text(all));
+    EXPECT_TRUE(read_heads(note, signer(1).verifier())) << note.size();
+    all.torrents.push_back(all.torrents.front());
+    EXPECT_EQ(code_of(read_heads(note_of(to_text(all)), signer(1).verifier())), Errc::malformed);
+}
+
 TEST(PeerHeads, OfALaterVersionMaySayMore)
 {
-    std::string text = to_text(heads()) + "have 17\n";
+    std::string text =
+        to_text(heads()) + "have 17\ntorrent " + std::string(64, 'b') + " of something\n";
     text.insert(text.find(" debian") + 7, " Debian");
     EXPECT_TRUE(read_heads(note_of(text), signer(1).verifier()));
 }
@@ -122,7 +137,8 @@ TEST(PeerHeads, AreNothingElse)
          {std::string("head"), "head " + id, "head " + id + " 1 x s a", "head " + id + " -1 i s a",
           "head " + id + " 1 i s", "head " + std::string(64, 'A') + " 1 i s a",
           "head " + std::string(63, 'a') + " 1 i s a", "head " + id + " 99999999999999 i s a",
-          std::string("number 8"), std::string("run x")})
+          std::string("torrent x"), "torrent " + std::string(64, 'B'), std::string("number 8"),
+          std::string("run x")})
         EXPECT_EQ(
             code_of(read_heads(note_of(to_text(heads()) + line + "\n"), signer(1).verifier())),
             Errc::malformed)

@@ -41,6 +41,15 @@ TEST(PeerRequest, IsReadAsItIsWritten)
     const auto heads = parse("/" + path_of(AskedHeads{kLongestWait}));
     ASSERT_TRUE(heads);
     EXPECT_EQ(std::get<AskedHeads>(*heads).wait, kLongestWait);
+    const auto torrent = parse("/" + path_of(AskedTorrent{kHex}));
+    ASSERT_TRUE(torrent);
+    EXPECT_EQ(std::get<AskedTorrent>(*torrent).info_hash, kHex);
+    for (const std::string& path : {kHex, "aptward/" + kHex}) {
+        const auto share = parse("/" + path_of(AskedShare{kHex, path}));
+        ASSERT_TRUE(share) << path;
+        EXPECT_EQ(std::get<AskedShare>(*share).info_hash, kHex);
+        EXPECT_EQ(std::get<AskedShare>(*share).path, path);
+    }
     const std::string nonce(32, '7');
     const auto node = parse("/" + path_of(AskedNode{nonce}));
     ASSERT_TRUE(node);
@@ -74,6 +83,17 @@ TEST(PeerRequest, HasOneNameForEachThing)
                                     "release/" + kHex + "/Packages",
                                     "release/" + kHex,
                                     "release/" + std::string(64, 'A') + "/InRelease",
+                                    "swarm/" + kHex,
+                                    "swarm/" + kHex + ".torrent/",
+                                    "swarm/" + kHex + ".torrent/x",
+                                    "swarm/" + std::string(64, 'A') + ".torrent",
+                                    "swarm/" + kHex + "/",
+                                    "swarm/" + kHex + "/other/" + kHex,
+                                    "swarm/" + kHex + "/aptward/" + kHex + "/x",
+                                    "swarm/" + kHex + "/aptward/aptward/" + kHex,
+                                    "swarm/" + kHex + "/aptward/",
+                                    "swarm/" + kHex + "/" + kHex + "?x",
+                                    "swarm//" + kHex,
                                     std::string("")})
         EXPECT_EQ(code_of(parse(base + path)), Errc::malformed) << path;
     EXPECT_EQ(
