@@ -104,7 +104,7 @@ def test_A19_A23_two_nodes_that_know_nothing_of_each_other_meet_in_a_dht_and_the
 
 
 @in_namespaces
-def test_A6_a_head_pointer_is_followed_while_its_publisher_is_away(scene):
+def test_a_head_pointer_is_followed_while_its_publisher_is_away(scene):
     town = Town(scene, "publisher", "holder", "follower")
     publisher, holder = town.node("publisher"), town.node("holder")
     for node in (publisher, holder):
@@ -152,7 +152,7 @@ def test_who_is_named_by_its_identity_alone_is_found_and_its_newer_releases_are_
     assert "named by its identity in the configuration, and found in the DHT" in listed.stdout, listed
 
 
-def test_LAW3_a_swarm_process_that_is_killed_is_started_again_and_the_node_serves_meanwhile(scene):
+def test_a_swarm_process_that_is_killed_is_started_again_and_the_node_serves_meanwhile(scene):
     archive = scene.archive()
     node = scene.node(archive, scene.origin(archive), tail=swarm(port=free_port()))
     until("it works", lambda: is_working(node))
@@ -181,7 +181,7 @@ def test_a_swarm_process_ends_with_its_node(scene, how):
     until("it is gone", lambda: not pathlib.Path(f"/proc/{pid}/root").exists())
 
 
-def test_LAW6_a_swarm_process_that_says_what_is_none_is_ended_and_the_node_serves(scene, tmp_path):
+def test_a_swarm_process_that_says_what_is_none_is_ended_and_the_node_serves(scene, tmp_path):
     program = tmp_path / "hostile"
     program.write_text("#!/bin/sh\nexec cat /dev/urandom >&3\n")
     program.chmod(0o755)
@@ -194,7 +194,7 @@ def test_LAW6_a_swarm_process_that_says_what_is_none_is_ended_and_the_node_serve
     assert "aptward-swarm ended, and is started again by itself" in doctor.stdout, doctor
 
 
-def test_LAW3_a_node_without_the_program_says_so_and_serves(scene):
+def test_a_node_without_the_program_says_so_and_serves(scene):
     archive = scene.archive()
     node = scene.node(archive, scene.origin(archive), tail=swarm(program="/nonexistent"))
     until("it is told", lambda: "swarm.absent" in node.event_codes())
@@ -207,7 +207,7 @@ def test_LAW3_a_node_without_the_program_says_so_and_serves(scene):
 
 
 @pytest.mark.parametrize("order", [b"", b"dance", b"lookup " + b"ab" * 20, b"start internet 70000"])
-def test_LAW6_what_is_no_order_ends_the_process(tmp_path, order):
+def test_what_is_no_order_ends_the_process(tmp_path, order):
     ours, theirs = socket.socketpair()
     program = subprocess.Popen([SWARM, tmp_path, str(os.getpid())], stderr=subprocess.PIPE, text=True,
                                preexec_fn=lambda: os.dup2(theirs.fileno(), 3), close_fds=False)

@@ -147,7 +147,7 @@ def refusal(action, *arguments):
     except OSError as error:
         return errno.errorcode[error.errno]
     return "allowed"
-found = [refusal(socket.socket, socket.AF_NETLINK, socket.SOCK_RAW),
+found = [refusal(socket.socket, socket.AF_PACKET, socket.SOCK_RAW),
          refusal(socket.socket, socket.AF_INET, socket.SOCK_STREAM),
          refusal(open, "/var/probe", "w"), refusal(open, "/var/lib/aptward/probe", "w"),
          refusal(os.chroot, "/tmp"), refusal(os.setuid, 0)]

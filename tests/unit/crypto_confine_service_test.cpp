@@ -63,7 +63,7 @@ TEST_F(ConfinedService, MayChangeItsFolder)
     }));
 }
 
-TEST_F(ConfinedService, LAW6_SeesNothingOfTheNodes)
+TEST_F(ConfinedService, SeesNothingOfTheNodes)
 {
     EXPECT_FALSE(in_it([this] { return opens(others_, O_RDONLY); }));
     EXPECT_FALSE(in_it([this] { return opens(others_, O_WRONLY); }));
@@ -79,7 +79,7 @@ TEST_F(ConfinedService, LAW6_SeesNothingOfTheNodes)
     EXPECT_FALSE(in_it([] { return opens("/etc/passwd", O_RDONLY); }));
 }
 
-TEST_F(ConfinedService, LAW6_StartsNothingAndSpeaksToNobodyOnTheMachine)
+TEST_F(ConfinedService, StartsNothingAndSpeaksToNobodyOnTheMachine)
 {
     EXPECT_FALSE(in_it([] {
         std::array<char*, 1> none{nullptr};

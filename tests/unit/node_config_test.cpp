@@ -239,7 +239,7 @@ TEST(Config, APeerMayBeNamedByItsIdentityAloneWhereThereIsADht)
 {
     const std::string peer =
         "[[peer]]\nidentity = "
-        "\"node.example+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\"\n";
+        "\"node.example+106fc324+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\"\n";
     {
         const ConfigFile file(kArchive + peer);
         const auto outcome = read_config(file.path());

@@ -91,7 +91,7 @@ TEST(PeerDht, AnnouncesEachReleaseAtOnceAndThenEachQuarterToHalfHour)
     EXPECT_LE(only<swarm::Lookup>(later).size(), 41U);
 }
 
-TEST(PeerDht, LAW6_HasAtMostSoManyKeysAndNoneForEachPackage)
+TEST(PeerDht, HasAtMostSoManyKeysAndNoneForEachPackage)
 {
     Dht dht(signer(1), 7);
     std::vector<Head> many;
@@ -201,7 +201,7 @@ TEST(PeerDht, A19_NobodyIsTakenUpWhoWasNotAskedFor)
     EXPECT_THAT(dht.candidates(kStart), IsEmpty());
 }
 
-TEST(PeerDht, LAW6_RemembersSoManyAddressesForAWhile)
+TEST(PeerDht, RemembersSoManyAddressesForAWhile)
 {
     Dht dht(signer(1), 7);
     dht.due(wishes({head(1)}), kStart);

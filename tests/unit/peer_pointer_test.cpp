@@ -31,7 +31,7 @@ TEST(PeerPointer, IsReadAsItIsWritten)
     EXPECT_EQ(later->places.size(), 1U);
 }
 
-TEST(PeerPointer, LAW6_FitsAnItem)
+TEST(PeerPointer, FitsAnItem)
 {
     Pointer pointer{{{"2001:db8:1111:2222:3333:4444:5555:6666", 65535}}, {}};
     pointer.places.resize(8, pointer.places.front());

@@ -144,11 +144,11 @@ TEST(SwarmFrames, AreRefusedWhenTheyAreEmptyOrLong)
 TEST(SwarmItems, AreSignedAsTheSpecificationSays)
 {
     const auto bytes = [](std::string_view hex) {
-        std::string bytes;
+        std::string read;
         for (std::size_t i = 0; i < hex.size(); i += 2)
-            bytes.push_back(
+            read.push_back(
                 static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
-        return bytes;
+        return read;
     };
     Item item;
     const std::string owner =

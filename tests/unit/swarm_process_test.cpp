@@ -118,7 +118,7 @@ TEST_F(SwarmProcess, SaysWhatIsToBeDoneWhenItIsReady)
     EXPECT_THAT(*heard, HasSubstr(order));
 }
 
-TEST_F(SwarmProcess, LAW3_IsStartedAgainWhenItDies)
+TEST_F(SwarmProcess, IsStartedAgainWhenItDies)
 {
     process_.use(settings(kReady + "exec sleep 1000\n"));
     ASSERT_TRUE(hears(Ready{kProtocol, "fake/1"}));
@@ -135,7 +135,7 @@ TEST_F(SwarmProcess, LAW3_IsStartedAgainWhenItDies)
     EXPECT_NE(process_.report().pid, first);
 }
 
-TEST_F(SwarmProcess, LAW6_IsEndedWhenItSaysWhatIsNone)
+TEST_F(SwarmProcess, IsEndedWhenItSaysWhatIsNone)
 {
     const std::vector<std::pair<std::string, std::string>> cases = {
         {"head -c 100000 /dev/zero >&3\n", "64 kB"},
@@ -155,7 +155,7 @@ TEST_F(SwarmProcess, LAW6_IsEndedWhenItSaysWhatIsNone)
     }
 }
 
-TEST_F(SwarmProcess, LAW3_AnAbsentProgramIsToldOnceAndIsNoTrouble)
+TEST_F(SwarmProcess, AnAbsentProgramIsToldOnceAndIsNoTrouble)
 {
     process_.use(Process::Settings{folder_.path() / "nothing", folder_.path() / "staging", {}});
     EXPECT_THAT(told("swarm.absent"), HasSubstr("not installed"));
