@@ -63,9 +63,10 @@ void read_swarm(Reader& outer, const toml::table& table, Config& config,
 {
     const toml::node* swarms = table.get("swarm");
     const auto& peers = config.peers.peers;
-    const bool has_url = std::all_of(
-        peers.begin(), peers.end(), [](const peer::PeerSettings& one) { return !one.url.empty(); });
-    if (swarms == nullptr && !has_url)
+    const bool is_needed = std::any_of(peers.begin(), peers.end(), [](const auto& one) {
+        return one.url.empty() && one.identity;
+    });
+    if (swarms == nullptr && is_needed)
         outer.mistake("peer",
                       "one without a url is found in the DHT: write a [[swarm]], or its url");
     if (swarms == nullptr)

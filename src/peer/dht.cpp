@@ -12,6 +12,7 @@ namespace aptward::peer {
 namespace {
 
 constexpr std::chrono::seconds kLeastPutPause{10};
+constexpr std::size_t kMostSought = 10;  // of the keys
 
 swarm::PublicKey public_key(const tlog::VerifierKey& key)
 {
@@ -138,18 +139,18 @@ FoundPeers::Candidates Dht::candidates(SteadyTime now)
     return candidates;
 }
 
-// Which keys there are: those of what is given, the newest first, then those that are looked for,
-// and those that were current lately.
+// Which keys there are: some that are looked for, those of what is given, the newest first, and
+// those that were current lately.
 void Dht::want(const Wishes& wishes, SteadyTime now)
 {
     for (auto& [key, meeting] : keys_)
         meeting.is_wanted = false;
     std::size_t wanted = 0;
-    const auto add = [&](const std::vector<Head>& heads, bool is_own) {
+    const auto add = [&](const std::vector<Head>& heads, bool is_own, std::size_t most) {
         for (const Head& head : heads) {
             const swarm::Key key = meeting_key(head.id);
             const auto known = keys_.find(key);
-            if (wanted == kMostKeys)
+            if (wanted == most)
                 return;
             Meeting& meeting = known == keys_.end() ? keys_[key] : known->second;
             wanted += meeting.is_wanted ? 0U : 1U;
@@ -158,8 +159,8 @@ void Dht::want(const Wishes& wishes, SteadyTime now)
                 meeting.own_until = now + kLinger;
         }
     };
-    add(wishes.own, true);
-    add(wishes.sought, false);
+    add(wishes.sought, false, kMostSought);
+    add(wishes.own, true, kMostKeys);
     std::erase_if(keys_, [&](const auto& one) {
         return !one.second.is_wanted && one.second.own_until <= now;
     });

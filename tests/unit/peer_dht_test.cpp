@@ -103,6 +103,11 @@ TEST(PeerDht, HasAtMostSoManyKeysAndNoneForEachPackage)
     EXPECT_THAT(keys, SizeIs(kMostKeys));
     EXPECT_EQ(keys.count(meeting_key(head(0).id)), 1U) << "the newest ones";
     EXPECT_EQ(dht.keys(), kMostKeys);
+    auto seeking = wishes(many);
+    seeking.sought = {head(500)};
+    const auto sought = only<swarm::Lookup>(run(dht, seeking, kStart + hours(1), minutes(30)));
+    EXPECT_THAT(sought, testing::Contains(swarm::Lookup{meeting_key(head(500).id)}));
+    EXPECT_EQ(dht.keys(), kMostKeys);
 }
 
 TEST(PeerDht, AnnouncesAReleaseForADayAfterANewerOne)
