@@ -159,7 +159,7 @@ def test_impossible_jobs_are_refused_in_one_sentence(scene):
     archive = scene.archive()
     node = scene.node(archive, scene.origin(archive))
     unknown = post(node, "/api/v1/jobs", '{"kind": "mine"}')
-    assert unknown.status == 404 and "there are: bundle-import, gc, mirror, repair, scrub" in unknown.content
+    assert unknown.status == 404 and "there are: bundle-import, gc, mirror, publish, repair, scrub" in unknown.content
     for body in ('{"kind": 3}', "[]", '{"kind": "bundle-import"}',
                  '{"kind": "bundle-import", "file": "relative"}',
                  '{"kind": "bundle-import", "file": "/x", "signed-by": [7]}',

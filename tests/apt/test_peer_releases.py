@@ -114,10 +114,11 @@ def test_a_node_stops_at_once_although_others_wait_for_news(scene):
     archive = scene.archive()
     node = scene.node(archive, scene.origin(archive))
     tag = {"If-None-Match": node.get(f"{BASE}/heads?wait=0").headers["ETag"]}
-    answers, before = [], node.status()["connections"]
+    answers = []
+    until("the one before is gone", lambda: node.status()["connections"] == 1)  # that one asks
     waiting = threading.Thread(target=lambda: answers.append(node.get(f"{BASE}/heads?wait=25", **tag).status))
     waiting.start()
-    until("it waits", lambda: node.status()["connections"] == before + 1)
+    until("it waits", lambda: node.status()["connections"] == 2)
     started = time.monotonic()
     node.stop()
     waiting.join()

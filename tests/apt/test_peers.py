@@ -304,7 +304,7 @@ def test_something_else_at_the_address_of_a_peer_is_named(scene):
     ('[[peer]]\nurl = "http://b.example:3142"\ndistance = "here"\n', "accepted are: measured, near, far"),
     ('peer-rate = "fast"\n', "is no size"),
     ('peer-quiet = ["22-6"]\n', "are no hours of the day"),
-    ('peers-may-ask = "friends"\n', "accepted are: clients, nobody"),
+    ('peers-may-ask = "friends"\n', "accepted are: clients, local, nobody"),
     ("".join(f'[[peer]]\nurl = "http://b{n}.example:3142"\n' for n in range(33)), "33 peers are more than the 32"),
 ])
 def test_mistakes_in_peers_are_named(tmp_path, lines, said):
