@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/lines.h"
+
 namespace aptward::cli {
 
 std::string roff_escaped(std::string_view text)
@@ -88,9 +90,7 @@ void RoffPage::prose(std::string_view text)
 {
     bool is_literal = false, is_between = true;
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        const std::string_view line = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
+        const std::string_view line = take_line(text);
         const bool is_example = line.substr(0, 4) == "    ";
         if (is_literal && !is_example) {
             text_ += ".EE\n";

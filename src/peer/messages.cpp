@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/digest.h"
+#include "base/lines.h"
 #include "base/text.h"
 
 namespace aptward::peer {
@@ -28,9 +29,7 @@ Result<Lines> read_lines(std::string_view text, std::string_view first)
     Lines lines;
     bool is_first = true;
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        const std::string_view line = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
+        const std::string_view line = take_line(text);
         if (std::exchange(is_first, false)) {
             if (line != first)
                 return fail(Errc::malformed, "its note is of another kind");

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "archive/neighbours.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "deb/deb.h"
 #include "http/message.h"
@@ -24,15 +25,6 @@ constexpr std::size_t kNonceDigits = 32, kIdDigits = 64;
 
 constexpr std::array<std::pair<AskedFile::Kind, std::string_view>, 2> kKinds{
     {{AskedFile::Kind::index, "index"}, {AskedFile::Kind::pool, "pool"}}};
-
-// The part in front of the next slash, which is taken off with it.
-std::string_view take_part(std::string_view& path)
-{
-    const std::size_t slash = std::min(path.find('/'), path.size());
-    const std::string_view part = path.substr(0, slash);
-    path.remove_prefix(std::min(slash + 1, path.size()));
-    return part;
-}
 
 bool is_hex(std::string_view text, std::size_t digits)
 {
@@ -60,9 +52,9 @@ std::optional<Digest> read_digest(std::string_view algorithm, std::string_view h
 
 Result<Asked> parse_file(AskedFile::Kind kind, std::string_view path)
 {
-    const std::string_view algorithm = take_part(path);
-    const std::string_view hex = take_part(path);
-    const std::string_view size = take_part(path);
+    const std::string_view algorithm = take_part(path, '/');
+    const std::string_view hex = take_part(path, '/');
+    const std::string_view size = take_part(path, '/');
     const auto digest = read_digest(algorithm, hex, size);
     if (!digest)
         return fail(Errc::malformed, "a file is asked for as sha256/HEX/SIZE/PATH");
@@ -93,7 +85,7 @@ Result<Asked> parse_have(std::string_view query)
 
 Result<Asked> parse_release(std::string_view path)
 {
-    const std::string_view id = take_part(path);
+    const std::string_view id = take_part(path, '/');
     const bool is_name = path == "InRelease" || path == "Release" || path == "Release.gpg";
     if (!is_hex(id, kIdDigits) || !is_name)
         return fail(Errc::malformed,
@@ -107,9 +99,9 @@ Result<Asked> parse_swarm(std::string_view path)
     const std::string_view digits = path.substr(0, kIdDigits);
     if (is_hex(digits, kIdDigits) && path.substr(kIdDigits) == kTorrent)
         return AskedTorrent{std::string(digits)};
-    const std::string_view name = take_part(path);
+    const std::string_view name = take_part(path, '/');
     std::string_view file = path;
-    if (const std::string_view folder = take_part(file); folder != swarm::kTorrentFolder)
+    if (const std::string_view folder = take_part(file, '/'); folder != swarm::kTorrentFolder)
         file = path;
     if (!is_hex(name, kIdDigits) || !is_hex(file, kIdDigits))
         return fail(Errc::malformed,
@@ -139,7 +131,7 @@ Result<Asked> parse_request(std::string_view path, std::string_view query)
         return parse_have(query);
     if (!query.empty())
         return fail(Errc::malformed, "a file is asked for without a query");
-    const std::string_view name = take_part(path);
+    const std::string_view name = take_part(path, '/');
     if (name == "release")
         return parse_release(path);
     if (name == "swarm")

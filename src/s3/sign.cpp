@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
 #include "crypto/hmac.h"
@@ -52,17 +53,15 @@ std::string hex(std::string_view bytes)
 
 Result<Credentials> read_credentials(std::string_view text)
 {
-    const auto take_line = [&text] {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        std::string_view line = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
+    const auto next = [&text] {
+        std::string_view line = take_line(text);
         if (line.ends_with('\r'))
             line.remove_suffix(1);
         return std::string(trim(line));
     };
     Credentials credentials;
-    credentials.access_key = take_line();
-    credentials.secret_key = take_line();
+    credentials.access_key = next();
+    credentials.secret_key = next();
     if (!is_key(credentials.access_key) || !is_key(credentials.secret_key) ||
         credentials.access_key.find('/') != std::string::npos || !trim(text).empty())
         return fail(Errc::malformed,

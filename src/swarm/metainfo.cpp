@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 
+#include "base/lines.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
 
@@ -329,9 +330,7 @@ Result<std::string> parse_magnet(std::string_view text)
     const bool is_link = text.starts_with(kMagnet);
     text.remove_prefix(is_link ? kMagnet.size() : text.size());
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find('&'), text.size());
-        const std::string_view part = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
+        const std::string_view part = take_part(text, '&');
         if (part.starts_with(kTopic) && is_hash(part.substr(kTopic.size())))
             return std::string(part.substr(kTopic.size()));
     }

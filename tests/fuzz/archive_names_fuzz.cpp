@@ -13,6 +13,7 @@
 #include "archive/names.h"
 #include "archive/snapshot_names.h"
 #include "base/check.h"
+#include "base/lines.h"
 #include "input.h"
 
 using namespace aptward;
@@ -141,15 +142,15 @@ void check_network(const std::string& text)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {
     std::string_view rest(reinterpret_cast<const char*>(bytes), size);
-    const std::string_view path = fuzz::next_line(rest);
-    const std::string_view suite = fuzz::next_line(rest);
-    const std::string pattern(fuzz::next_line(rest));
+    const std::string_view path = take_line(rest);
+    const std::string_view suite = take_line(rest);
+    const std::string pattern(take_line(rest));
     if (is_normalised(path)) {
         check_name(path, suite);
         check_auxiliary(path, pattern);
     }
     check_snapshot(path);
-    const std::string_view prefix = fuzz::next_line(rest);
+    const std::string_view prefix = take_line(rest);
     check_prefix(prefix, path);
     if (is_normalised(path) && !path.ends_with('/'))
         check_stock(path, prefix);

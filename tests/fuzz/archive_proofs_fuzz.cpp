@@ -10,6 +10,7 @@
 #include "archive/admission.h"
 #include "archive/auxiliary.h"
 #include "base/check.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "input.h"
 
@@ -52,7 +53,7 @@ void check_sums(std::string_view text, std::string_view name)
     std::vector<std::string_view> lines;
     bool is_listed = false;
     for (std::string_view rest = text; !rest.empty();) {
-        lines.push_back(fuzz::next_line(rest));
+        lines.push_back(take_line(rest));
         is_listed |= lines.back().size() > 66 &&
                      to_lower(lines.back().substr(0, 64)) == sum->hex() &&
                      lines.back().ends_with(name.substr(name.rfind('/') + 1));
@@ -73,8 +74,8 @@ void check_sums(std::string_view text, std::string_view name)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {
     std::string_view rest(reinterpret_cast<const char*>(bytes), size);
-    check_basic(fuzz::next_line(rest));
-    const std::string_view name = fuzz::next_line(rest);
+    check_basic(take_line(rest));
+    const std::string_view name = take_line(rest);
     check_sums(rest, name);
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "archive/strangers.h"
 #include "base/check.h"
+#include "base/lines.h"
 #include "http/message.h"
 #include "input.h"
 
@@ -16,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     std::string_view rest(reinterpret_cast<const char*>(bytes), size);
     archive::Strangers strangers;
     while (!rest.empty()) {
-        const std::string_view line = fuzz::next_line(rest);
+        const std::string_view line = take_line(rest);
         const auto target = http::parse_target("GET", line);
         if (target && target->form == http::Target::Form::absolute)
             strangers.note(target->host, target->path, target->is_https, "192.0.2.7",

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/lines.h"
 #include "catalog/descriptions.h"
 #include "catalog/proof.h"
 #include "catalog/state.h"
@@ -56,7 +57,7 @@ void check_journal(std::string_view text)
 {
     std::vector<std::string> entries;
     while (!text.empty()) {
-        entries.emplace_back(fuzz::next_line(text));
+        entries.emplace_back(take_line(text));
     }
     const auto decided = catalog::replay(entries);
     if (!decided)

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "deb/deb.h"
 #include "deb/path.h"
@@ -70,10 +71,10 @@ void check_suite(std::string_view suite, std::string_view codename, std::string_
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {
     std::string_view rest(reinterpret_cast<const char*>(bytes), size);
-    check_path(fuzz::next_line(rest));
-    check_date(fuzz::next_line(rest));
-    const std::string_view suite = fuzz::next_line(rest);
-    const std::string_view codename = fuzz::next_line(rest);
+    check_path(take_line(rest));
+    check_date(take_line(rest));
+    const std::string_view suite = take_line(rest);
+    const std::string_view codename = take_line(rest);
     check_suite(suite, codename, rest);
     return 0;
 }

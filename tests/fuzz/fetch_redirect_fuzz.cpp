@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "base/lines.h"
 #include "fetch/redirect.h"
 #include "input.h"
 
@@ -64,7 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     const Place home = place_of(url);
     bool is_home = true, was_https = bytes[0] % 2 == 1;
     for (int hop = 0; hop < fetch::kMaxRedirects; ++hop) {
-        const std::string_view location = fuzz::next_line(rest);
+        const std::string_view location = take_line(rest);
         const auto redirect = fetch::judge_redirect(url, location);
         if (!redirect)
             return 0;

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "http/principal.h"
 #include "input.h"
@@ -28,7 +29,7 @@ void check_file(std::string_view text)
         return;
     std::string plain;
     for (std::string_view rest = text; !rest.empty();) {
-        const std::string_view line = fuzz::next_line(rest);
+        const std::string_view line = take_line(rest);
         const auto fields = words(line);
         if (fields.empty() || fields[0].front() == '#')
             continue;

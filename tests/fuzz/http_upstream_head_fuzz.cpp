@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "http/client_transfer.h"
 #include "input.h"
@@ -52,13 +53,13 @@ void check_number(std::optional<std::uint64_t> number, std::string_view head)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {
     std::string_view rest(reinterpret_cast<const char*>(bytes), size);
-    const std::string_view address = fuzz::next_line(rest);
+    const std::string_view address = take_line(rest);
     check_address(std::string(address));
 
     const std::string_view text = rest;
     http::UpstreamHead head;
     while (!rest.empty()) {
-        const std::string_view line = fuzz::next_line(rest);
+        const std::string_view line = take_line(rest);
         http::read_head_line(line, head);
     }
     for (const std::string* field :

@@ -2,19 +2,10 @@
 #pragma once
 // How fuzz targets cut their input.
 
-#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
 namespace aptward::fuzz {
-
-/// Cuts the next line off the front of `rest`, without its newline.
-inline std::string_view next_line(std::string_view& rest)
-{
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
-    return line;
-}
 
 /// The first byte says which of the checks gets the rest. What a fuzz target returns.
 template <class... Checks>

@@ -3,6 +3,7 @@
 // The first byte says what became of looking at those before. What is looked at is a URL of a
 // private address that is not this machine's own, and there are never more than so many.
 #include "base/check.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "http/client.h"
 #include "input.h"
@@ -44,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     std::string_view rest(reinterpret_cast<const char*>(bytes) + 1, size - 1);
     peer::Services services;
     while (!rest.empty()) {
-        std::string_view line = fuzz::next_line(rest);
+        std::string_view line = take_line(rest);
         peer::Service one;
         one.port = parse_number<std::uint16_t>(next_word(line)).value_or(0);
         one.address = next_word(line);
