@@ -103,12 +103,7 @@ std::optional<Listing> read_listing(std::string_view xml)
     if (xml.size() > kMostListingBytes)
         return std::nullopt;
     XmlCursor cursor(xml);
-    std::string_view root;
-    bool is_over = false;
-    if (!cursor.skip_declaration())
-        return std::nullopt;
-    cursor.skip_spaces();
-    if (!cursor.open(root, is_over) || root != "ListBucketResult" || is_over)
+    if (!cursor.open_document("ListBucketResult"))
         return std::nullopt;
     Listing listing;
     std::optional<std::string> cut;
@@ -117,6 +112,7 @@ std::optional<Listing> read_listing(std::string_view xml)
         if (cursor.is_at_closing())
             break;
         std::string_view name;
+        bool is_over = false;
         if (elements == kMostElements || !cursor.open(name, is_over))
             return std::nullopt;
         if (name == "Contents" && !is_over) {

@@ -19,12 +19,7 @@ std::optional<ServiceError> read_service_error(std::string_view xml)
     if (xml.size() > kMostErrorBytes)
         return std::nullopt;
     XmlCursor cursor(xml);
-    std::string_view root;
-    bool is_over = false;
-    if (!cursor.skip_declaration())
-        return std::nullopt;
-    cursor.skip_spaces();
-    if (!cursor.open(root, is_over) || root != "Error" || is_over)
+    if (!cursor.open_document("Error"))
         return std::nullopt;
     std::optional<std::string> code, message;
     for (std::size_t children = 0;; ++children) {
@@ -32,6 +27,7 @@ std::optional<ServiceError> read_service_error(std::string_view xml)
         if (cursor.is_at_closing())
             break;
         std::string_view name;
+        bool is_over = false;
         if (children == kMostChildren || !cursor.open(name, is_over))
             return std::nullopt;
         const auto text = is_over ? std::optional(std::string()) : plain_xml(cursor.text());

@@ -45,6 +45,16 @@ bool XmlCursor::skip_declaration()
     return true;
 }
 
+bool XmlCursor::open_document(std::string_view name)
+{
+    std::string_view root;
+    bool is_over = false;
+    if (!skip_declaration())
+        return false;
+    skip_spaces();
+    return open(root, is_over) && root == name && !is_over;
+}
+
 bool XmlCursor::open(std::string_view& name, bool& is_over)
 {
     if (!skip("<"))

@@ -24,6 +24,8 @@ public:
     bool skip_declaration();
     /// <NAME>, <NAME ATTRIBUTES>, or one of them with "/" at its end: then it is empty and over.
     bool open(std::string_view& name, bool& is_over);
+    /// The beginning of a document whose one element has this name, and something in it.
+    bool open_document(std::string_view name);
     bool close(std::string_view name) { return skip("</") && skip(name) && skip(">"); }
     /// What is left of an element that was opened, with at most `depth` levels below it.
     bool skip_rest_of(std::string_view name, unsigned depth);

@@ -10,8 +10,8 @@ from bucket import Bucket
 from coherence import grow_old
 from node import until
 from peering import pool
-from test_blob_service import (FIFTEEN_DAYS, content_of, credentials, has_blob, is_in, key_of, service_of, shared,
-                               table, uploaded)
+from test_blob_service import bucket, keys  # noqa: F401, fixtures
+from test_blob_service import FIFTEEN_DAYS, content_of, credentials, has_blob, is_in, key_of, service_of, shared, table, uploaded
 from test_flights import learn
 from test_listeners import reload
 
@@ -19,16 +19,6 @@ pytestmark = pytest.mark.smoke
 
 AFTER = "6s"  # a node that says so looks every second, and what a lease names settles within 8 s
 STRAY = b"nobody needs this"
-
-
-@pytest.fixture
-def bucket(scene):
-    return scene.keep(Bucket())
-
-
-@pytest.fixture
-def keys(scene):
-    return credentials(scene.folder)
 
 
 def deleting(node):
