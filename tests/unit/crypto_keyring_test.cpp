@@ -5,27 +5,13 @@
 #include <fstream>
 
 #include "crypto/crypto.h"
+#include "test_key.h"
 
 namespace aptward::crypto {
 namespace {
 
 using testing::HasSubstr;
 
-// Ed25519 primary key and Curve25519 subkey, made for this test with gpg.
-constexpr const char* kArmoured = R"(-----BEGIN PGP PUBLIC KEY BLOCK-----
-
-mDMEZZIAgBYJKwYBBAHaRw8BAQdA6Ub5/n3cq/2j//g02tVNwZ21HnM/0LSGtqz7
-O5Y5MH60H1Rlc3QgQXJjaGl2ZSA8dGVzdEBleGFtcGxlLm9yZz6IkAQTFggAOBYh
-BNWXQ3Mkr5k2zSh8XCYylJVsGDXjBQJlkgCAAhsDBQsJCAcCBhUKCQgLAgQWAgMB
-Ah4BAheAAAoJECYylJVsGDXjmm0A/iirbssUA7kjtbw2lqTS2Ucj2uPPR1d4cX60
-qYwcEae7AP0Urj5KJ36PiDmIJjMqlnPnejxbkdiYkVmEwOy8wTnaDbg4BGWSAIAS
-CisGAQQBl1UBBQEBB0BNB37+9aYuoCS8/GXC5izCGlHqhxWt+asrCpUCOj/BAgMB
-CAeIeAQYFggAIBYhBNWXQ3Mkr5k2zSh8XCYylJVsGDXjBQJlkgCAAhsMAAoJECYy
-lJVsGDXj8zABAKOdvzwFWi8i7pw1Bt71+y/RMSkJ4n21Pofo6LUO65F/AQCBD7J3
-KDHBrVBU/NRe0WnDjDE5zsk34TF45fsLYGeoDA==
-=Yu5C
------END PGP PUBLIC KEY BLOCK-----
-)";
 const std::string kPrimary = "D597437324AF9936CD287C5C263294956C1835E3";
 const std::string kSubkey = "280A53191B0A8BF77F2E1B3EE72025B638C6FFAF";
 
@@ -76,7 +62,7 @@ void expect_malformed(const std::string& bytes, const std::string& because)
 
 TEST(Keyring, V15_KnowsTheFactsOfEveryKey)
 {
-    const Keyring keyring = keyring_of(kArmoured);
+    const Keyring keyring = keyring_of(kTestKey);
     ASSERT_EQ(keyring.keys.size(), 2U);
     const PublicKey* primary = keyring.find(kPrimary);
     ASSERT_NE(primary, nullptr);
@@ -97,7 +83,7 @@ TEST(Keyring, V15_KnowsTheFactsOfEveryKey)
 
 TEST(Keyring, V19_ArmouredAndBinaryFormsAreTheSameKeyring)
 {
-    const Keyring keyring = keyring_of(kArmoured);
+    const Keyring keyring = keyring_of(kTestKey);
     EXPECT_EQ(static_cast<unsigned char>(keyring.binary.front()), 0x98);
     const Keyring again = keyring_of(keyring.binary);
     EXPECT_EQ(again.binary, keyring.binary);
@@ -106,7 +92,7 @@ TEST(Keyring, V19_ArmouredAndBinaryFormsAreTheSameKeyring)
 
 TEST(Keyring, V19_TakesArmourAsPeopleKeepIt)
 {
-    const std::string text = kArmoured;
+    const std::string text = kTestKey;
     const std::string second = "-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: 1\n";
     std::string crlf;
     for (const char c : text)
@@ -152,7 +138,7 @@ TEST(Keyring, V15_KnowsTheSizeOfEveryKindOfKey)
 
 TEST(Keyring, V19_LeavesOutKeysOfOtherVersionsAndLocalPackets)
 {
-    const std::string good = keyring_of(kArmoured).binary;
+    const std::string good = keyring_of(kTestKey).binary;
     const std::string v3 = old_packet(6, "\x03" + std::string(20, 'x'));
     const std::string v6 = old_packet(6, "\x06" + std::string(20, 'x'));
     const std::string parts = old_packet(13, "Old <old@x>") + old_packet(2, "\x04sig") +
@@ -164,7 +150,7 @@ TEST(Keyring, V19_LeavesOutKeysOfOtherVersionsAndLocalPackets)
 
 TEST(Keyring, A25_RefusesWhatIsNotAKeyring)
 {
-    const std::string good = keyring_of(kArmoured).binary;
+    const std::string good = keyring_of(kTestKey).binary;
     expect_malformed("", "empty");
     expect_malformed("<html>", "neither");
     expect_malformed(std::string("\0\0\0\x20\x01\x01\0\x02KBXf", 12) + std::string(20, '\0'),
@@ -180,7 +166,7 @@ TEST(Keyring, A25_RefusesWhatIsNotAKeyring)
     expect_malformed(old_packet(6, std::string("\x04\0\0", 3)), "cut off");
     expect_malformed(old_packet(6, key_body(1, number(65535, 2) + "x")), "cut off");
     expect_malformed(old_packet(6, key_body(19, "\xffxx")), "cut off");
-    const std::string armoured = kArmoured;
+    const std::string armoured = kTestKey;
     expect_malformed(armoured.substr(0, 300), "not closed");
     expect_malformed(armoured.substr(0, 300) + "!\n-----END PGP PUBLIC KEY BLOCK-----\n",
                      "not base64");
@@ -188,7 +174,7 @@ TEST(Keyring, A25_RefusesWhatIsNotAKeyring)
 
 TEST(Keyring, A25_EveryCutIsRefusedOrWhole)
 {
-    const std::string good = keyring_of(kArmoured).binary;
+    const std::string good = keyring_of(kTestKey).binary;
     for (std::size_t size = 1; size < good.size(); ++size) {
         const std::string cut = good.substr(0, size);
         const auto keyring = parse_keyring(cut);
@@ -198,7 +184,7 @@ TEST(Keyring, A25_EveryCutIsRefusedOrWhole)
 
 TEST(Keyring, V16_MergesWithoutRepeating)
 {
-    const Keyring one = keyring_of(kArmoured);
+    const Keyring one = keyring_of(kTestKey);
     const Keyring two = keyring_of(old_packet(6, key_body(1, mpi(2048) + mpi(17))));
     const Keyring both = merge_keyrings({one, two, one});
     EXPECT_EQ(both.binary, one.binary + two.binary);
@@ -212,8 +198,8 @@ TEST(Keyring, V19_LoadsFilesAndNamesTheOneThatIsWrong)
     const auto directory =
         std::filesystem::temp_directory_path() / ("aptward-keyring-" + std::to_string(::getpid()));
     std::filesystem::create_directories(directory);
-    std::ofstream(directory / "a.asc") << kArmoured;
-    std::ofstream(directory / "b.gpg") << keyring_of(kArmoured).binary;
+    std::ofstream(directory / "a.asc") << kTestKey;
+    std::ofstream(directory / "b.gpg") << keyring_of(kTestKey).binary;
     std::ofstream(directory / "c.gpg") << "nonsense";
     const auto loaded = load_keyrings({directory / "a.asc", directory / "b.gpg"});
     ASSERT_TRUE(loaded) << loaded.error().message();
@@ -296,7 +282,7 @@ TEST(Keyring, SaysWhenAKeyCanSignNoLonger)
     EXPECT_FALSE(primary->may_sign);
     EXPECT_EQ(signing_ends(ending, kEndingPrimary), from_unix(1'767'225'600));
     EXPECT_EQ(signing_ends(shortened, kEndingPrimary), from_unix(1'719'835'200));
-    EXPECT_FALSE(signing_ends(keyring_of(kArmoured), kPrimary));
+    EXPECT_FALSE(signing_ends(keyring_of(kTestKey), kPrimary));
     EXPECT_FALSE(signing_ends(ending, kPrimary));
 }
 
