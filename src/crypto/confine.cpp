@@ -98,11 +98,12 @@ constexpr int kRefused[] = {
 // A service starts no programs. The rest is what Landlock's first version leaves open of files that
 // belong to the same user.
 constexpr int kNoService[] = {
-    SCMP_SYS(execve),   SCMP_SYS(execveat),  SCMP_SYS(fork),     SCMP_SYS(vfork),
-    SCMP_SYS(truncate), SCMP_SYS(chmod),     SCMP_SYS(fchmodat), SCMP_SYS(utimensat),
-    SCMP_SYS(mknod),    SCMP_SYS(mknodat),   SCMP_SYS(chown),    SCMP_SYS(lchown),
-    SCMP_SYS(fchownat), SCMP_SYS(fchown),    SCMP_SYS(setxattr), SCMP_SYS(lsetxattr),
-    SCMP_SYS(symlink),  SCMP_SYS(symlinkat), SCMP_SYS(openat2),
+    SCMP_SYS(execve),   SCMP_SYS(execveat),  SCMP_SYS(fork),        SCMP_SYS(vfork),
+    SCMP_SYS(truncate), SCMP_SYS(chmod),     SCMP_SYS(fchmodat),    SCMP_SYS(utimensat),
+    SCMP_SYS(mknod),    SCMP_SYS(mknodat),   SCMP_SYS(chown),       SCMP_SYS(lchown),
+    SCMP_SYS(fchownat), SCMP_SYS(fchown),    SCMP_SYS(setxattr),    SCMP_SYS(lsetxattr),
+    SCMP_SYS(symlink),  SCMP_SYS(symlinkat), SCMP_SYS(openat2),     SCMP_SYS(utime),
+    SCMP_SYS(utimes),   SCMP_SYS(futimesat), SCMP_SYS(removexattr), SCMP_SYS(lremovexattr),
 };
 
 /// Refused only when one argument is as described.

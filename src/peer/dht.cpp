@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "peer/dht.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -13,6 +16,16 @@ namespace {
 
 constexpr std::chrono::seconds kLeastPutPause{10};
 constexpr std::size_t kMostSought = 10;  // of the keys
+
+// Somebody has one IPv4 address, or many IPv6 addresses of one network.
+std::string host_of(const swarm::Place& place)
+{
+    ::in6_addr v6{};
+    if (::inet_pton(AF_INET6, place.address.c_str(), &v6) != 1)
+        return place.address;
+    constexpr std::size_t kNetworkBytes = 8;
+    return {reinterpret_cast<const char*>(v6.s6_addr), kNetworkBytes};
+}
 
 swarm::PublicKey public_key(const tlog::VerifierKey& key)
 {
@@ -79,9 +92,12 @@ void Dht::begin(SteadyTime now)
 
 std::optional<swarm::Item> Dht::take(const swarm::Item& item, SteadyTime now, SystemTime wall)
 {
-    if (item.salt != kPointerSalt || !swarm::is_genuine(item))
+    // The signature costs most: it is looked at where somebody wants to know.
+    const bool is_own = item.owner == own();
+    if (item.salt != kPointerSalt || (!is_own && followed_.count(item.owner) == 0) ||
+        !swarm::is_genuine(item))
         return std::nullopt;
-    if (item.owner == own() && item.number > number_) {
+    if (is_own && item.number > number_) {
         number_ = item.number;  // of a run before this one, whose clock was ahead
         pointer_.clear();       // which is to have a number of its own
         return std::nullopt;
@@ -123,18 +139,28 @@ void Dht::take(const swarm::Peers& peers, SteadyTime now)
         return;
     for (const swarm::Place& place : peers.places) {
         const auto url = url_of(place, net_);
-        if (url && (heard_.size() < kMostHeard || heard_.count(*url) > 0))
-            heard_[*url] = now + kHeardFor;
+        if (!url)
+            continue;
+        const std::string host = host_of(place);
+        const auto of_host = std::count_if(
+            heard_.begin(), heard_.end(), [&](const auto& one) { return one.second.host == host; });
+        if (heard_.count(*url) == 0 && of_host >= kMostHeardOfAHost)
+            continue;
+        // Whoever tells many keeps nobody else from being heard: chance says who makes room.
+        if (heard_.count(*url) == 0 && heard_.size() >= kMostHeard)
+            heard_.erase(std::next(heard_.begin(), std::uniform_int_distribution<std::ptrdiff_t>(
+                                                       0, kMostHeard - 1)(chance_)));
+        heard_[*url] = {now + kHeardFor, host};
     }
 }
 
 // The order in which they are looked at is nobody's to choose.
 FoundPeers::Candidates Dht::candidates(SteadyTime now)
 {
-    std::erase_if(heard_, [now](const auto& one) { return one.second < now; });
+    std::erase_if(heard_, [now](const auto& one) { return one.second.until < now; });
     const std::string salt = std::to_string(chance_());
     FoundPeers::Candidates candidates;
-    for (const auto& [url, until] : heard_)
+    for (const auto& [url, heard] : heard_)
         candidates[crypto::digest_of(salt + url).hex()].push_back({url, "", "the DHT"});
     return candidates;
 }

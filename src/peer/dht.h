@@ -28,6 +28,7 @@ inline constexpr std::chrono::seconds kSoon{5}, kLeastRhythm{900}, kMostRhythm{1
 inline constexpr std::chrono::hours kLinger{24};
 inline constexpr std::chrono::seconds kLookAtPointers{20};  ///< Up to twice as long.
 inline constexpr std::size_t kMostHeard = 512;              ///< Addresses, at a time; guess.
+inline constexpr std::ptrdiff_t kMostHeardOfAHost = 2;      ///< Or of an IPv6 network (/64).
 inline constexpr std::chrono::minutes kHeardFor{45};
 inline constexpr std::size_t kMostOrdersAtOnce = 8;
 
@@ -108,9 +109,13 @@ private:
     swarm::Net net_ = swarm::Net::internet;
     std::map<swarm::Key, Meeting> keys_;
     std::map<swarm::PublicKey, Follow> followed_;
-    std::map<std::string, SteadyTime> heard_;  // by URL, until then
-    std::string pointer_;                      // as it was put last
-    std::uint64_t number_ = 0;                 // of it
+    struct Heard {
+        SteadyTime until{};
+        std::string host;
+    };
+    std::map<std::string, Heard> heard_;  // by URL
+    std::string pointer_;                 // as it was put last
+    std::uint64_t number_ = 0;            // of it
     std::uint32_t kept_by_ = 0;
     Rhythm put_;
     SteadyTime may_put_{};  // a text that changes all the time is not put all the time

@@ -18,6 +18,7 @@ constexpr std::chrono::seconds kMeetEvery{1};
 constexpr std::chrono::seconds kLookAtPlaces{60};
 constexpr std::chrono::seconds kAloneAfter{60};
 constexpr unsigned kFailuresOfAPlace = 2;
+constexpr std::chrono::minutes kRestOfPlaces{1};  // twice as long each time, half an hour at most
 constexpr const char* kPointerFact = "peer.pointer ";  // and the identity
 
 std::uint64_t wall_ms()
@@ -35,6 +36,8 @@ void Inbox::add(const swarm::Word& word)
     const bool is_wanted = std::get_if<swarm::Alive>(&word) == nullptr &&
                            std::get_if<swarm::Trouble>(&word) == nullptr;
     const std::lock_guard lock(mutex_);
+    if (std::get_if<swarm::Ready>(&word) != nullptr)
+        words_.clear();  // they are of another process
     if (is_wanted && words_.size() < kMostWords)
         words_.push_back(word);
 }
@@ -117,23 +120,34 @@ void Peers::remember(const swarm::Item& item)
     }
 }
 
-// Of a node with several addresses the next one, where one does not lead to it.
+// Of a node with several addresses the next one, where one does not lead to it. Once all were
+// tried, slower each time: it may be away for long, and its addresses may be somebody else's (A19).
 bool Peers::try_other_places()
 {
-    std::set<std::string> with_several;
+    std::map<std::string, std::size_t> places;
     for (const Dht::Followed& one : dht_.followed())
-        if (one.pointer.places.size() > 1)
-            with_several.insert(one.key.to_string());
+        places[one.key.to_string()] = one.pointer.places.size();
     bool has_moved = false;
+    const SteadyTime now = steady_now();
     const auto peers = peers_.load();
     for (const PeerPtr& peer : *peers) {
+        if (!peer->is_pointed_at())
+            continue;
         const auto link = peer->link.load();
+        const std::string identity = peer->settings.identity->to_string();
+        const std::size_t count = places[identity];
+        Tried& tried = places_tried_[identity];
+        if (link->state == State::linked)
+            tried.moves = 0;
         const bool is_wrong = link->failures >= kFailuresOfAPlace ||
                               link->state == State::no_node || link->state == State::mismatch;
-        if (!peer->is_pointed_at() || !is_wrong ||
-            with_several.count(peer->settings.identity->to_string()) == 0)
+        if (count < 2 || !is_wrong || now < tried.may_move)
             continue;
-        ++places_tried_[peer->settings.identity->to_string()];
+        ++tried.place;
+        ++tried.moves;
+        const auto rounds = static_cast<unsigned>(std::min<std::size_t>(tried.moves / count, 6));
+        if (tried.moves % count == 0)
+            tried.may_move = now + kRestOfPlaces * (1U << (rounds - 1));
         has_moved = true;
     }
     return has_moved;
@@ -149,7 +163,7 @@ void Peers::use_pointers()
                 urls.push_back(*url);
         if (!urls.empty())
             pointed_at[one.key.to_string()] =
-                urls[places_tried_[one.key.to_string()] % urls.size()];
+                urls[places_tried_[one.key.to_string()].place % urls.size()];
     }
     const std::lock_guard lock(composing_);
     pointed_at_ = std::move(pointed_at);
@@ -195,7 +209,9 @@ void Peers::tell_others(const DhtSettings& settings)
     wishes.sought = sought();
     wishes.places = places_;
     wishes.port = port;
-    wishes.is_told = may_ask_ != MayAsk::nobody;
+    // Who answers on local networks alone is of no use elsewhere.
+    wishes.is_told = may_ask_ == MayAsk::clients ||
+                     (may_ask_ == MayAsk::local && *settings.net == swarm::Net::closed);
     wishes.wall_ms = wall_ms();
     for (const swarm::Order& order : dht_.due(wishes, steady_now()))
         swarm_.say(order);

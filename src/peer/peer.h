@@ -333,6 +333,7 @@ private:
     http::Async<void> answer_asked(http::Exchange& exchange, Asked asked);
     http::Async<void> tell_who(http::Exchange& exchange, AskedNode asked);
     http::Async<void> tell_heads(http::Exchange& exchange, AskedHeads asked);
+    bool is_for_others(const Torrent& torrent) const;
     std::shared_ptr<const OwnHeads::Announced> heads_now();
     http::Async<void> give_torrent(http::Exchange& exchange, AskedTorrent asked);
     http::Async<void> give_share(http::Exchange& exchange, AskedShare asked);
@@ -388,7 +389,13 @@ private:
     FoundPeers finding_far_{kFarLimits};
     SteadyTime next_meeting_{}, next_places_{};
     std::vector<swarm::Place> places_;
-    std::map<std::string, std::size_t> places_tried_;  // by identity
+    /// Of one that is followed: at which of its places it is looked for.
+    struct Tried {
+        std::size_t place = 0;
+        unsigned moves = 0;  // since it was there last
+        SteadyTime may_move{};
+    };
+    std::map<std::string, Tried> places_tried_;  // by identity
     bool is_alone_told_ = false;
     const std::unique_ptr<Discovery> discovery_ = make_discovery();
     std::atomic<bool> is_stopping_{false};

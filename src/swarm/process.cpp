@@ -27,8 +27,7 @@ namespace {
 constexpr std::chrono::seconds kReadyLimit{20};
 constexpr std::chrono::seconds kSilenceLimit{60};
 constexpr std::chrono::seconds kLookForItAgain{60};
-constexpr std::size_t kMostOrders = 4096;         // that wait for the thread
-constexpr std::size_t kMostMessagesAtOnce = 256;  // until the rest of the work has its turn
+constexpr std::size_t kMostOrders = 4096;  // that wait for the thread
 
 // It ended, or is made to.
 std::string bury(::pid_t pid)
@@ -145,7 +144,8 @@ void Process::pause(SteadyTime until, const std::optional<Settings>& meanwhile)
     while (!is_changed(meanwhile) && steady_now() < until) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - steady_now());
         ::pollfd wake{waking_.get(), POLLIN, 0};
-        ::poll(&wake, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+        constexpr std::int64_t kAMinute = 60'000;
+        ::poll(&wake, 1, static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, kAMinute)));
         drain_wakes();
     }
 }
@@ -236,7 +236,8 @@ Result<void> Process::converse(Running& running, const Settings& settings)
 
 Result<void> Process::exchange(Running& running)
 {
-    for (std::size_t i = 0; i < kMostMessagesAtOnce; ++i) {
+    // As many as fit what is read at once: else what waits here would grow without limit.
+    for (;;) {
         TRY(const auto message, running.channel.next());
         if (!message)
             break;

@@ -80,6 +80,7 @@ void Session::look_around()
     for (const auto& [address, known] : nodes_)
         all += known;
     say_(swarm::Alive{all, address_});
+    nodes_.clear();  // a socket may be gone with its address
     session_.post_dht_stats();
 }
 

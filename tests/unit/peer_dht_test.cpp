@@ -212,13 +212,37 @@ TEST(PeerDht, RemembersSoManyAddressesForAWhile)
     dht.due(wishes({head(1)}), kStart);
     for (int i = 1; i < 250; ++i) {
         swarm::Peers peers{meeting_key(head(1).id), {}};
-        for (int port = 0; port < 100; ++port)
-            peers.places.push_back(
-                {"9.9.9." + std::to_string(i), static_cast<std::uint16_t>(3000 + port)});
+        for (int host = 1; host < 100; ++host)
+            peers.places.push_back({"9.9." + std::to_string(i) + "." + std::to_string(host), 3142});
         dht.take(peers, kStart);
     }
     EXPECT_THAT(dht.candidates(kStart), SizeIs(kMostHeard));
     EXPECT_THAT(dht.candidates(kStart + kHeardFor + seconds(1)), IsEmpty());
+}
+
+TEST(PeerDht, A19_A23_OneHostWithManyPortsIsHeardTwiceAndManyHostsCrowdNobodyOut)
+{
+    Dht dht(signer(1), 7);
+    dht.due(wishes({head(1)}), kStart);
+    swarm::Peers peers{meeting_key(head(1).id), {}};
+    for (std::uint16_t port = 3000; port < 3100; ++port) {
+        peers.places.push_back({"9.9.9.9", port});
+        peers.places.push_back({"2001:470::" + std::to_string(port), port});
+    }
+    dht.take(peers, kStart);
+    EXPECT_THAT(dht.candidates(kStart), SizeIs(4));
+    for (int i = 1; i < 10; ++i) {
+        swarm::Peers crowd{meeting_key(head(1).id), {}};
+        for (int host = 1; host < 120; ++host)
+            crowd.places.push_back({"9.9." + std::to_string(i) + "." + std::to_string(host), 3142});
+        dht.take(crowd, kStart);
+    }
+    dht.take(swarm::Peers{meeting_key(head(1).id), {{"11.0.0.1", 3142}}}, kStart);
+    std::set<std::string> urls;
+    for (const auto& [name, places] : dht.candidates(kStart))
+        urls.insert(places.front().url);
+    EXPECT_EQ(urls.size(), kMostHeard);
+    EXPECT_EQ(urls.count("http://11.0.0.1:3142"), 1U) << "whoever comes late is heard";
 }
 
 TEST(PeerDht, A19_LooksAtFewStrangers)
