@@ -117,12 +117,21 @@ http::Async<void> Peers::tell_who(http::Exchange& exchange, AskedNode asked)
     co_await exchange.send(std::move(answer), body);
 }
 
+// An archive may have become private since, or be served no more: what a torrent says of it is
+// nobody else's then.
+bool Peers::is_for_others(const Torrent& torrent) const
+{
+    const auto archive = front_.find_archive(torrent.archive);
+    return archive != nullptr && !archive->given_releases().empty();
+}
+
 std::shared_ptr<const OwnHeads::Announced> Peers::heads_now()
 {
     std::vector<std::string> hashes;
     const auto torrents = torrents_.all();
     for (const auto& [hash, torrent] : *torrents)
-        hashes.push_back(hash);
+        if (is_for_others(*torrent))
+            hashes.push_back(hash);
     return own_heads_->now(front_.routes()->archives, own_sets_->number(), std::move(hashes));
 }
 
@@ -191,9 +200,14 @@ http::Async<void> Peers::give_release(http::Exchange& exchange, AskedRelease ask
 http::Async<void> Peers::give_torrent(http::Exchange& exchange, AskedTorrent asked)
 {
     const auto torrent = torrents_.find(asked.info_hash);
-    if (torrent == nullptr) {
+    if (torrent == nullptr || !is_for_others(*torrent)) {
         ++not_held_;
         co_await refuse(exchange, 404, "peer.not-held", "this torrent is not published here");
+        co_return;
+    }
+    const auto slot = have_slots_.take(exchange.principal().address);
+    if (slot == nullptr) {
+        co_await refuse(exchange, 429, "peer.busy", "this address is being told already");
         co_return;
     }
     const std::string body = to_torrent(torrent->metainfo);
@@ -272,6 +286,12 @@ http::Async<bool> Peers::give_of_archive(http::Exchange& exchange, const AskedFi
     auto want = archive.want_of_apt(asked.digest);
     if (!want || exchange.head().method != "GET")
         co_return false;
+    const auto slot = fetching_slots_.take(exchange.principal().address);
+    if (slot == nullptr) {
+        co_await refuse(exchange, 429, "peer.busy",
+                        "as many files as may be are read for this address already");
+        co_return true;
+    }
     co_return co_await archive::send_to_another(exchange, std::move(*want), provenance, services_);
 }
 

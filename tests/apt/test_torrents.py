@@ -132,6 +132,8 @@ def test_what_was_published_is_not_given_once_its_archive_is_private(image):
     node.start()
     answer = node.get(seed)
     assert answer.status == 404 and answer.content != content
+    assert node.get(f"{BASE}/swarm/{told['info_hash']}.torrent").status == 404, "nor what is in it"
+    assert told["info_hash"] not in node.get(f"{BASE}/heads?wait=0").content.decode(), "nor that it is"
 
 
 @pytest.mark.parametrize("words, why", [
