@@ -55,6 +55,8 @@ std::string snapshot_conf_text(const std::filesystem::path& root, const std::str
 inline constexpr std::uint64_t kMaxSourceBytes = 4 << 20;
 /// apt's files of sources, as seen inside the root; not each need be there.
 std::vector<std::string> source_files(const std::filesystem::path& root);
+/// "Some.Example:8080" and "user@[2001:db8::1]" are of the hosts "some.example", "[2001:db8::1]".
+std::string host_of_authority(std::string_view authority);
 /// Hosts with credentials in auth.conf: apt would not send them over http, and must not.
 std::vector<std::string> hosts_with_passwords(const std::filesystem::path& root);
 /// Whether the node serves this suite of a source (with an http URI).

@@ -55,7 +55,7 @@ bool shows_certificate(const std::filesystem::path& root, const std::string& hos
 std::string obstacle(const std::filesystem::path& root, const deb::AptSource& source,
                      const std::string& authority, const std::vector<std::string>& with_passwords)
 {
-    const std::string host = authority.substr(0, authority.rfind(':'));
+    const std::string host = host_of_authority(authority);
     if (source.trusted)
         return "it is marked trusted=yes, which asks for no proof";
     if (authority.find('@') != std::string::npos ||
@@ -97,7 +97,8 @@ constexpr std::string_view kConfig =
 profile = "light"
 
 # Hosts of this machine's sources that need no password, as root saw them. What is of others is
-# neither served nor given: run `aptward client setup --peer` again after a change of the sources.
+# neither served nor given: run `aptward client setup --peer` again after a change of the sources or
+# of their credentials.
 shared-hosts = [{}]
 )";
 
@@ -190,9 +191,11 @@ Result<std::vector<std::string>> find_shared_hosts(const std::filesystem::path& 
             notes.push_back(fmt::format("nothing of {} is given to others: {}",
                                         printable(authority.substr(authority.find('@') + 1)), why));
     }
-    // A host of which one source is not for others gives nothing to them.
-    std::erase_if(hosts, [&](const std::string& host) {
-        return std::find(left_out.begin(), left_out.end(), host) != left_out.end();
+    // A host of which one source is not for others gives nothing to them, whatever the port.
+    std::erase_if(hosts, [&](const std::string& authority) {
+        return std::any_of(left_out.begin(), left_out.end(), [&](const std::string& other) {
+            return host_of_authority(other) == host_of_authority(authority);
+        });
     });
     if (hosts.empty())
         return fail(Errc::malformed,

@@ -93,6 +93,14 @@ std::vector<std::string> source_files(const std::filesystem::path& root)
     return files;
 }
 
+std::string host_of_authority(std::string_view authority)
+{
+    authority.remove_prefix(std::min(authority.rfind('@') + 1, authority.size()));
+    const std::size_t bracket = authority.find(']');
+    const std::size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
+    return to_lower(authority.substr(0, colon));
+}
+
 std::vector<std::string> hosts_with_passwords(const std::filesystem::path& root)
 {
     std::vector<std::filesystem::path> files = {node::below(root, "/etc/apt/auth.conf")};
@@ -109,7 +117,7 @@ std::vector<std::string> hosts_with_passwords(const std::filesystem::path& root)
                 std::string_view machine = fields[i + 1];
                 machine.remove_prefix(
                     machine.find("://") == std::string_view::npos ? 0 : machine.find("://") + 3);
-                hosts.emplace_back(machine.substr(0, machine.find_first_of("/:")));
+                hosts.push_back(host_of_authority(machine.substr(0, machine.find('/'))));
             }
     }
     return hosts;

@@ -24,6 +24,10 @@ deb http://user:secret@own.example/x stable main
 deb [trusted=yes] http://loose.example/x ./
 deb [trusted=yes] http://archive2.example/x ./
 deb http://archive2.example/y stable main
+deb http://Shouted.example/x stable main
+deb http://[2001:db8::1]:8080/x stable main
+deb http://shared.example/x stable main
+deb http://user:secret@shared.example:80/y stable main
 deb file:/srv/local stable main
 deb https://corporate.example/x stable main
 """
@@ -33,7 +37,8 @@ deb https://corporate.example/x stable main
 def laptop(tmp_path):
     machine = Machine(tmp_path / "machine")
     machine.file("etc/apt/sources.list", SOURCES)
-    machine.file("etc/apt/auth.conf", "machine paid.example login a password b\n")
+    machine.file("etc/apt/auth.conf", "machine paid.example login a password b\n"
+                 "machine SHOUTED.example login a password b\nmachine [2001:db8::1] login a password b\n")
     machine.file("etc/apt/auth.conf.d/90pro", "machine https://esm.example/x/ login bearer password secret\n", 0o600)
     machine.file("etc/apt/apt.conf.d/50tls", 'Acquire::https::corporate.example::SslCert "/etc/ssl/me.pem";\n')
     machine.file("var/lib/dpkg/status", "")
@@ -54,7 +59,8 @@ def test_law1_what_needs_a_password_is_not_among_what_a_laptop_shares(laptop):
     config = tomllib.loads((laptop.root / CONFIG).read_text())
     assert config == {"profile": "light",
                       "shared-hosts": ["archive.example", "secure.example", "other.example:8080"]}
-    for host, why in (("paid.example", "it needs a password"), ("esm.example", "it needs a password"),
+    for host, why in (("shouted.example", "it needs a password"), ("[2001:db8::1]:8080", "it needs a password"),
+                      ("shared.example:80", "it needs a password"), ("paid.example", "it needs a password"), ("esm.example", "it needs a password"),
                       ("own.example", "it needs a password"), ("loose.example", "trusted=yes"),
                       ("archive2.example", "trusted=yes"), ("corporate.example", "certificate")):
         assert any(host in line and why in line for line in said.splitlines()), (host, said)
