@@ -14,6 +14,7 @@
 
 #include "base/background.h"
 #include "base/file.h"
+#include "base/lines.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
@@ -99,9 +100,7 @@ Result<std::vector<AptFiles>> parse_apt_files(std::string_view text)
     std::vector<AptFiles> folders(kFolders);
     bool is_first = true;
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        const std::string_view line = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
+        const std::string_view line = take_line(text);
         if (std::exchange(is_first, false)) {
             if (line != kFirstLine)
                 return fail(Errc::malformed, "it does not begin as it should");
@@ -202,9 +201,11 @@ bool AptCache::look_at(Folder& folder, std::uint64_t& budget, bool& is_whole) co
             is_complete = false;
             continue;
         }
-        budget -= std::min(budget, stamp->size_bytes);
-        if (const auto digest = hash(folder.path / name, *stamp))
+        // What cannot be read is asked for again only when the folder changes.
+        if (const auto digest = hash(folder.path / name, *stamp)) {
+            budget -= std::min(budget, stamp->size_bytes);
             files.insert_or_assign(name, AptFile{*stamp, *digest});
+        }
     }
     ::timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
