@@ -59,7 +59,7 @@ class Responder:
                 *(f"{key}={value}" for key, value in self.environment.items()), *words]
 
     def run(self, *words, **options):
-        return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=60, **options)
+        return subprocess.run(self.command(*words), capture_output=True, text=True, **{"timeout": 60, **options})
 
     def begin(self, *words):
         log = open(f"{self.folder}/log", "ab")
@@ -94,7 +94,10 @@ class Responder:
 
     def browse(self, service):
         """(name, address, port) of all that is announced, as squid-deb-proxy-client asks for it."""
-        done = self.run("avahi-browse", "-kprtf", service)
+        try:
+            done = self.run("avahi-browse", "-kprtf", service, timeout=20)
+        except subprocess.TimeoutExpired:  # it waits for ever for the address of a service that went meanwhile
+            done = self.run("avahi-browse", "-kprtf", service)
         assert done.returncode == 0, done
         lines = [line.split(";") for line in done.stdout.splitlines() if line.startswith("=")]
         return sorted((line[3].replace(r"\032", " "), line[7], int(line[8])) for line in lines)
