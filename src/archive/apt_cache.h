@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // What apt keeps on this machine (/var/cache/apt/archives, /var/lib/apt/lists): one more source of
-// bytes by digest, for other nodes and for this one. Nothing is copied. apt adds, renames and
+// bytes by digest, for other nodes and for this one. Nothing of it is kept twice: a file that is
+// given is copied for as long as that takes, as any that is on its way. apt adds, renames and
 // deletes there at any time, and root may write what he likes: a file counts as what was hashed
 // here while it is the same inode of the same size and time, and what is read of it is hashed again
 // on its way, as from any source.
