@@ -75,6 +75,11 @@ bool take_prefix_off(Listing& listing, const std::string& own, const std::string
 
 }  // namespace
 
+bool lacks(const Target& target, const Answer& answer)
+{
+    return answer.is_absent() || (target.source->denies_what_it_lacks() && is_not_allowed(answer));
+}
+
 // One request, on the client's thread until it signals.
 struct Requests::Asked : http::Receiver {
     Asked(std::shared_ptr<http::Signal> done, std::size_t most)

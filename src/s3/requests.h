@@ -40,6 +40,9 @@ struct Target {
 };
 using TargetPtr = std::shared_ptr<const Target>;
 
+/// Whether it says that the object is not there, in its own way. Any thread.
+bool lacks(const Target& target, const Answer& answer);
+
 /// What a request waits for beside the time that its bytes take.
 inline constexpr std::chrono::seconds kAnswerLimit{20};
 

@@ -267,7 +267,7 @@ http::Async<SteadyTime> Service::look_in_turn()
     const TargetPtr target = target_.load();
     if (must_probe_.exchange(false)) {
         begin_anew();
-        knows_denial_ = has_put_blindly_ = false;
+        knows_bucket_ = knows_denial_ = has_put_blindly_ = false;
         next_probe_ = SteadyTime{};
         // After a start the bucket is as it was; who reads the configuration again may doubt that.
         const bool is_first = look_at_believed_ == SteadyTime{};
@@ -283,6 +283,10 @@ http::Async<SteadyTime> Service::look_in_turn()
     if (steady_now() >= next_probe_) {
         const Finding found = co_await probe(target);
         note(found);
+        if (!knows_bucket_ && target == target_.load()) {
+            knows_bucket_ = true;
+            waker_.wake();
+        }
         next_probe_ = steady_now() + pause_after(found.health);
     }
     co_return next_probe_;
@@ -293,7 +297,7 @@ TargetPtr Service::usable_target() const
 {
     const TargetPtr target = target_.load();
     const bool is_usable = target != nullptr && target->settings.is_uploaded_to && !must_probe_ &&
-                           finding_.health == Health::good;
+                           knows_bucket_ && finding_.health == Health::good;
     return is_usable ? target : nullptr;
 }
 

@@ -89,6 +89,11 @@ private:
         Finding finding;
         bool may_be_the_files = false;  ///< Others might be taken.
     };
+    /// When something is looked at in the bucket.
+    struct Seen {
+        bool is_kept = false;  ///< A lease kept it there before it was seen.
+        std::uint64_t turn = 0;
+    };
 
     // service.cpp, control loop
     using Step = http::Async<SteadyTime> (Service::*)();  // gives when it wants another turn
@@ -120,13 +125,13 @@ private:
     http::Async<Outcome> upload_one(TargetPtr target, UploadQueue::Entry entry);
     http::Async<Outcome> put(TargetPtr target, UploadQueue::Entry entry);
     http::Async<bool> is_the_files_fault(TargetPtr target, Outcome outcome);
-    http::Async<void> remember(UploadQueue::Entry entry, bool is_kept_there);
+    http::Async<void> remember(TargetPtr target, UploadQueue::Entry entry, Seen seen);
     http::Async<void> forget(Digest digest);
     http::Async<Outcome> refuse(UploadQueue::Entry entry);
     void try_later(UploadQueue::Entry entry, const std::string& why);
     void look_again_at_unsettled();
     bool may_upload(const UploadQueue::Entry& entry) const;
-    bool is_absent(const Target& target, const Answer& answer) const;
+    Seen about_to_see(const Digest& digest) const;
     struct Held;
     struct Asking;
     Held find_held(const Asking& asking) const;
@@ -152,6 +157,7 @@ private:
     // Control loop:
     Finding finding_{Health::untried, ""};
     SystemTime since_{};
+    bool knows_bucket_ = false;     // of the configuration that was read last: it was asked
     bool has_failed_put_ = false;   // what gives may take nothing: only a put shows that it does
     bool has_put_blindly_ = false;  // an id, where it was denied whether there is one
     bool knows_denial_ = false;     // what it says of what it lacks

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <iterator>
 
@@ -57,6 +58,8 @@ Uploaded::Key Uploaded::key_of(const Digest& digest)
 
 bool Uploaded::begin(std::string_view bucket_id)
 {
+    if (this->bucket_id() == bucket_id)
+        return true;  // as nearly always, without waiting for who writes
     const std::lock_guard writing(writing_);
     const std::string before = this->bucket_id();
     if (before == bucket_id)
@@ -70,13 +73,32 @@ void Uploaded::start_over(std::string_view bucket_id)
 {
     {
         const std::lock_guard lock(mutex_);
+        ++turn_;
         bucket_id_ = bucket_id;
         sorted_.clear();
         fresh_.clear();
     }
-    file_ = Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644));
-    if (file_ && !write_all(file_.get(), std::string(bucket_id) + '\n'))
-        file_ = Fd();
+    replace_file(std::string(bucket_id) + '\n');
+}
+
+// With writing_. What a power cut brought back would be believed although nothing keeps it there:
+// none of it stands in the file any more, or false.
+bool Uploaded::replace_file(std::string_view text)
+{
+    if (!write_file_durably(path_, text))
+        return drop_file();
+    file_ = Fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+    is_stale_ = false;
+    return true;
+}
+
+// With writing_. What is known is so until the node ends.
+bool Uploaded::drop_file()
+{
+    file_ = Fd();
+    const bool is_gone = ::unlink(path_.c_str()) == 0 || errno == ENOENT;
+    is_stale_ = !is_gone || !sync_directory(path_.parent_path());
+    return !is_stale_;
 }
 
 // With mutex_.
@@ -94,20 +116,35 @@ bool Uploaded::has(const Digest& digest) const
 }
 
 // With writing_. A full disk costs one more question after the next start.
-void Uploaded::append(const Key& key)
+bool Uploaded::append(const Key& key)
 {
     if (file_ && !write_all(file_.get(), {reinterpret_cast<const char*>(key.data()), key.size()}))
         file_ = Fd();
+    return static_cast<bool>(file_);
 }
 
-void Uploaded::add(const Digest& digest)
+std::uint64_t Uploaded::turn() const
+{
+    const std::lock_guard lock(mutex_);
+    return turn_;
+}
+
+void Uploaded::begin_turn()
+{
+    const std::lock_guard lock(mutex_);
+    ++turn_;
+}
+
+bool Uploaded::add(const Digest& digest, std::uint64_t turn)
 {
     const Key key = key_of(digest);
     const std::lock_guard writing(writing_);
     {
         const std::lock_guard lock(mutex_);
-        if (bucket_id_.empty() || contains(key))
-            return;
+        if (turn != turn_ || bucket_id_.empty())
+            return false;
+        if (contains(key))
+            return true;
         fresh_.insert(key);
         if (fresh_.size() >= kMostFresh) {
             std::vector<Key> merged;
@@ -119,6 +156,7 @@ void Uploaded::add(const Digest& digest)
         }
     }
     append(key);
+    return true;
 }
 
 void Uploaded::forget(const Digest& digest)
@@ -133,36 +171,36 @@ void Uploaded::forget(const Digest& digest)
         const auto [first, last] = std::equal_range(sorted_.begin(), sorted_.end(), key);
         sorted_.erase(first, last);
     }
-    append(key);
+    if (!append(key) || ::fdatasync(file_.get()) != 0)
+        drop_file();
 }
 
 bool Uploaded::keep_only(const ShortNames& names)
 {
     const std::lock_guard writing(writing_);
-    std::string text;
+    const auto may_stay = [&names](const Key& key) {
+        ShortName name = 0;
+        for (std::size_t i = 0; i < sizeof(name); ++i)
+            name = name << 8 | key[i];
+        return std::binary_search(names.begin(), names.end(), name);
+    };
+    // Read without mutex_, as nobody else changes them: who asks does not wait for this.
+    std::vector<Key> kept;
+    std::copy_if(sorted_.begin(), sorted_.end(), std::back_inserter(kept), may_stay);
+    std::copy_if(fresh_.begin(), fresh_.end(), std::back_inserter(kept), may_stay);
+    if (kept.size() == sorted_.size() + fresh_.size() && !is_stale_)
+        return true;
+    std::sort(kept.begin(), kept.end());
+    std::string text = bucket_id_ + '\n';
+    for (const Key& key : kept)
+        text.append(reinterpret_cast<const char*>(key.data()), key.size());
     {
         const std::lock_guard lock(mutex_);
-        const auto must_go = [&names](const Key& key) {
-            ShortName name = 0;
-            for (std::size_t i = 0; i < sizeof(name); ++i)
-                name = name << 8 | key[i];
-            return !std::binary_search(names.begin(), names.end(), name);
-        };
-        const std::size_t before = sorted_.size() + fresh_.size();
-        std::erase_if(sorted_, must_go);
-        std::erase_if(fresh_, must_go);
-        if (sorted_.size() + fresh_.size() == before)
-            return true;
-        text = bucket_id_ + '\n';
-        for (const Key& key : sorted_)
-            text.append(reinterpret_cast<const char*>(key.data()), key.size());
-        for (const Key& key : fresh_)
-            text.append(reinterpret_cast<const char*>(key.data()), key.size());
+        ++turn_;
+        sorted_.swap(kept);
+        fresh_.clear();
     }
-    // What a power cut brought back would be believed although nothing keeps it there.
-    const bool is_written = write_file_durably(path_, text).has_value();
-    file_ = Fd(is_written ? ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC) : -1);
-    return is_written;
+    return replace_file(text);
 }
 
 void Uploaded::clear()

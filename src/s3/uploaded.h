@@ -23,7 +23,8 @@ namespace aptward::s3 {
 /// The file: the 32 digits of the bucket's id and a line feed, then 16 bytes for each blob, the
 /// beginning of its SHA-256; what stands there an even number of times was forgotten again. What is
 /// added is not synced and a torn end is cut off: what is not known to be there is asked for and at
-/// worst uploaded once more. In memory are 16 bytes for each.
+/// worst uploaded once more. What is forgotten is so for good when the call returns: where the disk
+/// does not take that, the file goes. In memory are 16 bytes for each.
 class Uploaded {
 public:
     /// Reads the file, where there is one.
@@ -32,11 +33,16 @@ public:
     /// The bucket is that of this id: what was known of another one is forgotten. False then.
     bool begin(std::string_view bucket_id);
     bool has(const Digest& digest) const;
-    void add(const Digest& digest);
+    /// A number that is another one whenever what was seen before may count no more: what the
+    /// bucket is, or what keeps blobs there, has changed.
+    std::uint64_t turn() const;
+    /// What was seen until now counts no more, unless it was added already.
+    void begin_turn();
+    /// It was seen there in that turn. False, and nothing is added, when that is over.
+    bool add(const Digest& digest, std::uint64_t turn);
     /// It is not there any more, or other bytes are.
     void forget(const Digest& digest);
-    /// All but these are forgotten, for good when it returns; false when the disk did not take
-    /// that.
+    /// All but these are forgotten; false when the disk did not take that in any way.
     bool keep_only(const ShortNames& names);
     /// The bucket is gone, and all that was in it.
     void clear();
@@ -48,13 +54,17 @@ private:
     using Key = std::array<std::uint8_t, 16>;
     static Key key_of(const Digest& digest);
     bool contains(const Key& key) const;
-    void append(const Key& key);
+    bool append(const Key& key);
+    bool replace_file(std::string_view text);
+    bool drop_file();
     void start_over(std::string_view bucket_id);
 
     const std::filesystem::path path_;
     std::mutex writing_;  // of those that change something, before the other one; guards the file
     Fd file_;
-    mutable std::mutex mutex_;  // guards the rest; nobody writes with it
+    bool is_stale_ = false;     // in the file may be what was forgotten
+    mutable std::mutex mutex_;  // guards the rest, of which only turn_ changes without the other
+    std::uint64_t turn_ = 0;
     std::string bucket_id_;
     std::vector<Key> sorted_;
     std::set<Key> fresh_;  // since they were sorted

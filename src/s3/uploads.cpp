@@ -290,9 +290,9 @@ void Service::try_later(UploadQueue::Entry entry, const std::string& why)
                      human_size(entry.digest.size_bytes), why));
 }
 
-bool Service::is_absent(const Target& target, const Answer& answer) const
+Service::Seen Service::about_to_see(const Digest& digest) const
 {
-    return answer.is_absent() || (target.source->denies_what_it_lacks() && is_not_allowed(answer));
+    return {lease_.covers(digest), uploaded_.turn()};
 }
 
 // Also what is there already is looked at once: another node may have put it there.
@@ -304,17 +304,17 @@ http::Async<Service::Outcome> Service::upload_one(TargetPtr target, UploadQueue:
         (entry.why == Why::is_new && uploaded_.has(digest)))
         co_return Outcome();
     if (entry.why != Why::was_spoilt) {
-        const bool is_kept = lease_.covers(digest);
+        const Seen seen = about_to_see(digest);
         const auto before = co_await requests_.ask(
             Requests::request_for(*target, Method::head, key_of_blob(digest)));
         if (before.is_good() && before.size == digest.size_bytes) {
             if (entry.why == Why::is_new && unsettled_.count(digest) == 0)
                 ++found_files_;
-            co_await remember(std::move(entry), is_kept);
+            co_await remember(target, std::move(entry), seen);
             co_return Outcome();
         }
         const Finding finding = look_at(before);
-        if (!is_absent(*target, before) && finding.health != Health::good)
+        if (!lacks(*target, before) && finding.health != Health::good)
             co_return Outcome{finding, false};
     }
     if (entry.why != Why::is_new) {
@@ -347,37 +347,43 @@ http::Async<Service::Outcome> Service::put(TargetPtr target, UploadQueue::Entry 
     const Finding taken = look_at_put(answer);
     if (taken.health != Health::good)
         co_return Outcome{taken, true};
-    const bool is_kept = lease_.covers(digest);
+    const Seen seen = about_to_see(digest);
     const auto after = co_await requests_.ask(Requests::request_for(*target, Method::head, key));
-    const Finding seen = look_at(after);
-    if (seen.health != Health::good && !is_absent(*target, after))
-        co_return Outcome{seen, false};
+    const Finding found = look_at(after);
+    if (found.health != Health::good && !lacks(*target, after))
+        co_return Outcome{found, false};
     if (!after.is_good() || after.size != digest.size_bytes)
         co_return Outcome{{Health::unreachable, "it took a file, and does not have it"}, false};
-    co_await remember(std::move(entry), is_kept);
+    co_await remember(target, std::move(entry), seen);
     ++uploaded_files_;
     uploaded_bytes_ += digest.size_bytes;
     co_return Outcome();
 }
 
-// It was seen there. It counts as being there if a lease kept it there before it was seen: else it
-// may be going just now, and is looked at again.
-http::Async<void> Service::remember(UploadQueue::Entry entry, bool is_kept_there)
+// It was seen there. It counts as being there if a lease kept it there before it was seen, and has
+// since: else it may be going just now, and is looked at again.
+http::Async<void> Service::remember(TargetPtr target, UploadQueue::Entry entry, Seen seen)
 {
     const Digest digest = entry.digest;
-    if (is_kept_there) {
-        unsettled_.erase(digest);
-        auto job = [this, digest] {
-            uploaded_.add(digest);
-            return true;
-        };
-        co_await http::on_worker(services_.workers, std::move(job));
-        co_return;
+    bool is_added = false;
+    if (seen.is_kept && lease_.covers(digest) && target == target_.load()) {
+        auto job = [this, digest, turn = seen.turn] { return uploaded_.add(digest, turn); };
+        is_added = co_await http::on_worker(services_.workers, std::move(job));
     }
+    if (is_added)
+        unsettled_.erase(digest);
+    if (is_added || target != target_.load())
+        co_return;  // of another bucket it says nothing
     if (unsettled_.size() < kMostWaiting)
         unsettled_.emplace(digest, entry.archive);
-    if (lease_.want(digest))
+    if (lease_.covers(digest)) {  // by now
+        if (queue_.add(UploadQueue::Entry{digest, entry.archive}))
+            co_return;
+        unsettled_.erase(digest);
+        must_look_ = true;
+    } else if (lease_.want(digest)) {
         waker_.wake();
+    }
 }
 
 void Service::look_again_at_unsettled()

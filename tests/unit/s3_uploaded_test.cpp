@@ -2,6 +2,9 @@
 #include "s3/uploaded.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
 
 #include "crypto/crypto.h"
 #include "s3/service.h"
@@ -25,8 +28,8 @@ TEST(Uploaded, R2_RemembersOverARestart)
         Uploaded uploaded(file);
         EXPECT_TRUE(uploaded.begin(kOne));
         for (int i = 0; i < 10'000; ++i)
-            uploaded.add(blob(i));
-        uploaded.add(blob(1));
+            uploaded.add(blob(i), uploaded.turn());
+        uploaded.add(blob(1), uploaded.turn());
         EXPECT_EQ(uploaded.count(), 10'000U);
     }
     Uploaded uploaded(file);
@@ -45,12 +48,12 @@ TEST(Uploaded, WhatIsForgottenStaysForgotten)
         Uploaded uploaded(file);
         uploaded.begin(kOne);
         for (int i = 0; i < 5000; ++i)
-            uploaded.add(blob(i));
+            uploaded.add(blob(i), uploaded.turn());
         uploaded.forget(blob(7));
         uploaded.forget(blob(4999));
         uploaded.forget(blob(6000));
         uploaded.forget(blob(8));
-        uploaded.add(blob(8));
+        uploaded.add(blob(8), uploaded.turn());
         EXPECT_FALSE(uploaded.has(blob(7)));
     }
     Uploaded uploaded(file);
@@ -67,7 +70,7 @@ TEST(Uploaded, WhatNoLeaseKeepsThereIsForgotten)
         Uploaded uploaded(file);
         uploaded.begin(kOne);
         for (int i = 0; i < 5000; ++i)
-            uploaded.add(blob(i));
+            uploaded.add(blob(i), uploaded.turn());
         ShortNames names;
         for (int i = 0; i < 10; ++i)
             names.push_back(short_name_of(blob(i * 555)));
@@ -75,13 +78,81 @@ TEST(Uploaded, WhatNoLeaseKeepsThereIsForgotten)
         EXPECT_TRUE(uploaded.keep_only(names));
         EXPECT_TRUE(uploaded.keep_only(names));
         EXPECT_EQ(uploaded.count(), 10U);
-        uploaded.add(blob(1));
+        uploaded.add(blob(1), uploaded.turn());
     }
     Uploaded uploaded(file);
     EXPECT_EQ(uploaded.bucket_id(), kOne);
     EXPECT_EQ(uploaded.count(), 11U);
     EXPECT_TRUE(uploaded.has(blob(555)) && uploaded.has(blob(1)));
     EXPECT_FALSE(uploaded.has(blob(2)));
+}
+
+TEST(Uploaded, WhatWasSeenBeforeItWasForgottenIsNotAdded)
+{
+    const TemporaryFolder folder;
+    Uploaded uploaded(folder.path() / "uploaded");
+    uploaded.begin(kOne);
+    std::uint64_t seen = uploaded.turn();
+    EXPECT_TRUE(uploaded.add(blob(1), seen) && uploaded.add(blob(1), seen));
+    EXPECT_TRUE(uploaded.keep_only({}));
+    EXPECT_FALSE(uploaded.add(blob(1), seen)) << "its lease is another one";
+    seen = uploaded.turn();
+    uploaded.begin_turn();
+    EXPECT_FALSE(uploaded.add(blob(1), seen));
+    seen = uploaded.turn();
+    uploaded.begin(kTwo);
+    EXPECT_FALSE(uploaded.add(blob(1), seen)) << "it was seen in another bucket";
+    seen = uploaded.turn();
+    uploaded.begin(kTwo);
+    EXPECT_TRUE(uploaded.add(blob(1), seen));
+    uploaded.clear();
+    EXPECT_FALSE(uploaded.add(blob(1), seen));
+}
+
+// A limit of a file's size is a disk that is full.
+TEST(Uploaded, R8_WhatADiskDoesNotTakeIsForgottenAllTheSame)
+{
+    const TemporaryFolder folder;
+    const auto file = folder.path() / "uploaded";
+    const auto fill = [&file](Uploaded& uploaded) {
+        uploaded.begin(kOne);
+        for (int i = 0; i < 100; ++i)
+            uploaded.add(blob(i), uploaded.turn());
+        EXPECT_EQ(Uploaded(file).count(), uploaded.count());
+    };
+    ::rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    const auto old = std::signal(SIGXFSZ, SIG_IGN);
+    const auto with_full_disk = [&before](const auto& change) {
+        ::rlimit full = before;
+        full.rlim_cur = 16;
+        ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+        change();
+        ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    };
+    {
+        Uploaded uploaded(file);
+        fill(uploaded);
+        with_full_disk([&] { uploaded.forget(blob(7)); });
+        EXPECT_EQ(uploaded.count(), 99U);
+        EXPECT_FALSE(Uploaded(file).has(blob(7)));
+        EXPECT_TRUE(uploaded.keep_only({short_name_of(blob(3))}));
+        EXPECT_TRUE(Uploaded(file).has(blob(3))) << "the disk takes it again";
+        uploaded.clear();
+    }
+    {
+        Uploaded uploaded(file);
+        fill(uploaded);
+        with_full_disk([&] { EXPECT_TRUE(uploaded.keep_only({short_name_of(blob(3))})); });
+        EXPECT_EQ(uploaded.count(), 1U);
+        EXPECT_EQ(Uploaded(file).count(), 0U);
+        uploaded.clear();
+    }
+    Uploaded uploaded(file);
+    fill(uploaded);
+    with_full_disk([&] { uploaded.clear(); });
+    EXPECT_EQ(Uploaded(file).count(), 0U);
+    std::signal(SIGXFSZ, old);
 }
 
 TEST(Uploaded, ABucketThatHasNothingYetIsRemembered)
@@ -92,7 +163,7 @@ TEST(Uploaded, ABucketThatHasNothingYetIsRemembered)
     Uploaded uploaded(file);
     EXPECT_EQ(uploaded.count(), 0U);
     EXPECT_TRUE(uploaded.begin(kOne));
-    uploaded.add(blob(1));
+    uploaded.add(blob(1), uploaded.turn());
     EXPECT_FALSE(uploaded.begin(kTwo)) << "it was another one";
     EXPECT_FALSE(uploaded.has(blob(1)));
 }
@@ -101,13 +172,13 @@ TEST(Uploaded, AnotherBucketHasNothingOfThisOne)
 {
     const TemporaryFolder folder;
     Uploaded uploaded(folder.path() / "uploaded");
-    uploaded.add(blob(1));  // of no bucket that is known
+    uploaded.add(blob(1), uploaded.turn());  // of no bucket that is known
     EXPECT_EQ(uploaded.count(), 0U);
     EXPECT_TRUE(uploaded.begin(kOne));
-    uploaded.add(blob(1));
+    uploaded.add(blob(1), uploaded.turn());
     EXPECT_FALSE(uploaded.begin(kTwo));
     EXPECT_FALSE(uploaded.has(blob(1)));
-    uploaded.add(blob(2));
+    uploaded.add(blob(2), uploaded.turn());
     uploaded.clear();
     EXPECT_EQ(uploaded.count(), 0U);
     EXPECT_EQ(Uploaded(folder.path() / "uploaded").count(), 0U);
@@ -120,21 +191,21 @@ TEST(Uploaded, R8_ATornOrForeignFileIsNoHarm)
     {
         Uploaded uploaded(file);
         uploaded.begin(kOne);
-        uploaded.add(blob(1));
-        uploaded.add(blob(2));
+        uploaded.add(blob(1), uploaded.turn());
+        uploaded.add(blob(2), uploaded.turn());
     }
     std::filesystem::resize_file(file, std::filesystem::file_size(file) - 3);
     {
         Uploaded uploaded(file);
         EXPECT_EQ(uploaded.count(), 1U);
-        uploaded.add(blob(3));
+        uploaded.add(blob(3), uploaded.turn());
     }
     EXPECT_TRUE(Uploaded(file).has(blob(3)));
     ASSERT_TRUE(write_file_durably(file, "something else"));
     Uploaded uploaded(file);
     EXPECT_EQ(uploaded.count(), 0U);
     EXPECT_TRUE(uploaded.begin(kOne));
-    uploaded.add(blob(4));
+    uploaded.add(blob(4), uploaded.turn());
     EXPECT_TRUE(Uploaded(file).has(blob(4)));
 }
 
