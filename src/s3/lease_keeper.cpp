@@ -79,9 +79,13 @@ void LeaseKeeper::take_new_name()
 }
 
 // Durable: by a mark that is not the last one, this node's own lease would be taken for another's.
-void LeaseKeeper::save() const
+http::Async<void> LeaseKeeper::save(std::string mark)
 {
-    if (const auto written = write_file_durably(file_, name_ + "\n" + mark_ + "\n"); !written)
+    auto job = [this, text = name_ + "\n" + mark + "\n"] {
+        return write_file_durably(file_, text);
+    };
+    const auto written = co_await http::on_worker(workers_, std::move(job));
+    if (!written)
         tell_("s3.lease-failed", written.error().message());
 }
 
@@ -93,6 +97,7 @@ void LeaseKeeper::begin_anew()
     counts_until_ = SystemTime{};
     next_ = SteadyTime{};
     taken_ = SystemTime{};
+    uploaded_.begin_turn();
     ++turn_;
 }
 
@@ -154,9 +159,12 @@ http::Async<bool> LeaseKeeper::keep(TargetPtr target)
         next_ = std::max(next_, *settles_);
     if (steady_now() < next_)
         co_return has_settled;
+    const std::uint64_t turn = turn_;
     looked_ = steady_now();
     auto job = [this] { return find_needed(); };
     const NeededPtr needed = co_await http::on_worker(workers_, std::move(job));
+    if (turn != turn_)  // the target may be another one
+        co_return false;
     if (needed == nullptr) {  // what an index names cannot be read: the old lease is the better one
         fail_for_now("what this node needs cannot be read from its tables");
         co_return has_settled;
@@ -171,11 +179,26 @@ http::Async<bool> LeaseKeeper::keep(TargetPtr target)
         co_return has_settled;
     const bool was_settled = settled_ != nullptr && !settles_;
     co_await publish(target, needed);
+    if (turn != turn_)
+        co_return false;
     co_return has_settled || (!settles_ && settled_ != nullptr && !(is_same && was_settled));
 }
 
 // Everything that what other nodes are given names, held or not. A worker.
 LeaseKeeper::NeededPtr LeaseKeeper::find_needed() const
+{
+    auto routes = front_.routes();
+    while (routes != nullptr) {
+        auto needed = find_needed_of(*routes);
+        auto now = front_.routes();
+        if (now == routes)
+            return needed;
+        routes = std::move(now);  // archives that a reload retires meanwhile give nothing
+    }
+    return nullptr;
+}
+
+LeaseKeeper::NeededPtr LeaseKeeper::find_needed_of(const archive::Routes& routes) const
 {
     auto needed = std::make_shared<Needed>();
     ShortNames& names = needed->names;
@@ -188,10 +211,9 @@ LeaseKeeper::NeededPtr LeaseKeeper::find_needed() const
         put_in_order(names);
         needed->is_everything = names.size() > kMostNames;
     };
-    const auto routes = front_.routes();
-    bool is_read = routes != nullptr;
-    for (std::size_t i = 0; is_read && i < routes->archives.size(); ++i) {
-        const auto& archive = routes->archives[i];
+    bool is_read = true;
+    for (std::size_t i = 0; is_read && i < routes.archives.size(); ++i) {
+        const auto& archive = routes.archives[i];
         archive->for_each_given([&](const std::string&, const catalog::GenerationPtr& generation) {
             for (const auto& [path, file] : generation->release().files)
                 note(file.digests.front());
@@ -229,39 +251,54 @@ LeaseKeeper::NeededPtr LeaseKeeper::both(NeededPtr one, NeededPtr other) const
 http::Async<void> LeaseKeeper::publish(TargetPtr target, NeededPtr needed)
 {
     const std::uint64_t turn = turn_;
-    const bool is_continued = co_await prepare(target, needed);
+    const Last last = co_await look_at_last(target);
+    if (!last.is_known || turn != turn_)
+        co_return;
+    if (last.is_gap) {  // before it is published: what a crash left would be believed afterwards
+        const auto wait = co_await settling(target);
+        if (turn != turn_)
+            co_return;
+        bool is_safe = wait == seconds(0);
+        if (!is_safe) {
+            is_safe = co_await forget_all();
+        }
+        if (!is_safe)
+            co_return;
+    }
+    settled_ = both(settled_, needed);
+    const bool is_dropped = co_await keep_only(needed);
+    if (!is_dropped)
+        co_return;
     const SteadyTime began = steady_now();
     const SystemTime began_too = system_now();
     const auto taken = co_await put(target, needed);
     if (!taken || turn != turn_)
         co_return;
-    const SystemTime before = std::exchange(taken_, *taken->modified);
+    const auto wait = co_await settling(target);
+    if (turn != turn_)
+        co_return;
+    const bool is_late = *taken->modified - last.modified > kHalfValid;
+    if ((last.is_gap || is_late) && wait != seconds(0)) {
+        const bool is_forgotten = co_await forget_all();
+        if (!is_forgotten)
+            co_return;
+    }
+    taken_ = *taken->modified;
     taken_here_ = began;
     mark_ = mark_of(*taken);
+    may_be_newer_ = false;
     published_key_ = "leases/" + name_;
     named_ = needed;
     renew_ = steady_now() + kRenewEvery;
     why_.clear();
-    auto keep = [this] {
-        save();
-        return true;
-    };
-    co_await http::on_worker(workers_, std::move(keep));
-    const auto wait = co_await settling(target);
+    co_await save(mark_);
     if (turn != turn_)
         co_return;
     if (!wait) {
         settled_ = both(settled_, named_);
         settles_.reset();
+        renew_ = {};
         co_return fail_for_now("whether somebody deletes in the bucket cannot be read");
-    }
-    const bool is_gap = !is_continued || (before != SystemTime{} && taken_ - before > kHalfValid);
-    if (*wait > seconds(0) && is_gap) {
-        // Nothing kept it there meanwhile.
-        auto forget = [this] { return uploaded_.keep_only({}); };
-        co_await http::on_worker(workers_, std::move(forget));
-        settled_ = nullptr;
-        has_forgotten_ = true;
     }
     const bool is_wider = settled_ == nullptr || settled_->names != named_->names ||
                           settled_->is_everything != named_->is_everything;
@@ -276,40 +313,70 @@ http::Async<void> LeaseKeeper::publish(TargetPtr target, NeededPtr needed)
     counts_until_too_ = began + kHalfValid;
 }
 
-// Nothing counts as being there any more that the new lease does not name: when it is needed again
-// it has to be seen again. False where the last lease was not there as this node had left it.
-http::Async<bool> LeaseKeeper::prepare(TargetPtr target, NeededPtr needed)
+// Whether the lease is there as this node had left it. Only what is told to be missing is gone: a
+// service in trouble says nothing of it.
+http::Async<LeaseKeeper::Last> LeaseKeeper::look_at_last(TargetPtr target)
 {
-    bool is_continued = false;
-    const auto before =
+    const std::uint64_t turn = turn_;
+    const auto there =
         co_await requests_.ask(Requests::request_for(*target, Method::head, "leases/" + name_));
-    if (before.is_good()) {
-        is_continued = mark_.empty() || mark_ == mark_of(before);
-        if (taken_ == SystemTime{} && before.modified)
-            taken_ = *before.modified;
-        if (!is_continued) {
-            tell_("s3.lease-shared",
-                  "somebody else writes this node's lease: was its state folder copied? It "
-                  "takes another name");
-            take_new_name();
-        }
+    if (turn != turn_)
+        co_return Last();
+    if (lacks(*target, there))
+        co_return Last{true, true, {}};
+    if (!there.is_good()) {
+        fail_for_now("the lease cannot be looked at: " + look_at(there).why);
+        co_return Last();
     }
-    settled_ = both(settled_, needed);
-    auto drop = [this, needed] {
-        if (!needed->is_everything && !uploaded_.keep_only(needed->names))
-            uploaded_.clear();
-        return true;
-    };
-    co_await http::on_worker(workers_, std::move(drop));
-    co_return is_continued;
+    const std::string mark = mark_of(there);
+    if (!mark_.empty() && mark != mark_ && !may_be_newer_) {
+        tell_("s3.lease-shared",
+              "somebody else writes this node's lease: was its state folder copied? It takes "
+              "another name");
+        take_new_name();
+        co_return Last{true, true, {}};
+    }
+    if (mark.empty() || mark != mark_)
+        co_return Last{true, true, {}};
+    const SystemTime modified = *there.modified;
+    const bool is_old = system_now() - modified > kHalfValid ||
+                        (taken_ != SystemTime{} && service_now() - modified > kHalfValid);
+    co_return Last{true, is_old, modified};
 }
 
-// The service's answer to a look at what it took.
+// Nothing has kept anything there meanwhile. As keep_only().
+http::Async<bool> LeaseKeeper::forget_all()
+{
+    settled_ = nullptr;
+    settles_.reset();
+    has_forgotten_ = true;
+    co_return co_await keep_only(std::make_shared<const Needed>());
+}
+
+// Nothing counts as being there any more that is not needed: when it is needed again it has to be
+// seen again. False when the disk does not take that, or it was begun anew meanwhile.
+http::Async<bool> LeaseKeeper::keep_only(NeededPtr needed)
+{
+    const std::uint64_t turn = turn_;
+    uploaded_.begin_turn();
+    if (needed->is_everything)
+        co_return true;
+    auto job = [this, needed] { return uploaded_.keep_only(needed->names); };
+    const bool is_done = co_await http::on_worker(workers_, std::move(job));
+    if (turn != turn_)
+        co_return false;
+    if (!is_done)
+        fail_for_now("it cannot be written down that the bucket has less than was believed");
+    co_return is_done;
+}
+
+// The service's answer to a look at what it took. Until that is known a crash leaves no mark.
 http::Async<std::optional<Answer>> LeaseKeeper::put(TargetPtr target, NeededPtr needed)
 {
-    mark_.clear();  // until it is known what the service took
-    auto compose = [this, needed] {
-        save();
+    const std::uint64_t turn = turn_;
+    may_be_newer_ = true;
+    co_await save("");
+    auto compose = [needed] {
         Lease lease;
         lease.node = name_of_this_machine();
         lease.valid = kLeaseValid;
@@ -318,16 +385,22 @@ http::Async<std::optional<Answer>> LeaseKeeper::put(TargetPtr target, NeededPtr 
         return to_text(lease);
     };
     std::string text = co_await http::on_worker(workers_, std::move(compose));
+    if (turn != turn_)
+        co_return std::nullopt;
     const std::size_t size = text.size();
     const std::string key = "leases/" + name_;
     const auto answer =
         co_await requests_.ask(Requests::put_request(*target, key, std::move(text)));
     const Finding taken = look_at_put(answer);
+    if (turn != turn_)
+        co_return std::nullopt;
     if (taken.health != Health::good) {
         fail_for_now("the lease was not taken: " + taken.why);
         co_return std::nullopt;
     }
     auto after = co_await requests_.ask(Requests::request_for(*target, Method::head, key));
+    if (turn != turn_)
+        co_return std::nullopt;
     if (!after.is_good() || after.size != size || !after.modified) {
         fail_for_now("the lease was taken, and is not there");
         co_return std::nullopt;
@@ -341,7 +414,7 @@ http::Async<std::optional<seconds>> LeaseKeeper::settling(TargetPtr target)
 {
     const auto answer =
         co_await requests_.ask(Requests::request_for(*target, Method::get, kNoticeKey));
-    if (answer.is_absent() || (target->source->denies_what_it_lacks() && is_not_allowed(answer)))
+    if (lacks(*target, answer))
         co_return seconds(0);
     if (!answer.is_good())
         co_return std::nullopt;

@@ -63,14 +63,24 @@ private:
     };
     using NeededPtr = std::shared_ptr<const Needed>;
 
+    /// What is known of the lease that this one follows.
+    struct Last {
+        bool is_known = false;  ///< The service could tell.
+        bool is_gap = false;    ///< It was not there all the time: nothing kept anything there.
+        SystemTime modified{};
+    };
+
     http::Async<void> publish(TargetPtr target, NeededPtr needed);
-    http::Async<bool> prepare(TargetPtr target, NeededPtr needed);
+    http::Async<Last> look_at_last(TargetPtr target);
+    http::Async<bool> forget_all();
+    http::Async<bool> keep_only(NeededPtr needed);
     http::Async<std::optional<Answer>> put(TargetPtr target, NeededPtr needed);
     http::Async<std::optional<std::chrono::seconds>> settling(TargetPtr target);
     NeededPtr find_needed() const;
+    NeededPtr find_needed_of(const archive::Routes& routes) const;
     NeededPtr both(NeededPtr one, NeededPtr other) const;
     void take_new_name();
-    void save() const;
+    http::Async<void> save(std::string mark);
     void fail_for_now(std::string why);
 
     archive::Front& front_;
@@ -81,6 +91,7 @@ private:
     const std::filesystem::path file_;
     std::string name_;           // of the lease: random, and nobody else's
     std::string mark_;           // of what the service took last; empty: not known
+    bool may_be_newer_ = false;  // it may have taken one since
     std::string published_key_;  // empty: not yet in this run
     NeededPtr named_, settled_;
     std::optional<SteadyTime> settles_;
