@@ -63,7 +63,11 @@ struct Deleter::Look {
         return leases.needs_everything || contains(leases.names, digest);
     }
     // What is decided by them now is done before those who publish count on it.
-    bool are_leases_fresh() const { return steady_now() < leases.read + within / 2; }
+    bool are_leases_fresh() const
+    {
+        const seconds age = system_now() - leases.read_too;
+        return steady_now() < leases.read + within / 2 && age >= seconds(0) && age <= within / 2;
+    }
 };
 
 Deleter::Deleter(WorkerPool& workers, Requests& requests, const Uploaded& uploaded,
@@ -98,7 +102,10 @@ http::Async<void> Deleter::keep(TargetPtr target)
         next_ = steady_now() + kAskAgain;
         co_return;
     }
+    const std::uint64_t turn = turn_;
     co_await look_at_all(target);
+    if (turn != turn_)
+        co_return;  // it is due at once
     const seconds longest = report_.why.empty() ? seconds(kLongestPause) : seconds(kTryAgain);
     next_ = steady_now() + std::clamp<seconds>(report_.after / kLooks, seconds(1), longest);
 }
@@ -129,7 +136,7 @@ http::Async<void> Deleter::look_at_all(TargetPtr target)
         co_await read_leases(look);
         why = look->leases.why;
     }
-    bool goes_on = why.empty();
+    bool goes_on = why.empty() && look->turn == turn_;
     for (unsigned part = 0; goes_on && part < kParts; ++part) {
         goes_on = co_await look_at_part(look, static_cast<std::uint8_t>(part));
     }
@@ -138,6 +145,8 @@ http::Async<void> Deleter::look_at_all(TargetPtr target)
     co_await save();
     report_.deleted_files += look->deleted_files;
     report_.deleted_bytes += look->deleted_bytes;
+    if (look->turn != turn_)
+        co_return;  // the next one tells
     if (why.empty())
         tell_of(*look);
     tell_trouble(std::move(why));
@@ -152,6 +161,13 @@ http::Async<std::string> Deleter::look_at_notice(std::shared_ptr<Look> look)
     const auto notice = there.is_good() ? parse_deletion_notice(there.body) : std::nullopt;
     if (!there.is_good() && !there.is_absent())
         co_return "whether somebody deletes cannot be read: " + look_at(there).why;
+    if (there.is_good() && !notice)  // a later version may mean more by it
+        co_return fmt::format(
+            "{} cannot be read; if no node of a later version puts it there, "
+            "delete it there",
+            kNoticeKey);
+    if (look->turn != turn_)
+        co_return "";
     if (!notice || notice->within < look->within) {
         const DeletionNotice ours{look->within};
         const auto put =
@@ -186,22 +202,31 @@ http::Async<void> Deleter::read_leases(std::shared_ptr<Look> look)
 {
     look->leases = {};
     look->leases.read = steady_now();
+    look->leases.read_too = system_now();
     const auto listed = co_await list_leases(look->target);
     if (!listed) {
         look->leases.why = "the leases cannot be listed (the key needs s3:ListBucket): " +
                            listed.error().message();
         co_return;
     }
+    if (look->turn != turn_)
+        co_return;
     known_leases_.insert(listed->begin(), listed->end());
     known_leases_.insert(lease_.published_key());
+    if (known_leases_.size() > kMostLeases) {
+        look->leases.why = "there are more than 1000 leases";
+        co_return;
+    }
     const std::set<std::string> keys = known_leases_;
     for (const std::string& key : keys) {
         co_await read_lease(look, key);
-        if (!look->leases.why.empty())
+        if (!look->leases.why.empty() || look->turn != turn_)
             co_return;
+        if (!look->are_leases_fresh()) {
+            look->leases.why = "the leases take too long to read";
+            co_return;
+        }
     }
-    if (!look->are_leases_fresh())
-        look->leases.why = "the leases take too long to read";
 }
 
 http::Async<void> Deleter::read_lease(std::shared_ptr<Look> look, std::string key)
@@ -236,6 +261,10 @@ http::Async<void> Deleter::read_lease(std::shared_ptr<Look> look, std::string ke
     }
     ++leases.count;
     leases.needs_everything = leases.needs_everything || lease->needs_everything;
+    if (leases.needs_everything) {
+        leases.names = {};
+        co_return;
+    }
     auto merge = [mine = std::move(leases.names), more = std::move(lease->names)] {
         ShortNames all;
         all.reserve(mine.size() + more.size());
@@ -244,8 +273,10 @@ http::Async<void> Deleter::read_lease(std::shared_ptr<Look> look, std::string ke
     };
     auto all = co_await http::on_worker(workers_, std::move(merge));
     leases.names = std::move(all);
-    if (leases.names.size() > 4 * kMostNames)
+    if (leases.names.size() > 4 * kMostNames) {
         leases.needs_everything = true;
+        leases.names = {};
+    }
 }
 
 // False where nothing more can be looked at.
@@ -273,15 +304,15 @@ http::Async<bool> Deleter::look_at_part(std::shared_ptr<Look> look, std::uint8_t
                 continue;
             ++look->unneeded_files;
             look->unneeded_bytes += digest->size_bytes;
+            if (found.size() >= kMostUnneeded)
+                continue;
             unneeded[unneeded_key(*digest)] = {digest->size_bytes, now()};
             found.push_back({*digest, object.key, object.modified});
         }
         is_cut = page->is_cut;
     }
-    if (look->turn != turn_) {
-        look->leases.why = "the configuration was read again meanwhile";
+    if (look->turn != turn_)
         co_return false;
-    }
     unneeded_.replace_part(part, std::move(unneeded));
     const Moment present = now();
     std::erase_if(found, [&](const Found& one) {
@@ -303,9 +334,9 @@ http::Async<bool> Deleter::remove_due(std::shared_ptr<Look> look, std::vector<Fo
     for (const Found& one : due) {
         if (!look->are_leases_fresh()) {
             co_await read_leases(look);
-            if (!look->leases.why.empty() || look->turn != turn_)
-                co_return false;
         }
+        if (!look->leases.why.empty() || look->turn != turn_)
+            co_return false;
         if (look->needs(one.digest)) {
             unneeded_.forget(unneeded_key(one.digest));
             continue;

@@ -49,8 +49,9 @@ private:
         ShortNames names;
         bool needs_everything = false;
         std::uint64_t count = 0, expired = 0;
-        SteadyTime read{};  ///< When the reading began.
-        std::string why;    ///< Why nothing may be deleted by them; empty: it may.
+        SteadyTime read{};      ///< When the reading began.
+        SystemTime read_too{};  ///< The same moment: the other clock stands while a machine sleeps.
+        std::string why;        ///< Why nothing may be deleted by them; empty: it may.
     };
     struct Look;
     struct Found {
