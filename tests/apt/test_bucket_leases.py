@@ -382,7 +382,7 @@ def test_keys_without_a_right_to_list_are_told_403_of_what_is_not_there(scene, b
     origin.die()
     assert nodes[1].get(pool("foo")).content == content_of(archive, "foo")
     assert all(node.counter("s3.denied") == 0 for node in nodes)
-    assert not service_of(nodes[1])["source"].get("is_open")
+    assert service_of(nodes[1])["source"]["health"] != "down"
 
 
 def test_a_node_that_may_not_read_the_id_does_not_make_a_new_one_each_time(scene, bucket, keys):
@@ -395,7 +395,7 @@ def test_a_node_that_may_not_read_the_id_does_not_make_a_new_one_each_time(scene
     assert bucket.objects["aptward-bucket"] == b"0" * 32
 
 
-def test_a_copied_state_folder_is_told_and_both_keep_a_lease(scene, bucket, keys):
+def test_a_lease_that_somebody_else_has_written_is_left_to_him_and_told(scene, bucket, keys):
     archive = scene.archive()
     origin = scene.origin(archive)
     node = shared(scene, bucket, keys, archive, origin)
@@ -403,13 +403,97 @@ def test_a_copied_state_folder_is_told_and_both_keep_a_lease(scene, bucket, keys
     is_leased(node)
     first = lease_key(node)
     node.stop()
-    bucket.objects[first] += b""
-    bucket.modified[first] = bucket.now() + 5  # the other one has written it since
+    bucket.modified[first] = bucket.now() + 5  # a node with a copy of its state has written it since
     node.start()
     until("it has another one", lambda: lease_key(node) != first, 40)
     is_leased(node)
     assert {first, lease_key(node)} <= set(bucket.objects)
     until("it is told", lambda: "s3.lease-shared" in node.event_codes())
+
+
+def somebody_deletes(bucket):
+    bucket.objects["aptward-deletes"] = b"aptward-deletes/v1\nwithin 1\n"
+    bucket.modified["aptward-deletes"] = bucket.now()
+
+
+def test_a_lease_that_cannot_be_looked_at_is_not_taken_for_gone(scene, bucket, keys):
+    archive = scene.archive()
+    somebody_deletes(bucket)
+    node = shared(scene, bucket, keys, archive, scene.origin(archive))
+    learn(node)
+    assert node.get(pool()).status == 200
+    all_known(node, archive, "foo")
+    is_leased(node)
+    key, known, put = lease_key(node), service_of(node)["known"], bucket.asked("PUT", "leases/")
+    bucket.fault = lambda method, key: (503, "SlowDown") if method == "HEAD" and "leases/" in key else None
+    reload(node)
+    until("it is told", lambda: "s3.lease-failed" in node.event_codes(), 30)
+    assert service_of(node)["known"] == known and bucket.asked("PUT", "leases/") == put
+    bucket.fault = lambda method, key: None
+    reload(node)
+    is_leased(node)
+    assert service_of(node)["known"] == known and lease_key(node) == key
+    assert "s3.lease-shared" not in node.event_codes()
+
+
+def test_law5_R2_what_a_lost_lease_left_is_forgotten_before_a_new_one_is_put(scene, bucket, keys):
+    archive = scene.archive()
+    somebody_deletes(bucket)
+    node = shared(scene, bucket, keys, archive, scene.origin(archive))
+    learn(node)
+    content = content_of(archive)
+    assert node.get(pool()).content == content
+    all_known(node, archive, "foo")
+    is_leased(node)
+    key = lease_key(node)
+    node.stop()
+    del bucket.objects[key], bucket.objects[key_of(content)]
+    bucket.requests.clear()
+    # Neither whether somebody deletes can be read, nor is its new lease taken.
+    bucket.fault = lambda method, key: ((503, "SlowDown") if (method, key) == ("GET", "aptward-deletes") or
+                                        method == "PUT" and "leases/" in key else None)
+    node.start()
+    until("a lease is put", lambda: bucket.asked("PUT", "leases/"), 40)
+    node.kill()
+    state = (node.folder / "state/blob-service.uploaded").read_bytes()
+    assert len(state) == 33, "nothing of the bucket is believed any more"
+    bucket.fault = lambda method, key: None
+    node.start()
+    until("it is put again", lambda: bucket.objects.get(key_of(content)) == content, 60)
+
+
+def test_nothing_is_deleted_beside_a_notice_of_a_later_version(scene, bucket, keys):
+    archive = scene.archive()
+    stray, notice = put_stray(bucket), b"aptward-deletes/v2\nwithin 9\n"
+    bucket.objects["aptward-deletes"] = notice
+    bucket.modified["aptward-deletes"] = bucket.now() - 1000
+    node = shared(scene, bucket, keys, archive, scene.origin(archive), **{"delete-after": AFTER})
+    learn(node)
+    until("it is told", lambda: "s3.not-deleting" in node.event_codes(), 40)
+    assert "aptward-deletes cannot be read" in deleting(node)["why"]
+    assert stray in bucket.objects and bucket.objects["aptward-deletes"] == notice
+    assert "aptward-deletes" not in bucket.asked("PUT") and not bucket.asked("DELETE")
+
+
+@pytest.mark.parametrize("method", ["PUT", "HEAD"])
+def test_law5_what_was_under_way_to_another_bucket_is_not_believed_of_this_one(scene, bucket, keys, method):
+    archive = scene.archive()
+    other = scene.keep(Bucket())
+    node = shared(scene, bucket, keys, archive, scene.origin(archive))
+    learn(node)
+    uploaded(node)
+    is_leased(node)
+    content = content_of(archive)
+    key = key_of(content)
+    bucket.fault = lambda how, what: 6.0 if (how, what) == (method, key) else None
+    assert node.get(pool()).content == content
+    until("it is under way", lambda: key in bucket.asked(method), 40)
+    config = node.config.read_text()
+    assert bucket.url in config
+    node.config.write_text(config.replace(bucket.url, other.url))
+    reload(node)
+    until("the other one has it", lambda: other.objects.get(key) == content, 60)
+    all_known(node, archive, "foo")
 
 
 def test_metrics_say_what_was_deleted(scene, bucket, keys):
